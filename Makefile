@@ -1,0 +1,28 @@
+# make repro   the whole study: environment, pipeline, the three tables
+# make test    the tests
+# make ui      the runs, in MLflow's pages at 127.0.0.1:5000
+# make lint    style
+PYTHON ?= python3
+BIN := .venv/bin
+# DVC runs its stages through a shell: they must find this environment's python.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: repro test ui lint
+repro: .venv/installed
+	dvc repro
+	@cat reports/table1.md reports/table2.md reports/table3.md
+
+test: .venv/installed
+	python -m pytest
+
+ui: .venv/installed
+	mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
+
+lint: .venv/installed
+	ruff check .
+	ruff format --check .
+
+.venv/installed: requirements.txt constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt --constraint constraints.txt
+	touch $@
