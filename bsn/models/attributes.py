@@ -1,0 +1,36 @@
+"""The boundary-sensitive attribute classifier of section 3.3."""
+
+import torch
+from torch import Tensor, nn
+
+PAPER_NEURONS, PAPER_BASE_WIDTH = 1024, 64
+
+
+class AttributeBranch(nn.Module):
+    """Pooled features of the shared layers -> two logits an attribute: FC, ReLU, dropout, twice, and FC 2.
+
+    "conv1_1 to pool5" are VGG's names; in a ResNet pool5 is the global average pool of the last stage, which DeepLab
+    leaves out, so it is put back here. The paper's 1024 neurons shrink with the network.
+
+    forward: (N, channels, h, w) -> (N, attributes, 2).
+    """
+
+    def __init__(self, channels: int, *, attributes: int, base_width: int, dropout: float = 0.5) -> None:
+        super().__init__()
+        neurons = PAPER_NEURONS * base_width // PAPER_BASE_WIDTH
+        self.classifiers = nn.ModuleList(
+            nn.Sequential(
+                nn.Linear(channels, neurons),
+                nn.ReLU(inplace=True),
+                nn.Dropout(dropout),
+                nn.Linear(neurons, neurons),
+                nn.ReLU(inplace=True),
+                nn.Dropout(dropout),
+                nn.Linear(neurons, 2),
+            )
+            for _ in range(attributes)
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        pooled = features.mean(dim=(2, 3))
+        return torch.stack([classifier(pooled) for classifier in self.classifiers], dim=1)

@@ -1,0 +1,96 @@
+"""ResNet as DeepLabv2 uses it: output stride 8, the last two stages dilated by 2 and 4 in every block.
+
+Parameter names are torchvision's, so that its ImageNet weights load. torchvision's own
+`replace_stride_with_dilation` is not the same network: it leaves the first block of a stage at the previous dilation.
+"""
+
+from torch import Tensor, nn
+
+STAGE_BLOCKS = {18: (2, 2, 2, 2), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
+
+
+def _conv3x3(inputs: int, outputs: int, stride: int, dilation: int) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, stride, padding=dilation, dilation=dilation, bias=False)
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions and a shortcut (ResNet-18)."""
+
+    expansion = 1
+
+    def __init__(self, inputs: int, planes: int, *, stride: int, dilation: int) -> None:
+        super().__init__()
+        self.conv1 = _conv3x3(inputs, planes, stride, dilation)
+        self.bn1 = nn.BatchNorm2d(planes)
+        self.conv2 = _conv3x3(planes, planes, 1, dilation)
+        self.bn2 = nn.BatchNorm2d(planes)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample = _shortcut(inputs, planes, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.bn2(self.conv2(out))
+        return self.relu(out + (x if self.downsample is None else self.downsample(x)))
+
+
+class Bottleneck(nn.Module):
+    """1x1, 3x3, 1x1 and a shortcut (ResNet-50 and 101); a stride stands on the 3x3, as in torchvision."""
+
+    expansion = 4
+
+    def __init__(self, inputs: int, planes: int, *, stride: int, dilation: int) -> None:
+        super().__init__()
+        outputs = planes * self.expansion
+        self.conv1 = nn.Conv2d(inputs, planes, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(planes)
+        self.conv2 = _conv3x3(planes, planes, stride, dilation)
+        self.bn2 = nn.BatchNorm2d(planes)
+        self.conv3 = nn.Conv2d(planes, outputs, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(outputs)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample = _shortcut(inputs, outputs, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.relu(self.bn2(self.conv2(out)))
+        out = self.bn3(self.conv3(out))
+        return self.relu(out + (x if self.downsample is None else self.downsample(x)))
+
+
+def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
+    if stride == 1 and inputs == outputs:
+        return None
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+
+
+class DilatedResNet(nn.Module):
+    """`conv1` to the last stage. (N, channels, H, W) -> (N, out_channels, H/8, W/8).
+
+    depth: 18, 50 or 101. base_width: channels of the first stage, 64 in the paper's network.
+    """
+
+    def __init__(self, *, depth: int, base_width: int, channels: int) -> None:
+        super().__init__()
+        block = BasicBlock if depth == 18 else Bottleneck
+        self.conv1 = nn.Conv2d(channels, base_width, 7, 2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(base_width)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, 2, padding=1)
+        inputs = base_width
+        for stage, (blocks, stride, dilation) in enumerate(
+            zip(STAGE_BLOCKS[depth], (1, 2, 1, 1), (1, 1, 2, 4), strict=True)
+        ):
+            planes = base_width * 2**stage
+            layers = []
+            for index in range(blocks):
+                layers.append(block(inputs, planes, stride=stride if index == 0 else 1, dilation=dilation))
+                inputs = planes * block.expansion
+            setattr(self, f"layer{stage + 1}", nn.Sequential(*layers))
+        self.out_channels = inputs
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        return self.layer4(self.layer3(self.layer2(self.layer1(x))))
