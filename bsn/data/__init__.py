@@ -1,0 +1,1 @@
+"""Reading the four official data sets, and turning them into portraits and training samples."""

@@ -1,0 +1,25 @@
+"""What every reader yields: one photo of an official tree, with its annotations still on disk."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """One photo that a set's annotations speak of.
+
+    `count_persons()` is the number of persons by the annotations, None where the set does not count them.
+    `load_mask()` is uint8 (H, W): 0 background, 1 portrait, 255 ignore.
+    Both open files only when called, and raise InputError when those are missing or broken.
+    `rejection` says why the annotations alone turn the photo down.
+    """
+
+    id: str
+    split: str
+    photo: Path
+    count_persons: Callable[[], int | None]
+    load_mask: Callable[[], np.ndarray]
+    rejection: str | None = None

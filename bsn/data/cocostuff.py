@@ -1,0 +1,78 @@
+"""COCO-Stuff 10K v1.1: the person label of its pixel maps.
+
+`imageLists/{train,test,all}.txt` name the photos (COCO_train2014_000000000009), `images/<name>.jpg` are they,
+`annotations/<name>.mat` hold `S` (H, W): 0 unlabelled, 1 person, other things and stuff above.
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from bsn.data.candidates import Candidate
+from bsn.data.photos import read_variable
+from bsn.errors import InputError
+
+PERSON, UNLABELLED = 1, 0
+LISTS = ("train", "test", "all")
+# A piece of the person label below this share of the photo is a hand or a lock cut off, not somebody else.
+MIN_PERSON = 0.01
+
+
+def candidates(root: Path, *, person_counts: Mapping[int, int]) -> Iterator[Candidate]:
+    """The photos of all lists, in the order of their ids; `id` has COCO's twelve digits.
+
+    The pixel maps do not tell persons apart: their number is looked up in `person_counts` (by COCO's integer
+    id), and where it is not there the `pieces` of the person label are counted.
+    """
+    for name in sorted(_names(root), key=_number):
+        number, file = _number(name), root / "annotations" / f"{name}.mat"
+        known = person_counts.get(number)
+        yield Candidate(
+            id=f"{number:012d}",
+            split="test",
+            photo=root / "images" / f"{name}.jpg",
+            count_persons=partial(int, known) if known is not None else partial(_pieces, file),
+            load_mask=partial(_mask, file),
+        )
+
+
+def pieces(person: np.ndarray) -> int:
+    """Connected pieces (8 neighbours) of a bool (H, W) map, each at least MIN_PERSON of it; 1 if all are smaller."""
+    stats = cv2.connectedComponentsWithStats(person.astype(np.uint8), connectivity=8)[2]
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    return max(int((areas >= MIN_PERSON * person.size).sum()), min(len(areas), 1))
+
+
+def _names(root: Path) -> set[str]:
+    files = [root / "imageLists" / f"{name}.txt" for name in LISTS]
+    names = {line.strip() for file in files if file.is_file() for line in file.read_text().splitlines()} - {""}
+    if not names:
+        raise InputError(f"{root} is no COCO-Stuff tree: imageLists/{{train,test,all}}.txt name no photo")
+    return names
+
+
+def _number(name: str) -> int:
+    digits = name.rpartition("_")[2]
+    if not digits.isdecimal():
+        raise InputError(f"imageLists name {name!r}; a name ends in COCO's number, as COCO_train2014_000000000009")
+    return int(digits)
+
+
+def _labels(file: Path) -> np.ndarray:
+    labels = read_variable(file, "S")
+    if labels.ndim != 2:
+        raise InputError(f"S of {file.name} has {labels.ndim} dimensions, not 2")
+    return labels
+
+
+def _pieces(file: Path) -> int:
+    return pieces(_labels(file) == PERSON)
+
+
+def _mask(file: Path) -> np.ndarray:
+    """Unlabelled pixels may be anything, so they are ignored (255)."""
+    labels = _labels(file)
+    return np.select([labels == PERSON, labels == UNLABELLED], [1, 255], 0).astype(np.uint8)

@@ -1,0 +1,25 @@
+"""Where a set's official tree is: in its own `data/raw/<set>` folder, in a folder of the user's, or nowhere."""
+
+import json
+from pathlib import Path
+
+SETS = ("pfcn", "coco", "cocostuff", "voc")
+SOURCE_FILE = "source.json"
+
+
+def tree(raw: Path) -> Path | None:
+    """Root of the official tree behind `data/raw/<set>`; None when the user does not have that set."""
+    source = _source(raw)
+    if "absent" in source:
+        return None
+    return Path(source.get("folder", raw))
+
+
+def absence(raw: Path) -> str | None:
+    """Why the set is not there, in one line; None when it is there."""
+    return _source(raw).get("absent")
+
+
+def _source(raw: Path) -> dict:
+    file = raw / SOURCE_FILE
+    return json.loads(file.read_text()) if file.exists() else {}

@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.io import savemat
+
+from bsn.alignment import REFERENCE_POINTS
+from bsn.data.landmarks import indexed_faces, pfcn_faces
+from bsn.data.tables import PhotoRow
+from bsn.faces import Face
+
+
+class FakeDetector:
+    def detect(self, photo: np.ndarray) -> list[Face]:
+        """A face at the reference points in white photos, none in black ones."""
+        return [Face(np.zeros(4), 1.0, REFERENCE_POINTS)] if photo.any() else []
+
+
+@pytest.fixture
+def rows(tmp_path) -> list[PhotoRow]:
+    """Photo 1 has a tracker, 2 an empty one, 3 none at all; 2 shows a face to the detector, 3 does not."""
+    for folder in ("data/images_mask", "data/images_tracker", "images"):
+        (tmp_path / folder).mkdir(parents=True)
+    points = np.random.default_rng(0).uniform(100, 500, (49, 2)).astype(np.float32)
+    savemat(tmp_path / "data/images_tracker/00001.mat", {"tracker": points})
+    savemat(tmp_path / "data/images_tracker/00002.mat", {"tracker": np.zeros((0, 0))})
+    for name, grey in (("00001", 255), ("00002", 255), ("00003", 0)):
+        Image.new("L", (6, 8), grey).save(tmp_path / "images" / f"{name}.jpg")
+    return [PhotoRow(id=f"0000{n}", split="train", kept=True, image=f"images/0000{n}.jpg") for n in (1, 2, 3)]
+
+
+def test_tracker_goes_before_the_detector_and_no_face_is_said(tmp_path, rows):
+    first, second, third = pfcn_faces(rows, root=tmp_path, portraits=tmp_path, detector=FakeDetector())
+    assert (first.source, second.source, third.source) == ("tracker", "mtcnn", "none")
+    assert first.points.shape == (5, 2)
+    np.testing.assert_allclose(second.affine, [[1, 0, 0], [0, 1, 0]], atol=1e-9)
+    assert third.affine is None
+
+
+def test_points_of_the_index_are_aligned():
+    (row,) = indexed_faces([PhotoRow(id="a", split="test", kept=True, points=REFERENCE_POINTS + np.array([10, 20]))])
+    assert row.source == "mtcnn"
+    np.testing.assert_allclose(row.affine, [[1, 0, -10], [0, 1, -20]], atol=1e-9)
