@@ -1,0 +1,171 @@
+"""Training patches: each a function of (seed, iteration, slot) and of nothing else.
+
+A patch is cut from a photo by one affine map, from patch pixels to photo pixels, which holds crop, flip, scale and
+rotation together. Photo, labels, global kernel and the three channels of Shen et al. (position and mean mask in the
+face's own frame) all go through that one map, so they can never come apart.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import Any
+
+import cv2
+import numpy as np
+
+from bsn.inputs import WorkingPhoto, prior_channels, scaling
+from bsn.kernels import soft_labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """Random changes of a patch: flip with that probability, scale and gamma drawn log-uniformly from [low, high],
+    rotation uniformly from +- degrees."""
+
+    flip: float = 0.5
+    scale: Sequence[float] = (1.0, 1.0)
+    rotation: float = 0.0
+    gamma: Sequence[float] = (1.0, 1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingPhoto:
+    """One training photo at working size, in memory.
+
+    id: its name in the set.
+    labels: (h, w, 3) float16, soft labels [l_fg, l_bdry, l_bg], zero where ignored.
+    attributes: (A,) int64, class of each attribute, -1 where unknown.
+    """
+
+    id: str
+    photo: WorkingPhoto
+    labels: np.ndarray
+    attributes: np.ndarray
+
+
+def working_labels(codes: np.ndarray, size: tuple[int, int], *, width: float, reading: str) -> np.ndarray:
+    """Soft labels of a kernel, averaged over the photo pixels under each working pixel.
+
+    Averaging after expansion keeps `width` in pixels of the 800x600 frame at any working size: a band thinner than a
+    working pixel becomes a partial label, not an aliased line.
+    codes: (H, W) uint8. size: (h, w). Returns (h, w, 3) float16.
+    """
+    labels = np.ascontiguousarray(soft_labels(codes, width=width, reading=reading).transpose(1, 2, 0))
+    return cv2.resize(labels, size[::-1], interpolation=cv2.INTER_AREA).astype(np.float16)
+
+
+class PatchSampler:
+    """Batches of random patches.
+
+    photos: the training set. crop: (h, w) of a patch. aligned_mean_mask: (800, 600) float32. kernel: (800, 600)
+    float32, the global kernel or ones.
+    """
+
+    def __init__(
+        self,
+        photos: Sequence[TrainingPhoto],
+        *,
+        crop: tuple[int, int],
+        batch: int,
+        seed: int,
+        augmentation: Augmentation,
+        aligned_mean_mask: np.ndarray,
+        kernel: np.ndarray,
+    ) -> None:
+        self.photos = photos
+        self.crop = crop
+        self.batch = batch
+        self.seed = seed
+        self.augmentation = augmentation
+        self.aligned_mean_mask = aligned_mean_mask
+        self.kernel = kernel
+
+    def load(self, iteration: int, slots: Sequence[int] | None = None) -> dict[str, np.ndarray]:
+        """The patches of one iteration; `slots` picks some of the batch, for a process that trains a share of it.
+
+        image (B, 3, h, w) uint8 RGB; prior (B, 3, h, w) float32, see `prior_channels`; labels (B, 3, h, w) float32;
+        kernel (B, h, w) float32; attributes (B, A) int64.
+        """
+        patches = [self.patch(iteration, slot) for slot in (range(self.batch) if slots is None else slots)]
+        return {key: np.stack([patch[key] for patch in patches]) for key in patches[0]}
+
+    def settings(self) -> dict[str, Any]:
+        """What the patches depend on beside `arrays`; JSON types only."""
+        return {"crop": self.crop, "batch": self.batch, "seed": self.seed, **asdict(self.augmentation)}
+
+    def arrays(self) -> Iterator[np.ndarray]:
+        """Every array that the patches depend on."""
+        yield self.aligned_mean_mask
+        yield self.kernel
+        for sample in self.photos:
+            yield from (sample.photo.image, sample.labels, sample.attributes)
+            yield np.zeros(0) if sample.photo.to_frame is None else sample.photo.to_frame
+
+    def photo_index(self, iteration: int, slot: int) -> int:
+        """Which photo stands in that slot: every epoch goes through all photos once, in an order of its own."""
+        epoch, place = divmod(iteration * self.batch + slot, len(self.photos))
+        return int(_order(self.seed, epoch, len(self.photos))[place])
+
+    def patch(self, iteration: int, slot: int) -> dict[str, np.ndarray]:
+        """One patch, as in `load` without the first axis."""
+        sample = self.photos[self.photo_index(iteration, slot)]
+        photo = sample.photo
+        draw = np.random.default_rng([self.seed, iteration, slot])
+        to_photo, mirrored, gamma = self._draw_map(draw, photo.image.shape[:2])
+        # Outside of the photo there is no label (zero: ignored), and the image repeats its border.
+        image = _warp(photo.image, to_photo, self.crop, cv2.BORDER_REPLICATE)
+        if gamma != 1:
+            image = cv2.LUT(image, (255 * (np.arange(256) / 255) ** gamma).astype(np.uint8))
+        to_kernel = scaling(photo.image.shape[:2], self.kernel.shape)
+        labels = _warp(sample.labels.astype(np.float32), to_photo, self.crop, cv2.BORDER_CONSTANT)
+        return {
+            "image": image.transpose(2, 0, 1),
+            "prior": prior_channels(
+                None if photo.to_frame is None else photo.to_frame @ to_photo,
+                self.aligned_mean_mask,
+                self.crop,
+                mirrored=mirrored,
+            ),
+            "labels": _whole(labels).transpose(2, 0, 1),
+            "kernel": _warp(self.kernel, to_kernel @ to_photo, self.crop, cv2.BORDER_REPLICATE),
+            "attributes": sample.attributes,
+        }
+
+    def _draw_map(self, draw: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndarray, bool, float]:
+        """A random 3x3 map from patch pixels to photo pixels, whether it mirrors, and a gamma."""
+        options, (height, width), (crop_height, crop_width) = self.augmentation, size, self.crop
+        scale = np.exp(draw.uniform(*np.log(options.scale)))
+        angle = np.deg2rad(draw.uniform(-options.rotation, options.rotation))
+        gamma = float(np.exp(draw.uniform(*np.log(options.gamma))))
+        mirrored = bool(draw.random() < options.flip)
+        # Whole pixels: without scale and rotation the patch is a plain crop, not an interpolated one.
+        room_y, room_x = height - round(crop_height / scale), width - round(crop_width / scale)
+        top, left = (int(draw.integers(min(room, 0), max(room, 0) + 1)) for room in (room_y, room_x))
+        cosine, sine = np.cos(angle) / scale, np.sin(angle) / scale
+        centre_x, centre_y = (crop_width - 1) / 2, (crop_height - 1) / 2
+        to_photo = np.array(
+            [
+                [cosine, -sine, left + (crop_width / scale - 1) / 2],
+                [sine, cosine, top + (crop_height / scale - 1) / 2],
+                [0, 0, 1],
+            ]
+        ) @ np.array([[1, 0, -centre_x], [0, 1, -centre_y], [0, 0, 1]])
+        if mirrored:
+            to_photo = to_photo @ np.array([[-1, 0, crop_width - 1], [0, 1, 0], [0, 0, 1.0]])
+        return to_photo, mirrored, gamma
+
+
+def _warp(image: np.ndarray, to_source: np.ndarray, size: tuple[int, int], border: int) -> np.ndarray:
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(image, to_source[:2], size[::-1], flags=flags, borderMode=border)
+
+
+def _whole(labels: np.ndarray) -> np.ndarray:
+    """Labels that sum to one again after resampling; a pixel that is mostly ignored is ignored."""
+    total = labels.sum(axis=2, keepdims=True)
+    return np.where(total >= 0.5, labels / np.maximum(total, 0.5), 0).astype(np.float32)
+
+
+@lru_cache(maxsize=4)
+def _order(seed: int, epoch: int, photos: int) -> np.ndarray:
+    return np.random.default_rng([seed, epoch]).permutation(photos)

@@ -1,0 +1,117 @@
+"""From a photo to its portrait mask, with any trained network."""
+
+import json
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+import torch
+from torch import nn
+
+from bsn import models
+from bsn.alignment import warp_to_photo
+from bsn.graph_cut import graph_cut
+from bsn.inputs import network_input, prior_channels, working_photo
+from bsn.models.output import foreground_score
+
+
+class Method(Protocol):
+    """Any row of Table 1: call it with a photo and its affine to get a mask."""
+
+    parameters: int
+
+    def __call__(self, photo: np.ndarray, affine: np.ndarray | None) -> np.ndarray:
+        """photo: (H, W, 3) uint8 RGB. affine: (2, 3) from its pixels to the frame, None when no face was found.
+
+        Returns (H, W) uint8 {0, 1}.
+        """
+
+
+def load_method(folder: Path, *, aligned_mean_mask: np.ndarray) -> Method:
+    """The method in `models/<method>`, on the GPU if there is one.
+
+    aligned_mean_mask: (800, 600) float32, of the training set.
+    """
+    description = json.loads((folder / "model.json").read_text())
+    if description["network"] == "graph_cut":
+        return GraphCut(aligned_mean_mask=aligned_mean_mask, **description["options"])
+    if description["network"] == "mean_mask":
+        return MeanMask(aligned_mean_mask=aligned_mean_mask)
+    return Segmenter(
+        models.load(folder),
+        size=tuple(description["size"]),
+        aligned_mean_mask=aligned_mean_mask,
+        device="cuda" if torch.cuda.is_available() else "cpu",
+    )
+
+
+class MeanMask:
+    """The aligned mean mask itself as the answer; without a face, laid over the whole photo."""
+
+    parameters = 0
+
+    def __init__(self, *, aligned_mean_mask: np.ndarray) -> None:
+        self.aligned_mean_mask = aligned_mean_mask
+
+    def prior(self, photo: np.ndarray, affine: np.ndarray | None) -> np.ndarray:
+        """Probability of portrait at each pixel, (H, W) float32. Arguments as in `Method`."""
+        height, width = photo.shape[:2]
+        if affine is None:
+            return cv2.resize(self.aligned_mean_mask, (width, height))
+        return warp_to_photo(self.aligned_mean_mask, affine, height=height, width=width)
+
+    def __call__(self, photo: np.ndarray, affine: np.ndarray | None) -> np.ndarray:
+        """As in `Method`."""
+        return (self.prior(photo, affine) > 0.5).astype(np.uint8)
+
+
+class GraphCut(MeanMask):
+    """The Graph-cut baseline: the mean mask as the prior of a cut along the photo's own edges."""
+
+    def __init__(self, *, aligned_mean_mask: np.ndarray, smoothness: float, contrast: float, height: int) -> None:
+        super().__init__(aligned_mean_mask=aligned_mean_mask)
+        self.options = {"smoothness": smoothness, "contrast": contrast, "height": height}
+
+    def __call__(self, photo: np.ndarray, affine: np.ndarray | None) -> np.ndarray:
+        """As in `Method`."""
+        return graph_cut(photo, self.prior(photo, affine), **self.options)
+
+
+class Segmenter:
+    """A trained network, ready for photos of any size.
+
+    model: in evaluation mode, six input channels. size: (height, width) of a PFCN photo's working copy, as in
+    training. aligned_mean_mask: (800, 600) float32, of the training set.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        size: tuple[int, int],
+        aligned_mean_mask: np.ndarray,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.model = model.to(device).eval()
+        self.size = size
+        self.aligned_mean_mask = aligned_mean_mask
+        self.device = device
+        self.parameters = sum(parameter.numel() for parameter in model.parameters())
+
+    @torch.inference_mode()
+    def score(self, photo: np.ndarray, affine: np.ndarray | None) -> np.ndarray:
+        """Foreground logit minus background logit, (H, W) float32 at the photo's own size.
+
+        photo: (H, W, 3) uint8 RGB. affine: (2, 3) from its pixels to the frame, None when no face was found.
+        """
+        small = working_photo(photo, affine, self.size)
+        prior = prior_channels(small.to_frame, self.aligned_mean_mask, small.image.shape[:2])
+        image = torch.from_numpy(small.image.transpose(2, 0, 1)[None]).to(self.device)
+        output = self.model(network_input(image, torch.from_numpy(prior[None]).to(self.device)))
+        score = foreground_score(output.fused)[0].float().cpu().numpy()
+        return cv2.resize(score, photo.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+
+    def __call__(self, photo: np.ndarray, affine: np.ndarray | None) -> np.ndarray:
+        """The portrait mask, (H, W) uint8 {0, 1}, at the photo's own size. Arguments as in `score`."""
+        return (self.score(photo, affine) > 0).astype(np.uint8)

@@ -1,0 +1,249 @@
+"""Metrics against hand-counted masks and slow, obvious references."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from bsn import metrics
+
+SHAPE = (17, 13)
+thoroughly = settings(max_examples=40, deadline=None)
+predictions = arrays(np.uint8, SHAPE, elements=st.integers(0, 1))
+labels = arrays(np.uint8, SHAPE, elements=st.integers(0, 1))
+targets = arrays(np.uint8, SHAPE, elements=st.sampled_from([0, 0, 1, 1, 255]))
+
+
+def mask(text: str) -> np.ndarray:
+    """Rows of '.', '#' and '?' as 0, 1 and 255."""
+    return np.array([[{".": 0, "#": 1, "?": 255}[c] for c in row] for row in text.split()], np.uint8)
+
+
+# ---- slow references ------------------------------------------------------------------------------------
+
+
+def filled(prediction, target):
+    """Ignored pixels take the nearest labelled pixel's class in both masks, background in a tie."""
+    prediction, portrait = prediction.copy(), target.copy()
+    known = np.argwhere(target != 255)
+    for y, x in np.argwhere(target == 255):
+        squared = {0: math.inf, 1: math.inf}
+        for j, i in known:
+            squared[target[j, i]] = min(squared[target[j, i]], (y - j) ** 2 + (x - i) ** 2)
+        prediction[y, x] = portrait[y, x] = 1 if squared[1] < squared[0] else 0
+    return prediction, portrait
+
+
+def slow_rim(portrait, depth):
+    rim = np.zeros(portrait.shape, bool)
+    for y, x in np.argwhere(portrait == 1):
+        around = portrait[max(0, y - depth) : y + depth + 1, max(0, x - depth) : x + depth + 1]
+        rim[y, x] = (around == 0).any()
+    return rim
+
+
+def slow_boundary_iou(prediction, target):
+    depth = max(1, round(0.02 * math.hypot(*target.shape)))
+    a, b = (slow_rim(m, depth) & (target != 255) for m in filled(prediction, target))
+    return (a & b).sum() / (a | b).sum() if (a | b).any() else 1.0
+
+
+def slow_band_iou(prediction, target, width):
+    prediction, portrait = filled(prediction, target)
+    height, wide = portrait.shape
+    contour = [
+        (y, x)
+        for y in range(height)
+        for x in range(wide)
+        for j, i in ((y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1))
+        if 0 <= j < height and 0 <= i < wide and portrait[j, i] != portrait[y, x]
+    ]
+    band = np.zeros(portrait.shape, bool)
+    for y in range(height):
+        for x in range(wide):
+            band[y, x] = any(math.hypot(y - j, x - i) < width / 2 for j, i in contour)
+    band &= target != 255
+    if not band.any():
+        return math.nan
+    a, b = (prediction == 1) & band, (portrait == 1) & band
+    return (a & b).sum() / (a | b).sum() if (a | b).any() else 1.0
+
+
+# ---- eq. (9) and the pooled mIoU ------------------------------------------------------------------------
+
+
+def test_iou_counts_what_the_eye_counts():
+    target = mask(".##. .##. .##?")
+    prediction = mask(".#.. .### .#.#")
+    assert metrics.overlap(prediction, target) == (4, 7, 4, 7)
+    assert metrics.iou(prediction, target) == pytest.approx(4 / 7)
+
+
+def test_iou_of_two_empty_masks_is_one():
+    empty = np.zeros(SHAPE, np.uint8)
+    assert metrics.iou(empty, empty) == 1.0
+    assert metrics.iou(np.ones(SHAPE, bool), empty) == 0.0
+
+
+def test_prediction_may_be_bool_or_any_nonzero():
+    target, prediction = mask(".#. .## ..?"), mask("##. .#. ..#")
+    expected = metrics.evaluate_photo(prediction, target)
+    for other in (prediction.astype(bool), prediction * 255):
+        assert metrics.evaluate_photo(other, target) == pytest.approx(expected, nan_ok=True)
+
+
+def test_sizes_must_agree():
+    with pytest.raises(ValueError, match="differ in size"):
+        metrics.iou(np.zeros((4, 5), np.uint8), np.zeros((5, 4), np.uint8))
+
+
+def test_two_class_miou_is_pooled_from_sums():
+    # Portrait 30/40 and background 50/100, whatever the photos were.
+    assert metrics.miou_two_class(metrics.Overlap(30, 40, 50, 100)) == pytest.approx((0.75 + 0.5) / 2)
+
+
+@thoroughly
+@given(labels, labels)
+def test_iou_is_symmetric(a, b):
+    assert metrics.iou(a, b) == metrics.iou(b, a)
+    assert metrics.boundary_iou(a, b) == metrics.boundary_iou(b, a)
+
+
+@thoroughly
+@given(predictions, targets)
+def test_all_numbers_lie_in_range_and_a_perfect_mask_scores_one(prediction, target):
+    for name, value in metrics.evaluate_photo(prediction, target).items():
+        assert math.isnan(value) or (0 <= value <= 1 if "iou" in name or "band" in name else value >= 0), name
+    perfect = metrics.evaluate_photo((target == 1).astype(np.uint8), target)
+    assert perfect["iou"] == perfect["boundary_iou"] == 1.0
+    assert all(perfect[f"band_{w}"] in (1.0,) or math.isnan(perfect[f"band_{w}"]) for w in metrics.BAND_WIDTHS)
+
+
+@thoroughly
+@given(predictions, predictions, targets)
+def test_what_is_predicted_on_ignored_pixels_changes_nothing(prediction, other, target):
+    changed = np.where(target == 255, other, prediction)
+    before, after = metrics.evaluate_photo(prediction, target), metrics.evaluate_photo(changed, target)
+    assert after == pytest.approx(before, nan_ok=True)
+
+
+@thoroughly
+@given(predictions, targets)
+def test_counts_add_up_to_the_labelled_pixels(prediction, target):
+    counts = metrics.overlap(prediction, target)
+    labelled = int((target != 255).sum())
+    assert counts.union + counts.background_intersection == labelled
+    assert counts.background_union + counts.intersection == labelled
+
+
+# ---- boundary IoU and bands -----------------------------------------------------------------------------
+
+
+@thoroughly
+@given(predictions, targets)
+def test_boundary_iou_agrees_with_the_slow_reference(prediction, target):
+    assert metrics.boundary_iou(prediction, target) == pytest.approx(slow_boundary_iou(prediction, target))
+
+
+@thoroughly
+@given(predictions, targets)
+def test_band_iou_agrees_with_the_slow_reference(prediction, target):
+    got = metrics.band_iou(prediction, target, (2, 6, 10))
+    for width, value in got.items():
+        assert value == pytest.approx(slow_band_iou(prediction, target, width), nan_ok=True), width
+
+
+def test_boundary_is_two_percent_of_the_diagonal_thick_and_spares_the_photo_edge():
+    # 800x600: the diagonal is 1000, so d = 20. The portrait fills the frame right of x = 300.
+    target = np.zeros((800, 600), np.uint8)
+    target[:, 300:] = 1
+    prediction = np.zeros_like(target)
+    prediction[:, 310:] = 1
+    # Rims: columns 300..319 and 310..329: 10 shared of 30, with no rim along the frame.
+    assert metrics.boundary_iou(prediction, target) == pytest.approx(10 / 30)
+    assert metrics.boundary_iou(np.ones_like(target), np.ones_like(target)) == 1.0
+
+
+def test_band_is_as_wide_as_it_says_around_a_straight_contour():
+    target = np.zeros((100, 100), np.uint8)
+    target[:, 50:] = 1
+    prediction = np.zeros_like(target)
+    prediction[:, 53:] = 1
+    # Band w has w/2 portrait columns, of which three are missed.
+    got = metrics.band_iou(prediction, target)
+    assert got[2] == got[4] == got[6] == 0.0
+    assert got[8] == pytest.approx(1 / 4)
+    assert got[40] == pytest.approx(17 / 20)
+
+
+def test_void_border_has_its_contour_in_the_middle():
+    # Columns 0-9 background, 10-13 void, 14- portrait: contour between 11 and 12.
+    target = np.zeros((30, 30), np.uint8)
+    target[:, 10:14], target[:, 14:] = 255, 1
+    prediction = np.zeros_like(target)
+    prediction[:, 15:] = 1
+    got = metrics.band_iou(prediction, target, (4, 6, 8))
+    assert math.isnan(got[4])  # All void.
+    assert got[6] == 0.0  # Columns 9 and 14 count; 14 is missed.
+    assert got[8] == pytest.approx(1 / 2)
+
+
+def test_no_contour_no_band():
+    assert all(math.isnan(v) for v in metrics.band_iou(np.ones(SHAPE, bool), np.ones(SHAPE, np.uint8)).values())
+
+
+# ---- sets and intervals ---------------------------------------------------------------------------------
+
+
+def rows() -> pd.DataFrame:
+    first, second = mask("##.. ##.. ##.."), mask("#... #... ....")
+    photos = [metrics.evaluate_photo(first, first), metrics.evaluate_photo(second, first)]
+    return pd.DataFrame(photos).assign(set="pfcn", id=["a", "b"], seconds=[0.1, 0.3])
+
+
+def test_summary_of_two_photos():
+    summary = metrics.summarise(rows())
+    assert summary["photos"] == 2
+    assert summary["mean_iou"] == pytest.approx((1 + 2 / 6) / 2, abs=1e-6)
+    # Pooled: portrait (6 + 2) / 12, background (6 + 6) / (6 + 10).
+    assert summary["miou_two_class"] == pytest.approx((8 / 12 + 12 / 16) / 2, abs=1e-6)
+    assert "seconds" not in summary
+    assert summary["mean_iou_low"] == pytest.approx(2 / 6, abs=1e-6)
+    assert summary["mean_iou_high"] == pytest.approx(1.0)
+    assert list(summary["band"]) == [str(w) for w in metrics.BAND_WIDTHS]
+
+
+def test_photos_without_a_contour_leave_the_bands_to_the_others():
+    table = rows()
+    table.loc[0, "band_2"] = math.nan
+    assert metrics.summarise(table)["band"]["2"] == pytest.approx(table.loc[1, "band_2"], abs=1e-6)
+    table["band_2"] = math.nan
+    assert metrics.summarise(table)["band"]["2"] is None
+
+
+def test_bootstrap_interval_is_that_of_the_mean():
+    values = np.random.default_rng(0).normal(0.9, 0.05, 400)
+    low, high = metrics.bootstrap(values, seed=1)
+    half = 1.96 * values.std() / math.sqrt(400)
+    assert low == pytest.approx(values.mean() - half, abs=half / 8)
+    assert high == pytest.approx(values.mean() + half, abs=half / 8)
+    assert metrics.bootstrap(values, seed=1) == (low, high)
+    narrow = metrics.bootstrap(values, seed=1, level=0.5)
+    assert low < narrow[0] < narrow[1] < high
+
+
+def test_bootstrap_leaves_out_photos_without_a_value():
+    assert metrics.bootstrap(np.array([0.5, math.nan, 0.5]), seed=0) == (0.5, 0.5)
+    assert all(math.isnan(v) for v in metrics.bootstrap(np.array([math.nan]), seed=0))
+
+
+def test_paired_difference_sees_what_unpaired_intervals_hide():
+    baseline = np.linspace(0.5, 1.0, 50)
+    mean, low, high = metrics.paired_difference(baseline + 0.01, baseline, seed=0)
+    assert (mean, low, high) == pytest.approx((0.01, 0.01, 0.01))
+    with pytest.raises(ValueError, match="same photos"):
+        metrics.paired_difference(baseline, baseline[1:], seed=0)

@@ -1,0 +1,207 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import astuple
+
+import numpy as np
+import pytest
+import torch
+from lightning_fabric import Fabric
+
+from bsn import training
+from bsn.alignment import FRAME
+from bsn.checkpoints import Checkpoint
+from bsn.data.samples import Augmentation, PatchSampler, TrainingPhoto
+from bsn.errors import InputError
+from bsn.inputs import WorkingPhoto
+from bsn.models import build
+from bsn.models.output import Output
+
+SIZE = (32, 24)
+
+
+def toy_sampler(seed=0):
+    """Bright discs on dark ground, each with its exact mask."""
+    photos = []
+    for number in range(6):
+        rows, columns = np.indices(SIZE)
+        disc = (rows - 16) ** 2 + (columns - 8 - number) ** 2 < 60
+        labels = np.stack([disc, np.zeros(SIZE), ~disc], axis=2).astype(np.float16)
+        image = np.where(disc[..., None], 200, 40).astype(np.uint8).repeat(3, axis=2)
+        photo = WorkingPhoto(image=image, to_frame=None)
+        photos.append(TrainingPhoto(id=f"disc{number}", photo=photo, labels=labels, attributes=np.array([number % 2])))
+    return PatchSampler(
+        photos,
+        crop=(24, 24),
+        batch=3,
+        seed=seed,
+        augmentation=Augmentation(scale=(0.9, 1.1)),
+        aligned_mean_mask=np.zeros(FRAME, np.float32),
+        kernel=np.ones(FRAME, np.float32),
+    )
+
+
+def toy_model(classes=2):
+    torch.manual_seed(0)
+    return build("deeplab", classes=classes, depth=18, base_width=4, attributes=1)
+
+
+def recipe(first=20, second=10, **changes):
+    settings = {
+        "phases": [
+            training.Phase(iterations=first, learning_rate=0.01),
+            training.Phase(iterations=second, learning_rate=0.001),
+        ],
+        "optimizer": "sgd",
+        "momentum": 0.9,
+        "weight_decay": 5e-4,
+        "freeze_batch_norm": False,
+    }
+    return training.Recipe(**{**settings, **changes})
+
+
+def run(folder, model=None, **changes):
+    model = model or toy_model()
+    curves = training.train(
+        model, toy_sampler(), recipe=recipe(**changes), fabric=Fabric(accelerator="cpu"), checkpoint=folder
+    )
+    return model, curves
+
+
+def assert_same(one, other):
+    for name, value in one.state_dict().items():
+        assert torch.equal(value, other.state_dict()[name]), name
+
+
+def test_hard_targets_are_the_nearer_of_foreground_and_background_and_leave_ignored_pixels_out():
+    labels = torch.tensor([[0.6, 0.3, 0.1], [0.1, 0.5, 0.4], [0.0, 0.0, 0.0]]).T.reshape(1, 3, 1, 3)
+    assert training.targets(labels, 2)[0, :, 0].tolist() == [[1, 0, 0], [0, 1, 0]]
+    assert torch.equal(training.targets(labels, 3), labels)
+
+
+def test_the_segmentation_loss_is_summed_over_the_fused_map_and_every_branch():
+    # Equal logits cost log 2 in each of the four maps.
+    flat = torch.zeros(1, 2, 2, 2)
+    labels = torch.zeros(1, 3, 4, 4)
+    labels[:, 0] = 1
+    batch = {"labels": labels, "kernel": torch.ones(1, 4, 4), "attributes": torch.tensor([[1]])}
+    attributes = torch.tensor([[[0.0, np.log(3.0)]]])
+    segmentation, attribute = training.losses(Output(flat, (flat,) * 3, attributes), batch, combination="product")
+    assert segmentation.item() == pytest.approx(4 * np.log(2))
+    # softmax(0, log 3) gives the true class 3/4.
+    assert attribute.item() == pytest.approx(np.log(4 / 3))
+
+
+def test_an_unknown_attribute_costs_nothing():
+    flat, labels = torch.zeros(1, 2, 2, 2), torch.ones(1, 3, 4, 4) / 3
+    batch = {"labels": labels, "kernel": torch.ones(1, 4, 4), "attributes": torch.tensor([[-1]])}
+    assert training.losses(Output(flat, (), torch.ones(1, 1, 2)), batch, combination="product")[1].item() == 0
+
+
+def test_training_learns_and_records_its_curves(tmp_path):
+    _, curves = run(tmp_path, first=60, second=15, optimizer="adamw")
+    assert [point.iteration for point in curves] == [10, 20, 30, 40, 50, 60, 70, 75]
+    assert [point.phase for point in curves] == [1] * 6 + [2] * 2
+    assert curves[-1].loss_segmentation < 0.6 * curves[0].loss_segmentation
+
+
+def test_the_learning_rate_falls_by_the_poly_rule_and_starts_anew_in_phase_two(tmp_path):
+    _, curves = run(tmp_path, first=20, second=10)
+    rates = [point.lr for point in curves]
+    # The rate of the last of each ten iterations: 9 and 19 of 20, 9 of 10.
+    assert rates == pytest.approx([0.01 * (11 / 20) ** 0.9, 0.01 * (1 / 20) ** 0.9, 0.001 * (1 / 10) ** 0.9])
+
+
+def test_the_attribute_branch_is_trained_in_phase_two_only(tmp_path):
+    model = toy_model()
+    before = model.attribute_branch.classifiers[0][0].weight.clone()
+    run(tmp_path, model, first=10, second=0)
+    assert torch.equal(model.attribute_branch.classifiers[0][0].weight, before)
+    run(tmp_path, model, first=0, second=10)
+    assert not torch.equal(model.attribute_branch.classifiers[0][0].weight, before)
+
+
+def test_frozen_batch_norm_keeps_its_statistics_and_its_scale(tmp_path):
+    model = toy_model()
+    before = {name: value.clone() for name, value in model.state_dict().items() if ".bn1." in name}
+    run(tmp_path, model, first=5, second=0, freeze_batch_norm=True)
+    assert all(torch.equal(value, model.state_dict()[name]) for name, value in before.items())
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_the_same_seed_gives_the_same_bytes_with_any_number_of_workers(tmp_path, optimizer):
+    one, _ = run(tmp_path / "a", first=6, second=3, optimizer=optimizer)
+    other, _ = run(tmp_path / "b", first=6, second=3, optimizer=optimizer, workers=2)
+    assert_same(one, other)
+
+
+@pytest.mark.parametrize("stop", [10, 20])
+def test_a_run_that_was_broken_off_ends_with_the_same_bytes(tmp_path, monkeypatch, stop):
+    whole, curves = run(tmp_path / "whole")
+    monkeypatch.setattr(training, "SAVE_EVERY", 0.0)
+
+    def break_off(point):
+        if point.iteration > stop:
+            raise KeyboardInterrupt
+
+    model = toy_model()
+    with pytest.raises(KeyboardInterrupt):
+        training.train(
+            model,
+            toy_sampler(),
+            recipe=recipe(),
+            fabric=Fabric(accelerator="cpu"),
+            checkpoint=tmp_path / "broken",
+            on_point=break_off,
+        )
+    assert Checkpoint(tmp_path / "broken").load()["iteration"] == stop
+    resumed, again = run(tmp_path / "broken")
+    assert_same(resumed, whole)
+    assert [astuple(point)[:-1] for point in again] == [astuple(point)[:-1] for point in curves]
+    assert Checkpoint(tmp_path / "broken").load() is None
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+sys.path[:0] = [{root!r}, {tests!r}]
+from safetensors.torch import save_file
+from bsn import training
+import test_training
+training.SAVE_EVERY = 0.0
+model, _ = test_training.run(Path({folder!r}), first=150, second=10)
+save_file(model.state_dict(), {out!r})
+"""
+
+
+def test_a_killed_process_started_again_ends_with_the_same_bytes(tmp_path):
+    from safetensors.torch import load_file
+
+    tests = os.path.dirname(__file__)
+
+    def start(name):
+        script = SCRIPT.format(
+            root=os.path.dirname(tests), tests=tests, folder=str(tmp_path / name), out=str(tmp_path / f"{name}.out")
+        )
+        return subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
+
+    assert start("whole").wait() == 0
+    broken = start("broken")
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "broken/state.pt").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    broken.send_signal(signal.SIGKILL)
+    assert broken.wait() == -signal.SIGKILL
+    assert start("broken").wait() == 0
+    whole, resumed = (load_file(tmp_path / f"{name}.out") for name in ("whole", "broken"))
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_a_loss_that_is_no_number_stops_with_the_iteration_the_rate_and_the_photos(tmp_path):
+    model = toy_model()
+    with torch.no_grad():
+        model.aspp.convs[0].bias.fill_(float("nan"))
+    with pytest.raises(InputError, match=r"iteration 0, learning rate 0\.01, photos disc\d, disc\d, disc\d"):
+        run(tmp_path, model)
