@@ -137,22 +137,23 @@ def soft_labels(codes: np.ndarray, *, width: float, reading: str) -> np.ndarray:
     "sum"        l_bdry = d / sum of d over the photo's band, the letter of eq. (1)
     Returns (3, H, W) float32; all zero where ignored. Raises ValueError for another reading.
     """
-    distance = code_distances(width)
-    band = ~np.isnan(distance)
-    distance[~band] = 0
+    return np.stack([row[codes] for row in soft_label_table(codes, width=width, reading=reading)])
+
+
+def soft_label_table(codes: np.ndarray, *, width: float, reading: str) -> np.ndarray:
+    """What each code means as a soft label, (3, 256) float32; the photo's codes matter to the reading "sum" alone."""
+    distance = np.nan_to_num(code_distances(width))
     if reading == "distance":
-        boundary = distance / (width / 2) if width else distance
+        boundary = distance / max(width / 2, 1.0)
     elif reading == "closeness":
-        boundary = np.where(band, 1 - distance / (width / 2), 0) if width else distance
+        boundary = np.where(np.isnan(code_distances(width)), 0, 1 - distance / max(width / 2, 1.0))
     elif reading == "sum":
         boundary = distance / max(np.bincount(codes.ravel(), minlength=256) @ distance, 1.0)
     else:
         raise ValueError(f"reading is {reading!r}; it is distance, closeness or sum")
     code = np.arange(256)
-    is_foreground = (code >= _CONTOUR_INSIDE) & (code <= FOREGROUND)
-    is_background = code < _CONTOUR_INSIDE
-    table = np.stack([is_foreground * (1 - boundary), boundary, is_background * (1 - boundary)]).astype(np.float32)
-    return np.stack([row[codes] for row in table])
+    inside, outside = (code >= _CONTOUR_INSIDE) & (code <= FOREGROUND), code < _CONTOUR_INSIDE
+    return np.stack([inside * (1 - boundary), boundary, outside * (1 - boundary)]).astype(np.float32)
 
 
 def global_kernel(mean_mask: np.ndarray, *, a: float, b: float, reading: str) -> np.ndarray:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from bsn.inputs import WorkingPhoto, prior_channels, scaling
-from bsn.kernels import soft_labels
+from bsn.kernels import soft_label_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +50,9 @@ def working_labels(codes: np.ndarray, size: tuple[int, int], *, width: float, re
     working pixel becomes a partial label, not an aliased line.
     codes: (H, W) uint8. size: (h, w). Returns (h, w, 3) float16.
     """
-    labels = np.ascontiguousarray(soft_labels(codes, width=width, reading=reading).transpose(1, 2, 0))
-    return cv2.resize(labels, size[::-1], interpolation=cv2.INTER_AREA).astype(np.float16)
+    table = soft_label_table(codes, width=width, reading=reading)
+    planes = [cv2.resize(row[codes], size[::-1], interpolation=cv2.INTER_AREA) for row in table]
+    return np.stack(planes, axis=2).astype(np.float16)
 
 
 class PatchSampler:
