@@ -1,0 +1,64 @@
+"""Figures 2 to 9 of the paper for any run, and the training curves."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from bsn.report.figures import (
+    applications,
+    boundaries,
+    challenges,
+    curves,
+    hair,
+    kernel_steps,
+    pfcn_samples,
+    portrait_samples,
+    trimaps,
+)
+from bsn.report.figures.material import Material, Missing
+from bsn.report.figures.sheet import notice
+
+CAPTIONS = "captions.json"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of the report: its file, its title, and what draws it (Material -> picture, caption)."""
+
+    file: str
+    title: str
+    draw: Callable[[Material], tuple[Image.Image, str]]
+
+
+FIGURES = (
+    Figure("figure2.jpg", "Figure 2. Kernels", kernel_steps.draw),
+    Figure("figure3.jpg", "Figure 3. Hair and shape", hair.draw),
+    Figure("figure4.jpg", "Figure 4. PFCN", pfcn_samples.draw),
+    Figure("figure5.jpg", "Figure 5. COCO, COCO-Stuff, PASCAL VOC", portrait_samples.draw),
+    Figure("figure6.jpg", "Figure 6. Challenging scenes", challenges.draw),
+    Figure("figure7.jpg", "Figure 7. Boundaries", boundaries.draw),
+    Figure("figure8.jpg", "Figure 8. Trimaps", trimaps.draw),
+    Figure("figure9.jpg", "Figure 9. Applications", applications.draw),
+    Figure("curves.png", "Training curves", curves.draw),
+)
+
+
+def draw_all(material: Material, folder: Path, *, progress: Callable[[tuple[Figure, ...]], object] = iter) -> None:
+    """Draw every figure into the folder, with `captions.json`: file, title and caption of each, in order.
+
+    What a run does not have becomes a picture that says so. `progress` wraps the figures, as tqdm does.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    captions = []
+    for figure in progress(FIGURES):
+        try:
+            picture, caption = figure.draw(material)
+        except Missing as why:
+            picture, caption = notice(str(why)), f"Not drawn. {why}"
+        # Full-resolution colour: thin orange lines on photos smear otherwise. PNG ignores both options.
+        picture.save(folder / figure.file, quality=87, subsampling=0, optimize=True)
+        captions.append({"file": figure.file, "title": figure.title, "caption": caption})
+    (folder / CAPTIONS).write_text(json.dumps(captions, indent=2, ensure_ascii=False) + "\n", "utf-8")

@@ -1,0 +1,94 @@
+"""What the figures are drawn from: photos, masks and predictions, read when they are asked for."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from bsn.faces import Detector
+from bsn.report.paper import METHODS, SETS
+
+
+class Missing(Exception):
+    """A figure cannot be drawn; the message says why, in words for its reader."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """The folders of one run, in the layout that the stages write."""
+
+    portraits: Path
+    """`<set>/index.csv`, `images/` and `masks/`."""
+    predictions: Path
+    """`<method>/<set>/<id>.png`, 0 and 255."""
+    hair: Path
+    """CSV: id, hair (long or short)."""
+    mean_mask: Path
+    """`.npy`, float32 (800, 600)."""
+    curves: Path
+    """`<method>/curves.csv`."""
+    detector: Detector
+    """Finds the faces of people in the background."""
+    kernel_width: float
+    kernel_reading: str
+    global_low: float
+    global_high: float
+    global_reading: str
+
+    @cached_property
+    def _rows(self) -> dict[str, pd.DataFrame]:
+        return {name: self._index(name) for name in SETS}
+
+    def _index(self, name: str) -> pd.DataFrame:
+        file = self.portraits / name / "index.csv"
+        if not file.exists():
+            return pd.DataFrame(columns=["id", "split", "kept", "image", "mask"])
+        rows = pd.read_csv(file, dtype={"id": str})
+        return rows[rows["kept"].astype(bool)].set_index("id", drop=False)
+
+    def ids(self, name: str, split: str = "test") -> list[str]:
+        """Kept photos of the set, in the index's order. Raises Missing when there are none."""
+        rows = self._rows[name]
+        ids = rows.loc[rows["split"] == split, "id"].tolist()
+        if not ids:
+            raise Missing(f"No {SETS[name]} photos in this run.")
+        return ids
+
+    def photo(self, name: str, photo: str) -> np.ndarray:
+        """uint8 (H, W, 3) RGB."""
+        file = self.portraits / name / self._rows[name].loc[photo, "image"]
+        return cv2.cvtColor(_read(file, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+    def mask(self, name: str, photo: str) -> np.ndarray:
+        """uint8 (H, W): 0 background, 1 portrait, 255 ignored."""
+        return _read(self.portraits / name / self._rows[name].loc[photo, "mask"], cv2.IMREAD_GRAYSCALE)
+
+    def has(self, method: str, name: str) -> bool:
+        """Whether the method was evaluated on the set."""
+        return next((self.predictions / method / name).glob("*.png"), None) is not None
+
+    def need(self, method: str, name: str) -> None:
+        """Raise Missing unless the method was evaluated on the set."""
+        if not self.has(method, name):
+            raise Missing(f"{METHODS[method]} was not run on {SETS[name]}.")
+
+    def prediction(self, method: str, name: str, photo: str) -> np.ndarray:
+        """uint8 (H, W) {0, 1}."""
+        return _read(self.predictions / method / name / f"{photo}.png", cv2.IMREAD_GRAYSCALE) // 255
+
+
+def spread(ids: list[str], number: int) -> list[str]:
+    """At most `number` of the ids, evenly along the list: a sample that nobody picked."""
+    if len(ids) <= number:
+        return list(ids)
+    return [ids[place] for place in np.linspace(0, len(ids) - 1, number).round().astype(int)]
+
+
+def _read(file: Path, mode: int) -> np.ndarray:
+    image = cv2.imread(str(file), mode)
+    if image is None:
+        raise Missing(f"{file.name} cannot be read as a picture.")
+    return image

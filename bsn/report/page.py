@@ -1,0 +1,80 @@
+"""`reports/index.html`: the tables, the figures and the facts of one run on a page that needs no network."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from bsn.report import formats, paper
+from bsn.report.results import Results
+from bsn.report.tables import build
+
+TEMPLATE = "page.html.j2"
+
+
+def render(results: Results, figures: Sequence[dict[str, str]], facts: dict[str, str]) -> str:
+    """The page as HTML.
+
+    `figures` are the entries of `figures/captions.json`: file (in `figures/`, beside the page), title and
+    caption. `facts` are the lines under "This run": what -> value.
+    """
+    environment = Environment(
+        loader=PackageLoader("bsn.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["bold"] = _bold
+    page = environment.get_template(TEMPLATE)
+    return page.render(
+        results=results, tables=build(results), figures=figures, facts=facts, headline=_headline(results)
+    )
+
+
+def write(page: str, file: Path) -> None:
+    """Write the page, making its folder."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(page, encoding="utf-8")
+
+
+def _headline(results: Results) -> list[dict[str, str]]:
+    """The few numbers that a reader came for: value, what it is, and what to hold it against."""
+    ours = results.summary("bsn", "pfcn")
+    if not ours:
+        return []
+    cards = [
+        {
+            "value": formats.percent(ours["mean_iou"]),
+            "name": "mean IoU of BSN on PFCN, %",
+            "beside": f"{formats.interval(ours['mean_iou_low'], ours['mean_iou_high'])} over "
+            f"{ours['photos']} photos; the paper has {formats.percent(paper.TABLE_1['bsn'])}",
+        },
+        {
+            "value": formats.percent(ours["boundary_iou"]),
+            "name": "boundary IoU of BSN, %",
+            "beside": "within 2 % of the photo's diagonal of the contour",
+        },
+    ]
+    gain = results.gain("bsn", "portrait_deeplab", "pfcn")
+    if gain:
+        published = paper.TABLE_1["bsn"] - paper.TABLE_1["portrait_deeplab"]
+        cards.insert(
+            1,
+            {
+                "value": formats.signed_percent(gain[0]),
+                "name": "gain over PortraitDeepLabv2",
+                "beside": f"{formats.signed_percent(gain[1])} to {formats.signed_percent(gain[2])}, photo by "
+                f"photo; the paper has {formats.signed_percent(published)}",
+            },
+        )
+    return cards
+
+
+def _bold(cell: str) -> Markup:
+    """Markdown's bold as HTML's; everything else is escaped."""
+    parts = cell.split("**")
+    return Markup("").join(
+        Markup("<strong>{}</strong>").format(part) if place % 2 else escape(part) for place, part in enumerate(parts)
+    )

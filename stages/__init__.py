@@ -1,0 +1,1 @@
+"""One short script a stage: read params, call bsn, write outs. No stage imports another stage."""

@@ -1,0 +1,23 @@
+"""A baseline as a model folder like any other's: nothing of it is trained, only its parameters are written down."""
+
+import json
+from pathlib import Path
+
+from bsn.errors import InputError
+from stages.params import load
+from stages.runner import run_stage
+
+OUT = Path("models")
+
+
+def baselines(name: str) -> None:
+    options = {"graph_cut": load().graph_cut.model_dump(), "mean_mask": {}}
+    if name not in options:
+        raise InputError(f"baseline = {name!r} is refused; allowed: {', '.join(options)}")
+    (OUT / name).mkdir(parents=True, exist_ok=True)
+    description = {"network": name, "options": options[name]}
+    (OUT / name / "model.json").write_text(json.dumps(description, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    run_stage(baselines)

@@ -1,0 +1,19 @@
+"""Refuse bad parameters before any stage works: every other stage waits for this one."""
+
+from pathlib import Path
+
+from stages.params import load
+from stages.runner import run_stage
+
+# Its content never changes, so that a change of a parameter re-runs this stage and not all of the others.
+OUT = Path("data/checked")
+
+
+def check() -> None:
+    load()
+    OUT.parent.mkdir(exist_ok=True)
+    OUT.write_text("params.yaml and its profile were read and found good\n")
+
+
+if __name__ == "__main__":
+    run_stage(check)

@@ -1,0 +1,33 @@
+"""data/portraits -> data/faces/<set>.csv: five points and the affine map to the frame for each kept photo."""
+
+from pathlib import Path
+
+from tqdm import tqdm
+
+from bsn.data.landmarks import MIN_FACE, indexed_faces, pfcn_faces
+from bsn.data.sources import SETS, tree
+from bsn.data.tables import read_index, write_faces
+from bsn.faces import FaceDetector
+from stages.params import load
+from stages.runner import run_stage
+
+RAW, PORTRAITS, OUT = Path("data/raw"), Path("data/portraits"), Path("data/faces")
+
+
+def faces() -> None:
+    params = load().portraits
+    for set_name in SETS:
+        folder = PORTRAITS / set_name
+        kept = [row for row in read_index(folder / "index.csv") if row.kept]
+        rows = tqdm(kept, desc=set_name, unit=" photos")
+        if set_name == "pfcn":
+            detector = FaceDetector(min_face_fraction=MIN_FACE, min_probability=params.min_probability)
+            root = tree(RAW / set_name)
+            found = pfcn_faces(rows, root=root, portraits=folder, detector=detector)
+        else:
+            found = indexed_faces(rows)
+        write_faces(OUT / f"{set_name}.csv", found)
+
+
+if __name__ == "__main__":
+    run_stage(faces)

@@ -1,0 +1,37 @@
+"""Figures 2 to 9 and the training curves, from data/ and models/, to reports/figures/."""
+
+from functools import partial
+from pathlib import Path
+
+from tqdm import tqdm
+
+from bsn.faces import FaceDetector
+from bsn.report.figures import draw_all
+from bsn.report.figures.material import Material
+from stages.params import load
+from stages.runner import run_stage
+
+FAINTEST_FACE = 0.01  # of the photo: a stranger's face smaller than that confuses nobody
+
+
+def figures() -> None:
+    """Draw every figure of the report."""
+    params = load()
+    material = Material(
+        portraits=Path("data/portraits"),
+        predictions=Path("data/predictions"),
+        hair=Path("data/attributes/hair.csv"),
+        mean_mask=Path("data/mean_mask/mean_mask.npy"),
+        curves=Path("models"),
+        detector=FaceDetector(min_face_fraction=FAINTEST_FACE, min_probability=params.portraits.min_probability),
+        kernel_width=params.kernel.width,
+        kernel_reading=params.kernel.reading,
+        global_low=params.global_kernel.a,
+        global_high=params.global_kernel.b,
+        global_reading=params.global_kernel.reading,
+    )
+    draw_all(material, Path("reports/figures"), progress=partial(tqdm, desc="figures", unit="figure"))
+
+
+if __name__ == "__main__":
+    run_stage(figures)

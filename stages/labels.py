@@ -1,0 +1,42 @@
+"""Training masks -> data/labels/<hard|soft>/: label codes of every training photo, eq. (1)-(3) when soft."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+from tqdm import tqdm
+
+from bsn.data.tables import PhotoRow, read_index
+from bsn.data.training_set import KERNEL_FILE
+from bsn.errors import InputError
+from bsn.kernels import label_codes
+from stages.params import load
+from stages.runner import run_stage
+
+PORTRAITS, OUT = Path("data/portraits/pfcn"), Path("data/labels")
+KINDS = ("hard", "soft")
+PNG = [cv2.IMWRITE_PNG_COMPRESSION, 2]
+
+
+def labels(kind: str) -> None:
+    if kind not in KINDS:
+        raise InputError(f"labels = {kind!r} is refused; allowed: {', '.join(KINDS)}")
+    params = load().kernel
+    # Hard labels are a kernel with no band, so that training reads both in one way.
+    kernel = {"width": params.width if kind == "soft" else 0, "reading": params.reading}
+    rows = [row for row in read_index(PORTRAITS / "index.csv") if row.kept and row.split == "train"]
+    folder = OUT / kind
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def write(row: PhotoRow) -> None:
+        mask = cv2.imread(str(PORTRAITS / row.mask), cv2.IMREAD_UNCHANGED)
+        cv2.imwrite(str(folder / f"{row.id}.png"), label_codes(mask, width=kernel["width"]), PNG)
+
+    with ThreadPoolExecutor() as pool:
+        list(tqdm(pool.map(write, rows), total=len(rows), desc=f"{kind} labels", unit=" photos"))
+    (folder / KERNEL_FILE).write_text(json.dumps(kernel))
+
+
+if __name__ == "__main__":
+    run_stage(labels)

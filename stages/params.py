@@ -1,0 +1,280 @@
+"""params.yaml and its profile, checked whole before any stage works: `load()` is the only door to them.
+
+Each field's `description` is what the user is told when a value is refused, so it says what is allowed.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+
+from bsn.errors import InputError
+from bsn.kernels import MAX_WIDTH
+
+PARAMS_FILE = Path("params.yaml")
+PROFILES_FOLDER = Path("profiles")
+
+Fraction = Annotated[float, Field(ge=0, le=1, description="a fraction from 0 to 1")]
+Positive = Annotated[float, Field(gt=0, description="a number above 0")]
+NotNegative = Annotated[float, Field(ge=0, description="a number, 0 or more")]
+Count = Annotated[int, Field(ge=1, description="a whole number, 1 or more")]
+ZeroOrMore = Annotated[int, Field(ge=0, description="a whole number, 0 or more")]
+Size = Annotated[
+    list[Annotated[int, Field(ge=16)]],
+    Field(min_length=2, max_length=2, description="[height, width] in pixels, each a whole number, 16 or more"),
+]
+
+
+class Section(BaseModel):
+    """A part of the parameters; text is never taken for a number, and no key is silently ignored."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Portraits(Section):
+    """What makes a photo a portrait (section 4.3)."""
+
+    min_face: Fraction
+    min_probability: Fraction
+    box_margin: Fraction
+    min_on_mask: Fraction
+
+
+class Kernel(Section):
+    """The individual boundary-sensitive kernel, eq. (1)-(3)."""
+
+    width: Annotated[
+        float,
+        Field(gt=0, le=MAX_WIDTH, description=f"pixels of the 800x600 frame, above 0, at most {MAX_WIDTH}"),
+    ]
+    reading: Annotated[Literal["distance", "closeness", "sum"], Field(description="distance, closeness or sum")]
+
+
+class GlobalKernel(Section):
+    """The global boundary-sensitive kernel, eq. (6)."""
+
+    a: Positive
+    b: Annotated[float, Field(gt=0, description="a number above 0, not below global_kernel.a")]
+    reading: Annotated[Literal["text", "printed"], Field(description="text or printed")]
+
+    @field_validator("b")
+    @classmethod
+    def _range_is_ordered(cls, b: float, info: ValidationInfo) -> float:
+        if b < info.data.get("a", b):
+            raise ValueError("a > b")
+        return b
+
+
+class Hair(Section):
+    """The rule that tells long hair from short (bsn/attributes.py), in distances between the eyes."""
+
+    min_width: Positive
+    below_mouth: Positive
+
+
+class GraphCut(Section):
+    """The baseline of Table 1: weights of the smoothness term, and the size it is solved at."""
+
+    smoothness: NotNegative
+    contrast: Positive
+    height: Annotated[int, Field(ge=50, le=800, description="rows of the solved grid, a whole number from 50 to 800")]
+
+
+class Method(Section):
+    """One trained row of Table 1, in the paper's words."""
+
+    network: Annotated[Literal["deeplab", "fcn8s"], Field(description="deeplab or fcn8s")]
+    labels: Annotated[Literal["hard", "soft"], Field(description="hard or soft")]
+    weight: Annotated[Literal["uniform", "global"], Field(description="uniform or global")]
+    attribute: Annotated[Literal["none", "hair"], Field(description="none or hair")]
+    combination: Annotated[Literal["product", "sum"], Field(description="product or sum")] = "product"
+
+
+class Phase(Section):
+    """One of the two phases of section 4.1."""
+
+    iterations: Count
+    learning_rate: Positive
+
+
+class Augmentation(Section):
+    """Random changes of a training patch."""
+
+    flip: Fraction
+    scale: Annotated[list[Positive], Field(min_length=2, max_length=2, description="[low, high], two numbers above 0")]
+    rotation: Annotated[float, Field(ge=0, le=180, description="degrees from 0 to 180")]
+    gamma: Annotated[list[Positive], Field(min_length=2, max_length=2, description="[low, high], two numbers above 0")]
+
+
+class Network(Section):
+    """A network's scale and the recipe that trains it."""
+
+    size: Size
+    crop: Size
+    base_width: Annotated[int, Field(ge=4, description="channels of the first stage, a whole number, 4 or more")]
+    batch: Count
+    phases: Annotated[list[Phase], Field(min_length=1, max_length=2, description="one or two phases")]
+    weight_decay: NotNegative
+    optimizer: Annotated[Literal["sgd", "adamw"], Field(description="sgd or adamw")]
+    momentum: Fraction
+    new_layers: Positive
+    freeze_batch_norm: Annotated[bool, Field(description="true or false")]
+    augmentation: Augmentation
+    workers: ZeroOrMore
+
+
+class DeepLab(Network):
+    """DeepLabv2 on a ResNet."""
+
+    depth: Annotated[Literal[18, 50, 101], Field(description="18, 50 or 101")]
+    scales: Annotated[list[Fraction], Field(min_length=1, description="a list of fractions up to 1")]
+
+
+class FCN8s(Network):
+    """PortraitFCN+."""
+
+    batch_norm: Annotated[bool, Field(description="true or false")]
+
+
+class Networks(Section):
+    """The two network families of Table 1."""
+
+    deeplab: DeepLab
+    fcn8s: FCN8s
+
+
+class Drawn(Section):
+    """How many photos of each set are drawn."""
+
+    seed: ZeroOrMore
+    pfcn: dict[Literal["train", "test"], Count]
+    coco: dict[Literal["portraits", "others"], Count]
+    cocostuff: dict[Literal["portraits", "others"], Count]
+    voc: dict[Literal["portraits", "others"], Count]
+
+
+class Data(Section):
+    """Where the four sets come from: drawn, or a folder of the user's that holds <set>/ for each it has."""
+
+    folder: Annotated[str | None, Field(description="a folder's path, or null")] = None
+    draw: Drawn | None = None
+
+
+class Params(Section):
+    """All that a run depends on: params.yaml, with the sections of profiles/<profile>.yaml beside them."""
+
+    profile: str
+    seed: ZeroOrMore
+    portraits: Portraits
+    kernel: Kernel
+    global_kernel: GlobalKernel
+    hair: Hair
+    graph_cut: GraphCut
+    methods: Annotated[dict[str, Method], Field(min_length=1)]
+    data: Data
+    networks: Networks
+
+    def flat(self) -> dict[str, Any]:
+        """`{"kernel.width": 10, ...}`: one level, for MLflow."""
+        return dict(_flatten(self.model_dump(), ""))
+
+
+def load() -> Params:
+    """The checked parameters of this run.
+
+    Raises InputError: a line a bad value, each with its key, the value and what is allowed.
+    """
+    raw = _read(PARAMS_FILE)
+    return check(raw, _read_profile(raw.get("profile")))
+
+
+def check(raw: dict[str, Any], profile: dict[str, Any]) -> Params:
+    """`raw` as in params.yaml and `profile` as in profiles/<name>.yaml, joined and checked."""
+    for key in profile:
+        if key in raw:
+            raise InputError(f"{key} stands in {PARAMS_FILE} and in the profile; keep it in one of them")
+    try:
+        return Params.model_validate({**raw, **profile})
+    except ValidationError as error:
+        raise InputError("\n".join(_line(problem) for problem in error.errors())) from None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(file.read_text())
+    except FileNotFoundError:
+        raise InputError(f"{file} is not in this folder; run from the project's root") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{file} holds no keys")
+    return content
+
+
+def _read_profile(name: Any) -> dict[str, Any]:
+    known = sorted(file.stem for file in PROFILES_FOLDER.glob("*.yaml"))
+    if name not in known:
+        raise InputError(f"profile = {name!r} is refused; allowed: {', '.join(known)} (a file of {PROFILES_FOLDER}/)")
+    return _read(PROFILES_FOLDER / f"{name}.yaml")
+
+
+def _line(problem: dict[str, Any]) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "missing":
+        return f"{key} is missing; allowed: {_allowed(problem['loc'])}"
+    if problem["type"] == "extra_forbidden":
+        return f"{key} is not a parameter; allowed beside it: {', '.join(_siblings(problem['loc']))}"
+    return f"{key} = {problem['input']!r} is refused; allowed: {_allowed(problem['loc'])}"
+
+
+def _allowed(loc: tuple[str | int, ...]) -> str:
+    """The nearest description on the way to `loc`."""
+    annotation, found = Params, "a section of parameters"
+    for part in loc:
+        annotation, description = _inside(annotation, part)
+        found = description or found
+    return found
+
+
+def _siblings(loc: tuple[str | int, ...]) -> list[str]:
+    annotation: Any = Params
+    for part in loc[:-1]:
+        annotation, _ = _inside(annotation, part)
+    return list(annotation.model_fields)
+
+
+def _inside(annotation: Any, part: str | int) -> tuple[Any, str | None]:
+    """Type and description of what `part` names inside of `annotation` (a section, a dict or a list)."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        field = annotation.model_fields.get(str(part))
+        return _plain(field.annotation, field.description) if field else (None, None)
+    if get_origin(annotation) in (dict, list):
+        return _plain(get_args(annotation)[-1], None)
+    return None, None
+
+
+def _plain(annotation: Any, description: str | None) -> tuple[Any, str | None]:
+    """Strip `Annotated[...]` and `... | None` off a type, keeping the description that they carry."""
+    while get_origin(annotation) is Annotated:
+        annotation, *metadata = get_args(annotation)
+        description = next((m.description for m in metadata if getattr(m, "description", None)), description)
+    members = [a for a in get_args(annotation) if a is not type(None)]
+    if get_origin(annotation) not in (dict, list, Literal) and len(members) == 1:
+        annotation = members[0]
+    return annotation, description
+
+
+def _flatten(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if _is_list_of_sections(value) else None
+    if items is None:
+        # 10 and 10.0 are one setting, and must look like one where runs are compared.
+        yield prefix, int(value) if isinstance(value, float) and value.is_integer() else value
+        return
+    for key, inner in items:
+        yield from _flatten(inner, f"{prefix}.{key}" if prefix else str(key))
+
+
+def _is_list_of_sections(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(item, dict) for item in value)

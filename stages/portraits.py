@@ -1,0 +1,45 @@
+"""One set's official tree -> data/portraits/<set>/: the portraits, their masks, and every photo's verdict."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from bsn.data import coco, cocostuff, pfcn, voc
+from bsn.data.candidates import Candidate
+from bsn.data.portraits import PortraitRule, judge_lists, judge_portraits, write_portraits
+from bsn.data.sources import SETS, SOURCE_FILE, tree
+from bsn.errors import InputError
+from bsn.faces import FaceDetector
+from stages.params import load
+from stages.runner import run_stage
+
+RAW, OUT = Path("data/raw"), Path("data/portraits")
+
+
+def portraits(set_name: str) -> None:
+    if set_name not in SETS:
+        raise InputError(f"set = {set_name!r} is refused; allowed: {', '.join(SETS)}")
+    params, root = load().portraits, tree(RAW / set_name)
+    candidates = [] if root is None else list(_candidates(set_name, root))
+    if set_name == "pfcn" or not candidates:
+        judged = judge_lists(candidates)
+    else:
+        rule = PortraitRule(min_face=params.min_face, min_on_mask=params.min_on_mask, box_margin=params.box_margin)
+        detector = FaceDetector(min_face_fraction=rule.min_detected, min_probability=params.min_probability)
+        judged = judge_portraits(candidates, detector=detector, rule=rule)
+    rows = write_portraits(judged, OUT / set_name, total=len(candidates))
+    if root is None:
+        # Why the set is left out goes on to the tables.
+        shutil.copy(RAW / set_name / SOURCE_FILE, OUT / set_name)
+    print(f"{set_name}: {sum(row.kept for row in rows)} of {len(rows)} photos kept")
+
+
+def _candidates(set_name: str, root: Path) -> Iterator[Candidate]:
+    if set_name == "cocostuff":
+        coco_root = tree(RAW / "coco")
+        return cocostuff.candidates(root, person_counts=coco.person_counts(coco_root) if coco_root else {})
+    return {"pfcn": pfcn, "coco": coco, "voc": voc}[set_name].candidates(root)
+
+
+if __name__ == "__main__":
+    run_stage(portraits)

@@ -1,0 +1,39 @@
+"""Tables 1 to 3, from metrics/ and the sets' index.csv, to reports/ and metrics/tables.json; speeds beside them."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from bsn.report.results import read_results
+from bsn.report.tables import build, headline
+from stages.params import load
+from stages.runner import run_stage
+
+
+def tables() -> None:
+    """Write the three tables and print them."""
+    params = load()
+    results = read_results(
+        Path("metrics"),
+        Path("data/portraits"),
+        profile=params.profile,
+        drawn=params.data.draw is not None,
+        seed=params.seed,
+    )
+    made = build(results)
+    for table in made:
+        table.write(Path("reports"))
+    _speed(results.photos).to_csv("reports/speed.csv", float_format="%.3g")
+    Path("metrics/tables.json").write_text(json.dumps(headline(results), indent=2) + "\n")
+    print("\n" + "\n".join(table.text() for table in made))
+
+
+def _speed(photos: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Median seconds a photo by method and set: a table of its own and not in git, for it differs with every run."""
+    medians = {method: rows.groupby("set")["seconds"].median() for method, rows in photos.items()}
+    return pd.DataFrame(medians).T.rename_axis("method")
+
+
+if __name__ == "__main__":
+    run_stage(tables)

@@ -1,0 +1,194 @@
+"""Figures 2 to 9 from a run made by hand."""
+
+import json
+import shutil
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from bsn.faces import Face
+from bsn.report.figures import CAPTIONS, FIGURES, boundaries, challenges, draw_all, effects, overlay
+from bsn.report.figures.material import spread
+from bsn.report.figures.sheet import MARGIN, blank, grid, scaled
+
+
+def captions(folder) -> dict[str, str]:
+    return {entry["file"]: entry["caption"] for entry in json.loads((folder / CAPTIONS).read_text("utf-8"))}
+
+
+def test_every_figure_is_drawn_and_not_blank(material, tmp_path):
+    draw_all(material, tmp_path / "figures")
+    told = captions(tmp_path / "figures")
+    assert list(told) == [figure.file for figure in FIGURES]
+    for file, caption in told.items():
+        picture = np.asarray(Image.open(tmp_path / "figures" / file))
+        assert picture.shape[1] > 600, file
+        assert picture.std() > 10, file
+        assert not caption.startswith("Not drawn"), file
+
+
+def test_the_same_inputs_give_the_same_bytes(material, tmp_path):
+    draw_all(material, tmp_path / "a")
+    draw_all(material, tmp_path / "b")
+    for figure in FIGURES:
+        assert (tmp_path / "a" / figure.file).read_bytes() == (tmp_path / "b" / figure.file).read_bytes()
+
+
+def test_what_a_run_does_not_have_is_said_in_words(material, run, tmp_path):
+    shutil.rmtree(run / "data")
+    shutil.rmtree(run / "models")
+    draw_all(material, tmp_path / "figures")
+    told = captions(tmp_path / "figures")
+    assert told["figure4.jpg"] == "Not drawn. No PFCN photos in this run."
+    assert told["curves.png"] == "Not drawn. No network was trained in this run."
+    assert Image.open(tmp_path / "figures/figure4.jpg").height == 220
+    assert Image.open(tmp_path / "figures/figure5.jpg").height > 220  # One pale line a set, not one for all.
+
+
+def test_a_method_that_was_not_run_leaves_its_cell_or_its_figure_out(material, run, tmp_path):
+    shutil.rmtree(run / "data/predictions/bsn")
+    draw_all(material, tmp_path / "figures")
+    told = captions(tmp_path / "figures")
+    assert told["figure9.jpg"] == "Not drawn. BSN was not run on PFCN."
+    assert not told["figure6.jpg"].startswith("Not drawn")
+
+
+def test_clutter_counts_edges_in_the_background_only():
+    mask = np.zeros((400, 300), np.uint8)
+    mask[100:, 80:220] = 1
+    stripes = np.zeros((400, 300, 3), np.uint8)
+    stripes[:, ::8] = 255
+    plain_behind, plain_before = stripes.copy(), stripes.copy()
+    plain_behind[mask == 0] = 0
+    plain_before[mask == 1] = 0
+    assert challenges.clutter(plain_behind, mask) == 0
+    assert challenges.clutter(plain_before, mask) > 0.1
+
+
+def test_strangers_are_faces_off_the_portrait():
+    mask = np.zeros((100, 100), np.uint8)
+    mask[:, 50:] = 1
+    on, off = np.float32([60, 10, 90, 40]), np.float32([5, 10, 25, 30])
+    faces = [Face(box, 0.99, np.zeros((5, 2), np.float32)) for box in (on, off)]
+    detector = SimpleNamespace(detect=lambda photo: faces)
+    assert challenges.strangers(np.zeros((100, 100, 3), np.uint8), mask, detector=detector) == pytest.approx(0.04)
+
+
+def test_the_hardest_photo_steps_in_when_there_are_no_strangers(material, run):
+    for method in ("portrait_fcn", "portrait_deeplab"):  # One photo that both baselines miss altogether.
+        cv2.imwrite(str(run / f"data/predictions/{method}/pfcn/00003.png"), np.zeros((160, 120), np.uint8))
+    chosen = challenges._chosen(material)
+    assert [title.split(":")[0] for title in chosen] == [
+        "Confusing objects",
+        "Similar colours",
+        "Hard for both baselines",
+    ]
+    assert len(set(chosen.values())) == 3
+    assert "00003" in chosen.values()
+
+
+def test_likeness_is_one_for_a_portrait_in_the_wall_s_colour():
+    mask = np.zeros((400, 300), np.uint8)
+    mask[100:, 80:220] = 1
+    wall = np.full((400, 300, 3), (180, 150, 130), np.uint8)
+    assert challenges.likeness(wall, mask) == pytest.approx(1)
+    wall[mask == 1] = (20, 40, 160)
+    assert challenges.likeness(wall, mask) == pytest.approx(0)
+
+
+def test_the_magnified_window_is_where_the_methods_differ(material, run):
+    file = str(run / "data/predictions/bsn/pfcn/00004.png")
+    for method in boundaries.COLUMNS:
+        shutil.copy(run / "data/portraits/pfcn/masks/00004.png", run / f"data/predictions/{method}/pfcn/00004.png")
+        mask = cv2.imread(file.replace("/bsn/", f"/{method}/"), cv2.IMREAD_GRAYSCALE) * 255
+        if method == "bsn":
+            mask[60:70, 20:45] = 0  # The left side of the head.
+        cv2.imwrite(file.replace("/bsn/", f"/{method}/"), mask)
+    disputed, (left, top, side) = boundaries._most_disputed(material, "00004")
+    assert disputed > 0
+    assert side == 32
+    assert left <= 40 <= left + side
+    assert top <= 60
+    assert top + side >= 70
+
+
+def test_a_sample_is_spread_over_the_list():
+    assert spread(list("abcdefghi"), 3) == ["a", "e", "i"]
+    assert spread(["a", "b"], 3) == ["a", "b"]
+
+
+def test_the_outline_does_not_run_along_the_photo_s_edge():
+    photo = np.zeros((60, 40, 3), np.uint8)
+    mask = np.zeros((60, 40), np.uint8)
+    mask[20:, 10:30] = 1
+    drawn = overlay.outlined(photo, mask, thickness=1).any(axis=2)
+    assert drawn[40, 10]
+    assert drawn[20, 20]
+    assert not drawn[59, 15:25].any()
+
+
+def test_grid_puts_pictures_at_whole_pixels():
+    cell = np.full((50, 40, 3), (10, 20, 30), np.uint8)
+    sheet = np.asarray(grid([[cell, cell]]))
+    assert sheet.shape == (50 + 2 * MARGIN, 94 + 2 * MARGIN, 3)
+    assert (sheet[MARGIN + 25, MARGIN : MARGIN + 40] == (10, 20, 30)).all()
+    assert (sheet[MARGIN + 25, MARGIN + 40 : MARGIN + 54] == 255).all()
+
+
+def test_scaling_crops_around_the_middle_and_never_stretches():
+    photo = np.zeros((100, 300, 3), np.uint8)
+    photo[:, 100:200] = 255
+    assert (scaled(photo, (50, 50)) == 255).all()
+    assert blank("x", (30, 20)).shape == (20, 30, 3)
+
+
+# ---- effects ------------------------------------------------------------------------------------------
+
+
+def disc() -> tuple[np.ndarray, np.ndarray]:
+    """A red disc on green with a blurred rim, and its mask."""
+    mask = np.zeros((200, 150), np.uint8)
+    cv2.circle(mask, (75, 100), 45, 1, -1)
+    share = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 2)[..., None]
+    photo = share * np.float32([220, 30, 30]) + (1 - share) * np.float32([30, 200, 40])
+    return photo.astype(np.uint8), mask
+
+
+def test_a_soft_edge_believes_the_mask_away_from_the_contour():
+    photo, mask = disc()
+    alpha = effects.soft_edge(photo, mask, radius=8)
+    distance = cv2.distanceTransform(mask, cv2.DIST_L2, 5) + cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5)
+    far = distance > 13
+    assert (alpha[far] == mask[far]).all()
+    assert 0 <= alpha.min() < alpha.max() <= 1
+
+
+def test_the_old_background_leaves_no_halo():
+    photo, mask = disc()
+    alpha = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 2)
+    foreground, _ = effects.layers(photo, alpha)
+    rim = (alpha > 0.3) & (alpha < 0.7)
+    assert photo[rim][:, 1].mean() > 80  # Green shines through in the photo,
+    assert foreground[rim][:, 1].mean() < 50  # and not in the foreground.
+
+
+@pytest.mark.parametrize("effect", [effects.replaced, effects.depth_of_field])
+def test_the_portrait_itself_is_left_alone(effect):
+    photo, mask = disc()
+    out = effect(photo, mask.astype(np.float32))
+    inside = cv2.erode(mask, np.ones((5, 5), np.uint8)) == 1
+    assert np.abs(out[inside].astype(int) - photo[inside]).max() <= 1
+    assert out.shape == photo.shape
+
+
+@pytest.mark.parametrize("effect", [effects.cartoon, effects.stylised])
+def test_cartoon_and_painting_change_the_portrait(effect):
+    photo, mask = disc()
+    noisy = np.clip(photo + np.random.default_rng(0).normal(0, 12, photo.shape), 0, 255).astype(np.uint8)
+    out = effect(noisy, mask.astype(np.float32))
+    inside = cv2.erode(mask, np.ones((15, 15), np.uint8)) == 1
+    assert out[inside].std(axis=0).mean() < noisy[inside].std(axis=0).mean()
+    assert out.dtype == np.uint8

@@ -1,0 +1,98 @@
+"""The page: complete, self-contained, and honest about drawn data."""
+
+import html.parser
+import json
+import re
+
+from bsn.report import page
+from bsn.report.figures import draw_all
+from bsn.report.results import read_results
+from bsn.report.tables import build
+
+
+class Reader(html.parser.HTMLParser):
+    """Collects links, ids and the cells of the tables; fails on a tag closed out of turn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.links, self.ids, self.cells, self.open = [], [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.links += [attrs[name] for name in ("href", "src") if name in attrs]
+        self.ids += [attrs["id"]] if "id" in attrs else []
+        if tag not in ("meta", "img", "link", "br"):
+            self.open.append(tag)
+        if tag == "td":
+            self.cells.append("")
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if "td" in self.open:
+            self.cells[-1] += data
+
+
+def results(run, **changes):
+    given = {"profile": "sketch", "drawn": True, "seed": 1} | changes
+    return read_results(run / "metrics", run / "data/portraits", **given)
+
+
+def read(text: str) -> Reader:
+    reader = Reader()
+    reader.feed(text)
+    assert not reader.open
+    return reader
+
+
+FIGURE = {"file": "figure2.jpg", "title": "Figure 2. Kernels", "caption": "Steps & <kernels>"}
+
+
+def test_every_link_resolves(run, material, tmp_path):
+    reports = tmp_path / "reports"
+    draw_all(material, reports / "figures")
+    shown = json.loads((reports / "figures/captions.json").read_text("utf-8"))
+    for table in build(results(run)):
+        table.write(reports)
+    page.write(page.render(results(run), shown, {"Profile": "sketch"}), reports / "index.html")
+    reader = read((reports / "index.html").read_text("utf-8"))
+    assert len(reader.links) > 2 * len(shown)
+    for link in reader.links:
+        found = link[1:] in reader.ids if link.startswith("#") else (reports / link).exists()
+        assert found, link
+
+
+def test_nothing_comes_from_the_network(run):
+    text = page.render(results(run), [FIGURE], {})
+    assert not re.search(r"https?:|//\w|@import|url\(", text)
+    assert "<script" not in text
+
+
+def test_all_three_tables_are_there_cell_by_cell(run):
+    reader = read(page.render(results(run), [], {}))
+    expected = [cell.replace("**", "") for table in build(results(run)) for row in table.cells() for cell in row]
+    assert reader.cells == expected
+
+
+def test_drawn_data_has_a_banner_and_real_data_has_none(run):
+    assert "every photo on this page is a drawing" in page.render(results(run), [], {})
+    assert "drawing" not in page.render(results(run, drawn=False), [], {})
+
+
+def test_words_from_outside_are_escaped(run):
+    text = page.render(results(run), [FIGURE], {"Machine": "<b>fast</b>"})
+    assert "Steps &amp; &lt;kernels&gt;" in text
+    assert "&lt;b&gt;fast&lt;/b&gt;" in text
+    read(text)
+
+
+def test_it_is_made_for_phones_and_the_dark(run):
+    text = page.render(results(run), [], {})
+    assert 'name="viewport"' in text
+    assert "prefers-color-scheme: dark" in text
+
+
+def test_a_run_without_results_still_has_a_page(tmp_path):
+    empty = read_results(tmp_path, tmp_path, profile="lite", drawn=False, seed=1)
+    read(page.render(empty, [], {}))

@@ -1,0 +1,126 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bsn.errors import InputError
+from stages import params
+
+ROOT = Path(__file__).parents[2]
+PROFILES = sorted(file.stem for file in (ROOT / "profiles").glob("*.yaml"))
+
+
+def read(name):
+    return yaml.safe_load((ROOT / name).read_text())
+
+
+def changed(raw, key, value):
+    """A copy of nested dicts with `a.b.c` set."""
+    head, _, rest = key.partition(".")
+    return {**raw, head: changed(raw.get(head, {}), rest, value) if rest else value}
+
+
+def refusal(key, value):
+    raw, profile = read("params.yaml"), read("profiles/sketch.yaml")
+    if key.split(".")[0] in profile:
+        profile = changed(profile, key, value)
+    else:
+        raw = changed(raw, key, value)
+    with pytest.raises(InputError) as caught:
+        params.check(raw, profile)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_profile_passes_as_committed(profile):
+    assert params.check(read("params.yaml"), read(f"profiles/{profile}.yaml")).kernel.width == 10
+
+
+def test_the_papers_values_are_the_defaults():
+    raw = read("params.yaml")
+    assert raw["kernel"]["width"] == 10
+    assert (raw["global_kernel"]["a"], raw["global_kernel"]["b"]) == (0.9, 1.0)
+    assert raw["portraits"]["min_face"] == 0.1
+    paper = read("profiles/paper.yaml")["networks"]["deeplab"]
+    assert (paper["depth"], paper["crop"], paper["scales"]) == (101, [400, 400], [0.5, 0.75, 1.0])
+    assert [phase["learning_rate"] for phase in paper["phases"]] == [2.5e-4, 2.5e-5]
+    assert [phase["iterations"] for phase in paper["phases"]] == [20000, 20000]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "line"),
+    [
+        ("kernel.width", 0, "kernel.width = 0 is refused; allowed: pixels of the 800x600 frame, above 0, at most 36"),
+        ("kernel.width", "ten", "kernel.width = 'ten' is refused; allowed: pixels of the 800x600 frame"),
+        ("kernel.width", "10", "kernel.width = '10' is refused; allowed: pixels of the 800x600 frame"),
+        ("kernel.reading", "nearness", "kernel.reading = 'nearness' is refused; allowed: distance, closeness or sum"),
+        ("global_kernel.reading", "x", "global_kernel.reading = 'x' is refused; allowed: text or printed"),
+        ("global_kernel.b", 0.5, "global_kernel.b = 0.5 is refused; allowed: a number above 0, not below global_kernel.a"),
+        ("portraits.min_face", 1.5, "portraits.min_face = 1.5 is refused; allowed: a fraction from 0 to 1"),
+        ("seed", -1, "seed = -1 is refused; allowed: a whole number, 0 or more"),
+        ("methods.bsn.network", "unet", "methods.bsn.network = 'unet' is refused; allowed: deeplab or fcn8s"),
+        ("methods.bsn.labels", "fuzzy", "methods.bsn.labels = 'fuzzy' is refused; allowed: hard or soft"),
+        ("networks.deeplab.depth", 34, "networks.deeplab.depth = 34 is refused; allowed: 18, 50 or 101"),
+        ("networks.deeplab.crop", [96], "networks.deeplab.crop = [96] is refused; allowed: [height, width] in pixels"),
+        ("networks.deeplab.augmentation.flip", 2, "augmentation.flip = 2 is refused; allowed: a fraction from 0 to 1"),
+        ("data.draw.pfcn.train", 0, "data.draw.pfcn.train = 0 is refused; allowed: a whole number, 1 or more"),
+    ],
+)
+def test_a_bad_value_is_refused_in_one_line_with_key_value_and_what_is_allowed(key, value, line):
+    message = refusal(key, value)
+    assert line in message
+    assert "\n" not in message
+
+
+def test_a_misspelt_key_is_refused_and_the_right_ones_are_named():
+    assert refusal("methods.bsn_gk.wieght", "global") == (
+        "methods.bsn_gk.wieght is not a parameter; allowed beside it: network, labels, weight, attribute, combination"
+    )
+
+
+def test_a_missing_key_is_named():
+    raw = read("params.yaml")
+    del raw["kernel"]["width"]
+    with pytest.raises(InputError, match=r"^kernel\.width is missing; allowed: pixels of the 800x600 frame"):
+        params.check(raw, read("profiles/sketch.yaml"))
+
+
+def test_every_bad_value_has_its_own_line():
+    raw = changed(changed(read("params.yaml"), "kernel.width", 0), "seed", 1.5)
+    with pytest.raises(InputError) as caught:
+        params.check(raw, read("profiles/sketch.yaml"))
+    assert [line.split(" =")[0] for line in str(caught.value).splitlines()] == ["seed", "kernel.width"]
+
+
+def test_a_key_in_both_files_is_refused():
+    with pytest.raises(InputError, match="seed stands in params.yaml and in the profile"):
+        params.check(read("params.yaml"), {**read("profiles/sketch.yaml"), "seed": 3})
+
+
+def test_flat_params_have_dotted_names():
+    flat = params.check(read("params.yaml"), read("profiles/sketch.yaml")).flat()
+    assert str(flat["kernel.width"]) == "10"
+    assert flat["methods.bsn.weight"] == "global"
+    assert flat["networks.deeplab.phases.0.iterations"] > 0
+    assert flat["networks.deeplab.scales"] == [0.5, 0.75, 1.0]
+
+
+def test_an_unknown_profile_is_refused_before_any_stage_works(tmp_path):
+    (tmp_path / "profiles").symlink_to(ROOT / "profiles")
+    text = (ROOT / "params.yaml").read_text().replace("profile: sketch", "profile: full")
+    (tmp_path / "params.yaml").write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-m", "stages.check"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "check: profile = 'full' is refused; allowed: lite, paper, sketch (a file of profiles/)\n"
+    )
+    assert not (tmp_path / "data").exists()

@@ -1,0 +1,150 @@
+"""The whole study on a miniature: the real stages, the real DVC, a few photos and a few steps."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from mlflow import MlflowClient
+
+ROOT = Path(__file__).parents[1]
+TRAINED = ["portrait_fcn", "portrait_deeplab", "bsn_ac", "bsn_gk", "bsn_ik", "bsn"]
+
+
+def miniature() -> dict:
+    """The sketch profile with almost nothing of everything."""
+    profile = yaml.safe_load((ROOT / "profiles/sketch.yaml").read_text())
+    profile["data"]["draw"].update(
+        pfcn={"train": 6, "test": 3},
+        coco={"portraits": 2, "others": 1},
+        cocostuff={"portraits": 1, "others": 1},
+        voc={"portraits": 2, "others": 1},
+    )
+    for network in profile["networks"].values():
+        network.update(size=[64, 48], crop=[48, 40], base_width=4, batch=2)
+        for phase in network["phases"]:
+            phase["iterations"] = 3
+    return profile
+
+
+class Project:
+    """A clone of this project in a folder of its own, with its own git and DVC."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.output = ""
+
+    def run(self, *command: str) -> str:
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        # The tests' own settings must not leak in: the clone tracks into a database of its own.
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("DVC", "MLFLOW", "GIT"))}
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env={**environment, "PATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.output = done.stdout + done.stderr
+        assert done.returncode == 0, self.output[-4000:]
+        return self.output
+
+    def stages_that_ran(self) -> set[str]:
+        return set(re.findall(r"Running stage '([^']+)'", self.output))
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("project")
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in listed.stdout.splitlines():
+        # What the last run of the pipeline left in git is not part of a fresh start.
+        if name.split("/")[0] in ("metrics", "reports", "tests") or name == "dvc.lock" or not (ROOT / name).is_file():
+            continue
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    (folder / "profiles/mini.yaml").write_text(yaml.safe_dump(miniature()))
+    params = (folder / "params.yaml").read_text()
+    (folder / "params.yaml").write_text(params.replace("profile: sketch", "profile: mini"))
+    made = Project(folder)
+    made.run("git", "init", "--quiet")
+    made.run("git", "config", "user.email", "test@example.org")
+    made.run("git", "config", "user.name", "test")
+    made.run("dvc", "repro")
+    made.first = made.stages_that_ran()
+    made.run("git", "add", "--all")
+    made.run("git", "commit", "--quiet", "--message", "the miniature study")
+    return made
+
+
+def test_every_stage_of_the_graph_runs_in_one_command(project):
+    listed = project.run("dvc", "stage", "list", "--name-only").split()
+    assert project.first == set(listed)
+
+
+def test_the_tables_hold_all_methods_and_all_sets(project):
+    table = (project.folder / "reports/table1.md").read_text()
+    for name in ("Graph-cut", "PortraitFCN+", "PortraitDeepLabv2", "BSN_AC", "BSN_GK", "BSN_IK", "BSN"):
+        assert f"| {name} " in table
+    assert "drawn data: not comparable with the paper" in table
+    headline = json.loads((project.folder / "metrics/tables.json").read_text())
+    assert set(headline["pfcn"]) == {"graph_cut", *TRAINED}
+    assert (project.folder / "reports/index.html").stat().st_size > 1000
+
+
+def test_a_second_repro_runs_nothing_and_leaves_git_clean(project):
+    project.run("dvc", "repro")
+    assert project.stages_that_ran() == set()
+    assert project.run("git", "status", "--porcelain") == ""
+    assert json.loads(project.run("dvc", "status", "--json")) == {}
+
+
+def test_mlflow_holds_one_run_a_method_with_parameters_curves_and_metrics(project):
+    client = MlflowClient(f"sqlite:///{project.folder}/mlflow.db")
+    experiment = client.get_experiment_by_name("bsn-mini")
+    runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    assert set(runs) == {"mean_mask", "graph_cut", *TRAINED}
+    bsn = runs["bsn"]
+    assert bsn.info.status == "FINISHED"
+    assert bsn.data.params["kernel.width"] == "10"
+    assert bsn.data.params["methods.bsn.weight"] == "global"
+    metrics = json.loads((project.folder / "metrics/bsn.json").read_text())
+    assert bsn.data.metrics["pfcn/mean_iou"] == pytest.approx(metrics["sets"]["pfcn"]["mean_iou"])
+    assert [point.step for point in client.get_metric_history(bsn.info.run_id, "train/loss")] == [3, 6]
+    assert client.list_artifacts(bsn.info.run_id, "examples")
+
+
+def test_a_bad_parameter_stops_the_run_before_any_stage_works(project):
+    with pytest.raises(AssertionError) as caught:
+        project.run("dvc", "exp", "run", "--set-param", "kernel.width=0")
+    assert "kernel.width = 0 is refused; allowed: pixels of the 800x600 frame" in str(caught.value)
+    assert project.stages_that_ran() == {"check"}
+    project.run("git", "checkout", "--quiet", ".")
+
+
+@pytest.mark.parametrize(
+    ("change", "reached"),
+    [
+        ("kernel.width=15", {"labels@soft", "train@bsn_ik", "train@bsn", "evaluate@bsn_ik", "evaluate@bsn"}),
+        ("methods.bsn_gk.combination=sum", {"train@bsn_gk", "evaluate@bsn_gk"}),
+        ("global_kernel.a=0.5", {"weights@global", "train@bsn_gk", "train@bsn", "evaluate@bsn_gk", "evaluate@bsn"}),
+    ],
+)
+def test_a_change_re_runs_what_it_reaches_and_nothing_else(project, change, reached):
+    project.run("dvc", "exp", "run", "--set-param", change)
+    # The check reads every parameter; tables, figures and the page are made from what was evaluated.
+    assert project.stages_that_ran() == {"check", *reached, "tables", "figures", "report"}
+    project.run("git", "checkout", "--quiet", ".")
+    project.run("dvc", "checkout", "--quiet")
