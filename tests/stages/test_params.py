@@ -57,7 +57,11 @@ def test_the_papers_values_are_the_defaults():
         ("kernel.width", "10", "kernel.width = '10' is refused; allowed: pixels of the 800x600 frame"),
         ("kernel.reading", "nearness", "kernel.reading = 'nearness' is refused; allowed: distance, closeness or sum"),
         ("global_kernel.reading", "x", "global_kernel.reading = 'x' is refused; allowed: text or printed"),
-        ("global_kernel.b", 0.5, "global_kernel.b = 0.5 is refused; allowed: a number above 0, not below global_kernel.a"),
+        (
+            "global_kernel.b",
+            0.5,
+            "global_kernel.b = 0.5 is refused; allowed: a number above 0, not below global_kernel.a",
+        ),
         ("portraits.min_face", 1.5, "portraits.min_face = 1.5 is refused; allowed: a fraction from 0 to 1"),
         ("seed", -1, "seed = -1 is refused; allowed: a whole number, 0 or more"),
         ("methods.bsn.network", "unet", "methods.bsn.network = 'unet' is refused; allowed: deeplab or fcn8s"),
@@ -95,7 +99,7 @@ def test_every_bad_value_has_its_own_line():
 
 
 def test_a_key_in_both_files_is_refused():
-    with pytest.raises(InputError, match="seed stands in params.yaml and in the profile"):
+    with pytest.raises(InputError, match=r"seed stands in params\.yaml and in the profile"):
         params.check(read("params.yaml"), {**read("profiles/sketch.yaml"), "seed": 3})
 
 
@@ -120,7 +124,5 @@ def test_an_unknown_profile_is_refused_before_any_stage_works(tmp_path):
         check=False,
     )
     assert done.returncode == 1
-    assert done.stderr == (
-        "check: profile = 'full' is refused; allowed: lite, paper, sketch (a file of profiles/)\n"
-    )
+    assert done.stderr == ("check: profile = 'full' is refused; allowed: lite, paper, sketch (a file of profiles/)\n")
     assert not (tmp_path / "data").exists()

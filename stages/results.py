@@ -1,0 +1,17 @@
+"""The measured numbers of this run, as the tables and the page read them."""
+
+from pathlib import Path
+
+from bsn.report.results import Results, read_results
+from stages.params import Params
+
+
+def results(params: Params) -> Results:
+    """What metrics/ and data/portraits/ hold for these parameters."""
+    return read_results(
+        Path("metrics"),
+        Path("data/portraits"),
+        profile=params.profile,
+        drawn=params.data.draw is not None,
+        seed=params.seed,
+    )
