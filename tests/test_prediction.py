@@ -1,0 +1,87 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from bsn.alignment import FRAME
+from bsn.models import build
+from bsn.models.output import Output
+from bsn.prediction import GraphCut, MeanMask, Segmenter, load_method
+
+IDENTITY = np.array([[1.0, 0, 0], [0, 1, 0]])
+LOWER_HALF = np.zeros(FRAME, np.float32)
+LOWER_HALF[400:] = 1
+
+
+class Brightness(nn.Module):
+    """A network whose foreground logit is the photo's first channel, at an eighth of its size."""
+
+    def forward(self, x):
+        red = nn.functional.avg_pool2d(x[:, :1], 8)
+        return Output(torch.cat([red, torch.zeros_like(red)], dim=1))
+
+
+def test_the_mask_has_the_photos_own_size_whatever_the_working_size():
+    photo = np.zeros((480, 640, 3), np.uint8)
+    photo[:, 320:] = 255
+    mask = Segmenter(Brightness(), size=(80, 60), aligned_mean_mask=LOWER_HALF)(photo, None)
+    assert mask.shape == (480, 640)
+    assert mask.dtype == np.uint8
+    assert mask[:, 400:].all()
+    assert not mask[:, :240].any()
+
+
+def test_the_score_is_foreground_minus_background_interpolated():
+    photo = np.full((800, 600, 3), 255, np.uint8)
+    score = Segmenter(Brightness(), size=(80, 64), aligned_mean_mask=LOWER_HALF).score(photo, None)
+    # White is (1 - .485) / .229 after normalising.
+    assert score == pytest.approx(np.full((800, 600), (1 - 0.485) / 0.229), abs=1e-3)
+
+
+def test_the_mean_mask_is_laid_on_the_photo_by_its_face():
+    photo = np.zeros((800, 600, 3), np.uint8)
+    down_by_100 = np.array([[1.0, 0, 0], [0, 1, -100]])
+    mask = MeanMask(aligned_mean_mask=LOWER_HALF)(photo, down_by_100)
+    assert mask[:500].sum() == 0
+    assert mask[500:].all()
+
+
+def test_without_a_face_the_mean_mask_covers_the_photo():
+    mask = MeanMask(aligned_mean_mask=LOWER_HALF)(np.zeros((80, 60, 3), np.uint8), None)
+    assert mask[:39].sum() == 0
+    assert mask[41:].all()
+
+
+def test_on_a_flat_photo_the_cut_is_the_mean_mask():
+    photo = np.zeros((800, 600, 3), np.uint8)
+    cut = GraphCut(aligned_mean_mask=LOWER_HALF, smoothness=1, contrast=1, height=200)
+    assert (cut(photo, IDENTITY) == MeanMask(aligned_mean_mask=LOWER_HALF)(photo, IDENTITY)).mean() > 0.99
+
+
+@pytest.mark.parametrize(
+    ("description", "kind"),
+    [
+        ({"network": "mean_mask", "options": {}}, MeanMask),
+        ({"network": "graph_cut", "options": {"smoothness": 1.0, "contrast": 1.0, "height": 200}}, GraphCut),
+    ],
+)
+def test_a_baselines_folder_needs_no_weights(tmp_path, description, kind):
+    (tmp_path / "model.json").write_text(json.dumps(description))
+    method = load_method(tmp_path, aligned_mean_mask=LOWER_HALF)
+    assert isinstance(method, kind)
+    assert method.parameters == 0
+
+
+def test_a_trained_folder_gives_the_network_with_its_weights(tmp_path):
+    options = {"classes": 2, "base_width": 4, "batch_norm": True}
+    model = build("fcn8s", **options).eval()
+    save_file(model.state_dict(), tmp_path / "weights.safetensors")
+    (tmp_path / "model.json").write_text(json.dumps({"network": "fcn8s", "options": options, "size": [64, 48]}))
+    method = load_method(tmp_path, aligned_mean_mask=LOWER_HALF)
+    photo = np.random.default_rng(0).integers(0, 255, (160, 120, 3), dtype=np.uint8)
+    expected = Segmenter(model, size=(64, 48), aligned_mean_mask=LOWER_HALF)(photo, None)
+    assert (method(photo, None) == expected).all()
+    assert method.parameters == sum(p.numel() for p in model.parameters())
