@@ -16,7 +16,7 @@ test: .venv/installed
 	python -m pytest
 
 ui: .venv/installed
-	mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
+	MLFLOW_DISABLE_TELEMETRY=true mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
 
 lint: .venv/installed
 	ruff check .
