@@ -1,0 +1,58 @@
+"""Writing files whole or not at all, and telling in one line when the disk will not have them."""
+
+import errno
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bsn.errors import InputError
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class FullDisk(InputError):
+    """No room for a file."""
+
+
+def require_room(needed: int, file: Path) -> None:
+    """Raises FullDisk unless `needed` more bytes fit on the disk of `file`, which need not exist."""
+    if (missing := _missing(needed, file)) > 0:
+        raise FullDisk(_line(file, missing))
+
+
+@contextmanager
+def disk_errors(file: Path, needed: Callable[[], int | None] = lambda: None) -> Iterator[None]:
+    """Tell an OSError as one line about `file`: FullDisk or InputError. needed: bytes yet to be written, if known."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            left = needed()
+            raise FullDisk(_line(file, None if left is None else _missing(left, file))) from None
+        raise InputError(f"{error.filename or file} cannot be written: {error.strerror or error}") from None
+
+
+def write_atomically(file: Path, chunks: Iterable[bytes]) -> int:
+    """Write `chunks` beside `file`, then put them in its place; returns the bytes. On any error `file` is as before."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(f"{file.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    try:
+        with partial.open("wb") as stream:
+            written = sum(stream.write(chunk) for chunk in chunks)
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
+    return written
+
+
+def _missing(needed: int, file: Path) -> int:
+    folder = next(parent for parent in file.absolute().parents if parent.exists())
+    return needed - shutil.disk_usage(folder).free
+
+
+def _line(file: Path, missing: int | None) -> str:
+    lack = "no room left for it" if missing is None else f"{max(missing, 1):,} bytes too little for it"
+    return f"the disk of {file} has {lack}; free some space and start again, nothing that was fetched is lost"

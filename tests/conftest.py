@@ -1,0 +1,32 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bsn import sketch
+from bsn.fetch import web
+from tests.site import Site
+
+SEED = 1
+
+
+@pytest.fixture
+def site(monkeypatch) -> Iterator[Site]:
+    """A server of its own for the test, and pauses too short to be noticed."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(web, "BACKOFF", 1e-4)
+    monkeypatch.setattr(web, "LONGEST_WAIT", 1e-3)
+    server = Site()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory) -> Path:
+    """The four sets as `bsn.sketch` draws them, each in a folder of its name."""
+    root = tmp_path_factory.mktemp("drawn")
+    sketch.write_pfcn(root / "pfcn", seed=SEED, train=6, test=3)
+    sketch.write_coco(root / "coco", seed=SEED, portraits=3, others=6)
+    sketch.write_cocostuff(root / "cocostuff", seed=SEED, portraits=2, others=6)
+    sketch.write_voc(root / "voc", seed=SEED, portraits=4, others=6)
+    return root
