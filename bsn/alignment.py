@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 
 from bsn.errors import InputError
+from bsn.kernels import IGNORE
 
 FRAME = (800, 600)
-IGNORE = 255
 # Mean of the five points over the 1455 one-face trackers of PFCN's training list, in whole pixels and made
 # symmetric about x = 300 (the means were symmetric to within 1.3 px).
 REFERENCE_POINTS = np.array([[235, 308], [365, 308], [300, 381], [244, 441], [356, 441]], dtype=np.float32)

@@ -67,9 +67,9 @@ def prior_channels(
 ) -> np.ndarray:
     """Position x, position y and mean mask at each pixel, in the face's frame. (3, h, w) float32.
 
-    Positions are distances from the face's centre over the frame's width and height; the mean mask is shifted to have
-    zero at undecided places. to_frame: (3, 3) from the pixels to the frame, None gives zeros. mirrored: the pixels
-    show the photo swapped left for right, so the frame is swapped as well.
+    Positions are distances from the face's centre over the frame's width and height; the mean mask is from 0 to 1.
+    Beyond the frame positions go on, and the mean mask keeps its edge's value. to_frame: (3, 3) from the pixels to the
+    frame, None gives zeros. mirrored: the pixels show the photo swapped left for right, so the frame is swapped too.
     """
     if to_frame is None:
         return np.zeros((3, *size), np.float32)
@@ -79,7 +79,9 @@ def prior_channels(
     columns, rows = np.arange(size[1], dtype=np.float32), np.arange(size[0], dtype=np.float32)[:, None]
     x = matrix[0, 0] * columns + matrix[0, 1] * rows + (matrix[0, 2] - _FACE_X)
     y = matrix[1, 0] * columns + matrix[1, 1] * rows + (matrix[1, 2] - _FACE_Y)
-    return np.stack([x / FRAME[1], y / FRAME[0], mean_mask - 0.5]).astype(np.float32)
+    channels = np.empty((3, *size), np.float32)
+    channels[0], channels[1], channels[2] = x / FRAME[1], y / FRAME[0], mean_mask
+    return channels
 
 
 def network_input(image: Tensor, prior: Tensor) -> Tensor:

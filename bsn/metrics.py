@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 import pandas as pd
 
-IGNORED = 255
+from bsn.kernels import IGNORE, contour
+
 BAND_WIDTHS = (2, 4, 6, 8, 10, 14, 20, 28, 40)
 BOUNDARY_FRACTION = 0.02
 
@@ -39,7 +40,7 @@ def overlap(prediction: np.ndarray, target: np.ndarray) -> Overlap:
     """Count the pixels shared and covered by the two masks, for portrait and background."""
     _check(prediction, target)
     portrait = cv2.compare(target, 1, cv2.CMP_EQ)
-    valid = cv2.compare(target, IGNORED, cv2.CMP_NE)
+    valid = cv2.compare(target, IGNORE, cv2.CMP_NE)
     predicted = cv2.bitwise_and(_bytes(prediction), valid)
     counted = cv2.countNonZero(valid)
     intersection = cv2.countNonZero(cv2.bitwise_and(predicted, portrait))
@@ -160,7 +161,7 @@ def _masks(prediction: np.ndarray, target: np.ndarray) -> Masks:
     _check(prediction, target)
     predicted = cv2.compare(_bytes(prediction), 0, cv2.CMP_NE)
     portrait = cv2.compare(target, 1, cv2.CMP_EQ)
-    ignored = cv2.compare(target, IGNORED, cv2.CMP_EQ)
+    ignored = cv2.compare(target, IGNORE, cv2.CMP_EQ)
     if cv2.countNonZero(ignored):
         nearer = _distance_to(portrait) < _distance_to(cv2.compare(target, 0, cv2.CMP_EQ))
         filled = cv2.bitwise_and(nearer.view(np.uint8) * 255, ignored)
@@ -170,10 +171,10 @@ def _masks(prediction: np.ndarray, target: np.ndarray) -> Masks:
 
 
 def _distance_to(marked: np.ndarray) -> np.ndarray:
-    """Exact Euclidean distance of each pixel to the nearest marked one, float32 (H, W); inf when none is."""
+    """Exact Euclidean distance of each pixel to the nearest marked (nonzero) one, float32 (H, W); inf when none is."""
     if not cv2.countNonZero(marked):
         return np.full(marked.shape, np.inf, np.float32)
-    return cv2.distanceTransform(cv2.bitwise_not(marked), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return cv2.distanceTransform(cv2.compare(marked, 0, cv2.CMP_EQ), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
 
 
 def _boundary_iou(masks: Masks) -> float:
@@ -191,17 +192,12 @@ def _rim(mask: np.ndarray, depth: int) -> np.ndarray:
     return cv2.subtract(mask, cv2.erode(mask, square))
 
 
-def _contour(mask: np.ndarray) -> np.ndarray:
-    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
-    return cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, cross)
-
-
 def _band_iou(masks: Masks, widths: tuple[int, ...]) -> dict[int, float]:
     reach = max(widths) // 2 - 1
-    contour = _contour(masks.target)
-    if not cv2.countNonZero(contour):
+    line = contour(cv2.min(masks.target, 1))
+    if not cv2.countNonZero(line):
         return dict.fromkeys(widths, float("nan"))
-    distance = _distance_to(contour)
+    distance = _distance_to(line)
     # Squared distances are whole numbers: .005 px is more than the transform's error and less than the gap
     # below the next whole distance.
     counted = (distance < reach + 0.995) & masks.valid.view(bool)

@@ -27,6 +27,7 @@ from mlflow.entities import Metric, Param, RunTag
 FLUSH_EVERY = 5.0  # seconds between sending the points of a curve
 WEIGHTS_TAG, EVALUATED_TAG = "weights", "evaluated"
 _MAX_VALUE = 500  # characters of a parameter that every backend takes
+_MAX_BATCH = 100  # parameters or tags that MLflow takes at once
 T = TypeVar("T")
 
 
@@ -79,13 +80,22 @@ class Run:
         self._client = _guarded(start, None)
 
     def _describe(self, tags: Mapping[str, str], params: Mapping[str, Any]) -> None:
-        self._try(
-            lambda client: client.log_batch(
-                self._id,
-                params=[Param(key, str(value)[:_MAX_VALUE]) for key, value in params.items()],
-                tags=[RunTag(key, str(value)) for key, value in tags.items()],
-            )
-        )
+        def describe(client: MlflowClient) -> None:
+            # MLflow refuses a second value of a parameter. In a run that goes on from training, what has changed since
+            # is nothing that the training depends on; it is told by a tag.
+            known = client.get_run(self._id).data.params
+            new, notes = [], [RunTag(key, str(value)) for key, value in tags.items()]
+            for key, value in params.items():
+                text = str(value)[:_MAX_VALUE]
+                if key not in known:
+                    new.append(Param(key, text))
+                elif known[key] != text:
+                    notes.append(RunTag(f"{EVALUATED_TAG}.{key}", text))
+            for start in range(0, max(len(new), len(notes)), _MAX_BATCH):
+                part = slice(start, start + _MAX_BATCH)
+                client.log_batch(self._id, params=new[part], tags=notes[part])
+
+        self._try(describe)
 
     def _close(self, status: str) -> None:
         self._flush()
@@ -112,7 +122,8 @@ def tracked_run(
     """A run that is finished when the block ends, and failed when it raises.
 
     weights: fingerprint of the weights that the block evaluates; the run that trained them goes on, unless it has been
-    evaluated already, so that training and evaluation of one method are one run.
+    evaluated already, so that training and evaluation of one method are one run. A parameter that has changed since
+    keeps its value there, and the tag `evaluated.<key>` has the new one.
     """
     run = Run()
     run._open(store, name, weights)

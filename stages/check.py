@@ -4,6 +4,7 @@ from pathlib import Path
 
 from stages.params import load
 from stages.runner import run_stage
+from stages.sources import load_sources
 
 # Its content never changes, so that a change of a parameter re-runs this stage and not all of the others.
 OUT = Path("data/checked")
@@ -11,8 +12,9 @@ OUT = Path("data/checked")
 
 def check() -> None:
     load()
+    load_sources()
     OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text("params.yaml and its profile were read and found good\n")
+    OUT.write_text("params.yaml, its profile and sources.yaml were read and found good\n")
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ DATA, MODELS, METRICS = Path("data"), Path("models"), Path("metrics")
 
 
 def evaluate(name: str) -> None:
+    from bsn.tracking import EVALUATED_TAG
+
     params = load()
     folder = MODELS / name
     if not folder.is_dir():
@@ -48,7 +50,7 @@ def evaluate(name: str) -> None:
         run.metrics(dict(_flat(summary["sets"])))
         run.metrics({f"{set_name}/seconds": rows["seconds"].median() for set_name, rows in photos.groupby("set")})
         run.artifact(file)
-        run.tag("evaluated", "yes")
+        run.tag(EVALUATED_TAG, "yes")
         for example in sorted((DATA / "predictions" / name / "pfcn").glob("*.png"))[:4]:
             run.artifact(example, "examples")
 

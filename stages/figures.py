@@ -1,4 +1,4 @@
-"""Figures 2 to 9 and the training curves, from data/ and models/, to reports/figures/."""
+"""Figures 2 to 9, the counts by margin and the training curves, from data/, models/ and tables, to reports/figures/."""
 
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ def figures() -> None:
         hair=Path("data/attributes/hair.csv"),
         mean_mask=Path("data/mean_mask/mean_mask.npy"),
         curves=Path("models"),
+        margins=Path("reports/portrait_margins.csv"),
         detector=FaceDetector(min_face_fraction=FAINTEST_FACE, min_probability=params.portraits.min_probability),
         kernel_width=params.kernel.width,
         kernel_reading=params.kernel.reading,

@@ -5,13 +5,16 @@ Each field's `description` is what the user is told when a value is refused, so 
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from bsn.errors import InputError
 from bsn.kernels import MAX_WIDTH
+from stages.checking import Section, read_yaml, validated
+
+if TYPE_CHECKING:
+    from bsn.data.portraits import PortraitRule
 
 PARAMS_FILE = Path("params.yaml")
 PROFILES_FOLDER = Path("profiles")
@@ -25,12 +28,9 @@ Size = Annotated[
     list[Annotated[int, Field(ge=16)]],
     Field(min_length=2, max_length=2, description="[height, width] in pixels, each a whole number, 16 or more"),
 ]
-
-
-class Section(BaseModel):
-    """A part of the parameters; text is never taken for a number, and no key is silently ignored."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+Name = Annotated[
+    str, Field(pattern="^[a-z][a-z0-9_]*$", description="small letters, digits and _, with a letter first")
+]
 
 
 class Portraits(Section):
@@ -40,6 +40,12 @@ class Portraits(Section):
     min_probability: Fraction
     box_margin: Fraction
     min_on_mask: Fraction
+
+    def rule(self) -> "PortraitRule":
+        """The filter's rule."""
+        from bsn.data.portraits import PortraitRule
+
+        return PortraitRule(min_face=self.min_face, min_on_mask=self.min_on_mask, box_margin=self.box_margin)
 
 
 class Kernel(Section):
@@ -71,7 +77,8 @@ class Hair(Section):
     """The rule that tells long hair from short (bsn/attributes.py), in distances between the eyes."""
 
     min_width: Positive
-    below_mouth: Positive
+    above_mouth: NotNegative
+    below_mouth: NotNegative
 
 
 class GraphCut(Section):
@@ -88,7 +95,7 @@ class Method(Section):
     network: Annotated[Literal["deeplab", "fcn8s"], Field(description="deeplab or fcn8s")]
     labels: Annotated[Literal["hard", "soft"], Field(description="hard or soft")]
     weight: Annotated[Literal["uniform", "global"], Field(description="uniform or global")]
-    attribute: Annotated[Literal["none", "hair"], Field(description="none or hair")]
+    attribute: Annotated[str, Field(description="a key of attributes")]
     combination: Annotated[Literal["product", "sum"], Field(description="product or sum")] = "product"
 
 
@@ -155,11 +162,24 @@ class Drawn(Section):
     voc: dict[Literal["portraits", "others"], Count]
 
 
-class Data(Section):
-    """Where the four sets come from: drawn, or a folder of the user's that holds <set>/ for each it has."""
+class Download(Section):
+    """What is fetched where no folder is named."""
 
-    folder: Annotated[str | None, Field(description="a folder's path, or null")] = None
+    folder: Annotated[str, Field(min_length=1, description="a folder's path, relative to the project's or absolute")]
+    sets: Annotated[
+        list[Literal["pfcn", "coco", "cocostuff", "voc"]],
+        Field(min_length=1, description="a list of pfcn, coco, cocostuff, voc"),
+    ]
+    voc_years: Annotated[list[Literal[2007, 2008, 2012]], Field(min_length=1, description="a list of 2007, 2008, 2012")]
+
+
+class Data(Section):
+    """Where the four sets come from: drawn, a folder of the user's that holds <set>/ for each it has, or downloads."""
+
     draw: Drawn | None = None
+    folder: Annotated[str | None, Field(description="a folder's path, or null")] = None
+    download: Download | None = None
+    coco_year: Annotated[Literal[2014, 2017], Field(description="2014 or 2017")] = 2017
 
 
 class Params(Section):
@@ -170,6 +190,7 @@ class Params(Section):
     portraits: Portraits
     kernel: Kernel
     global_kernel: GlobalKernel
+    attributes: dict[Name, Annotated[list[Name], Field(description="a list of attributes, such as [hair]")]]
     hair: Hair
     graph_cut: GraphCut
     methods: Annotated[dict[str, Method], Field(min_length=1)]
@@ -186,7 +207,7 @@ def load() -> Params:
 
     Raises InputError: a line a bad value, each with its key, the value and what is allowed.
     """
-    raw = _read(PARAMS_FILE)
+    raw = read_yaml(PARAMS_FILE)
     return check(raw, _read_profile(raw.get("profile")))
 
 
@@ -195,75 +216,36 @@ def check(raw: dict[str, Any], profile: dict[str, Any]) -> Params:
     for key in profile:
         if key in raw:
             raise InputError(f"{key} stands in {PARAMS_FILE} and in the profile; keep it in one of them")
-    try:
-        return Params.model_validate({**raw, **profile})
-    except ValidationError as error:
-        raise InputError("\n".join(_line(problem) for problem in error.errors())) from None
+    params = validated(Params, {**raw, **profile})
+    contradictions = list(_contradictions(params))
+    if contradictions:
+        raise InputError("\n".join(contradictions))
+    return params
 
 
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(file.read_text())
-    except FileNotFoundError:
-        raise InputError(f"{file} is not in this folder; run from the project's root") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{file} holds no keys")
-    return content
+def _contradictions(params: Params) -> Iterator[str]:
+    """Values that are good by themselves and do not go together, a line each."""
+    for key, names in params.attributes.items():
+        if "id" in names or len(set(names)) < len(names):
+            yield f"attributes.{key} = {names!r} is refused; allowed: different names, id not among them"
+    hair = params.attributes.get("hair")
+    if hair != ["hair"]:
+        yield f"attributes.hair = {hair!r} is refused; allowed: ['hair'], which Figure 3 shows"
+    for key, method in params.methods.items():
+        refused = f"methods.{key}.attribute = {method.attribute!r} is refused"
+        if method.attribute not in params.attributes:
+            yield f"{refused}; allowed: {', '.join(params.attributes)} (the keys of attributes)"
+        elif params.attributes[method.attribute] and method.network == "fcn8s":
+            yield f"{refused}; allowed: one that is [], for fcn8s has no branch to tell attributes"
+        elif params.attributes[method.attribute] and len(params.networks.deeplab.phases) < 2:
+            yield f"{refused}; allowed: one that is [], or two phases in networks.deeplab: the second trains the branch"
 
 
 def _read_profile(name: Any) -> dict[str, Any]:
     known = sorted(file.stem for file in PROFILES_FOLDER.glob("*.yaml"))
     if name not in known:
         raise InputError(f"profile = {name!r} is refused; allowed: {', '.join(known)} (a file of {PROFILES_FOLDER}/)")
-    return _read(PROFILES_FOLDER / f"{name}.yaml")
-
-
-def _line(problem: dict[str, Any]) -> str:
-    key = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "missing":
-        return f"{key} is missing; allowed: {_allowed(problem['loc'])}"
-    if problem["type"] == "extra_forbidden":
-        return f"{key} is not a parameter; allowed beside it: {', '.join(_siblings(problem['loc']))}"
-    return f"{key} = {problem['input']!r} is refused; allowed: {_allowed(problem['loc'])}"
-
-
-def _allowed(loc: tuple[str | int, ...]) -> str:
-    """The nearest description on the way to `loc`."""
-    annotation, found = Params, "a section of parameters"
-    for part in loc:
-        annotation, description = _inside(annotation, part)
-        found = description or found
-    return found
-
-
-def _siblings(loc: tuple[str | int, ...]) -> list[str]:
-    annotation: Any = Params
-    for part in loc[:-1]:
-        annotation, _ = _inside(annotation, part)
-    return list(annotation.model_fields)
-
-
-def _inside(annotation: Any, part: str | int) -> tuple[Any, str | None]:
-    """Type and description of what `part` names inside of `annotation` (a section, a dict or a list)."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        field = annotation.model_fields.get(str(part))
-        return _plain(field.annotation, field.description) if field else (None, None)
-    if get_origin(annotation) in (dict, list):
-        return _plain(get_args(annotation)[-1], None)
-    return None, None
-
-
-def _plain(annotation: Any, description: str | None) -> tuple[Any, str | None]:
-    """Strip `Annotated[...]` and `... | None` off a type, keeping the description that they carry."""
-    while get_origin(annotation) is Annotated:
-        annotation, *metadata = get_args(annotation)
-        description = next((m.description for m in metadata if getattr(m, "description", None)), description)
-    members = [a for a in get_args(annotation) if a is not type(None)]
-    if get_origin(annotation) not in (dict, list, Literal) and len(members) == 1:
-        annotation = members[0]
-    return annotation, description
+    return read_yaml(PROFILES_FOLDER / f"{name}.yaml")
 
 
 def _flatten(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:

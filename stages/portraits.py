@@ -6,10 +6,11 @@ from pathlib import Path
 
 from bsn.data import coco, cocostuff, pfcn, voc
 from bsn.data.candidates import Candidate
-from bsn.data.portraits import PortraitRule, judge_lists, judge_portraits, write_portraits
-from bsn.data.sources import SETS, SOURCE_FILE, tree
+from bsn.data.portraits import judge_lists, judge_portraits, write_portraits
+from bsn.data.sources import SETS, SOURCE_FILE, tree, year
 from bsn.errors import InputError
 from bsn.faces import FaceDetector
+from bsn.workers import cores
 from stages.params import load
 from stages.runner import run_stage
 
@@ -24,9 +25,11 @@ def portraits(set_name: str) -> None:
     if set_name == "pfcn" or not candidates:
         judged = judge_lists(candidates)
     else:
-        rule = PortraitRule(min_face=params.min_face, min_on_mask=params.min_on_mask, box_margin=params.box_margin)
-        detector = FaceDetector(min_face_fraction=rule.min_detected, min_probability=params.min_probability)
-        judged = judge_portraits(candidates, detector=detector, rule=rule)
+        rule = params.rule()
+        detector = FaceDetector(
+            min_face_fraction=rule.min_face, margin=rule.widest_margin, min_probability=params.min_probability
+        )
+        judged = judge_portraits(candidates, detector=detector, rule=rule, workers=cores())
     rows = write_portraits(judged, OUT / set_name, total=len(candidates))
     if root is None:
         # Why the set is left out goes on to the tables.
@@ -35,10 +38,13 @@ def portraits(set_name: str) -> None:
 
 
 def _candidates(set_name: str, root: Path) -> Iterator[Candidate]:
+    if set_name == "coco":
+        return coco.candidates(root, year=year(RAW / "coco"))
     if set_name == "cocostuff":
-        coco_root = tree(RAW / "coco")
-        return cocostuff.candidates(root, person_counts=coco.person_counts(coco_root) if coco_root else {})
-    return {"pfcn": pfcn, "coco": coco, "voc": voc}[set_name].candidates(root)
+        other = tree(RAW / "coco")
+        counts = coco.person_counts(other, year=year(RAW / "coco")) if other else {}
+        return cocostuff.candidates(root, person_counts=counts)
+    return {"pfcn": pfcn, "voc": voc}[set_name].candidates(root)
 
 
 if __name__ == "__main__":

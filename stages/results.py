@@ -14,4 +14,6 @@ def results(params: Params) -> Results:
         profile=params.profile,
         drawn=params.data.draw is not None,
         seed=params.seed,
+        min_face=params.portraits.min_face,
+        min_on_mask=params.portraits.min_on_mask,
     )

@@ -1,8 +1,10 @@
 """How every stage starts and how it fails: one clear line instead of a traceback for what a user can cause."""
 
+import errno
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from bsn.errors import InputError
 
@@ -16,3 +18,8 @@ def run_stage(stage: Callable[..., None]) -> None:
         stage(*sys.argv[1:])
     except InputError as error:
         sys.exit(f"{stage.__name__}: {error}")
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        place = error.filename or Path.cwd()
+        sys.exit(f"{stage.__name__}: the disk of {place} is full; free some space and run the same command again")

@@ -31,20 +31,23 @@ def train(name: str) -> None:
 
     from bsn import training
     from bsn.models import build
+    from bsn.tracking import WEIGHTS_TAG
 
     params = load()
     if name not in params.methods:
         raise InputError(f"method = {name!r} is refused; allowed: {', '.join(params.methods)}")
     method = params.methods[name]
     network: Network = getattr(params.networks, method.network)
-    sampler = _sampler(params, method, network)
-    description = {"network": method.network, "options": _options(method, network), "size": network.size}
+    attributes = attribute_classes(DATA / "attributes" / f"{method.attribute}.csv")
+    sampler = _sampler(params, method, network, attributes)
+    options = _options(method, network, attributes=len(attributes))
+    description = {"network": method.network, "options": options, "size": network.size}
 
     gpu = torch.cuda.is_available()
     fabric = Fabric(accelerator="auto", precision="bf16-mixed" if gpu else "32-true")
     fabric.launch()
     torch.manual_seed(params.seed)
-    model = build(method.network, **description["options"])
+    model = build(method.network, **options)
     recipe = training.Recipe(
         phases=[training.Phase(**phase.model_dump()) for phase in network.phases],
         optimizer=network.optimizer,
@@ -66,11 +69,10 @@ def train(name: str) -> None:
         save_file(weights, folder / "weights.safetensors")
         (folder / "model.json").write_text(json.dumps(description, indent=1) + "\n")
         pd.DataFrame([asdict(point) for point in curves]).to_csv(folder / "curves.csv", index=False)
-        run.tag("weights", file_fingerprint(folder / "weights.safetensors"))
+        run.tag(WEIGHTS_TAG, file_fingerprint(folder / "weights.safetensors"))
 
 
-def _sampler(params: Params, method: Method, network: Network) -> PatchSampler:
-    attributes = attribute_classes(DATA / "attributes" / f"{method.attribute}.csv")
+def _sampler(params: Params, method: Method, network: Network, attributes: dict[str, dict[str, int]]) -> PatchSampler:
     size = tuple(network.size)
     return PatchSampler(
         training_photos(
@@ -89,11 +91,10 @@ def _sampler(params: Params, method: Method, network: Network) -> PatchSampler:
     )
 
 
-def _options(method: Method, network: Network) -> dict[str, Any]:
+def _options(method: Method, network: Network, *, attributes: int) -> dict[str, Any]:
     """What `bsn.models.build` needs to build the method's network again."""
     options = {"classes": 3 if method.labels == "soft" else 2, "base_width": network.base_width}
     if isinstance(network, DeepLab):
-        attributes = 0 if method.attribute == "none" else 1
         return {**options, "depth": network.depth, "scales": network.scales, "attributes": attributes}
     return {**options, "batch_norm": network.batch_norm}
 

@@ -41,12 +41,14 @@ def test_positions_are_distances_from_the_face_over_the_frames_sides():
     assert y[row, column] == pytest.approx((row - FACE[1]) / 800, abs=1e-6)
 
 
-def test_the_mean_mask_channel_is_zero_where_undecided():
-    mean_mask = np.full(FRAME, 0.5, np.float32)
-    mean_mask[:, 300:] = 1
-    channel = prior_channels(IDENTITY, mean_mask, FRAME)[2]
-    assert channel[400, 100] == 0
-    assert channel[400, 500] == 0.5
+def test_the_mean_mask_channel_is_the_mean_mask_seen_from_the_photo():
+    mean_mask = np.tile(np.arange(FRAME[1], dtype=np.float32), (FRAME[0], 1)) / FRAME[1]
+    # The photo shows the frame at half its size, 20 pixels further right, and ends 40 frame pixels beyond it.
+    to_frame = np.array([[2.0, 0, -40], [0, 2, 0], [0, 0, 1]])
+    channel = prior_channels(to_frame, mean_mask, (400, 340))[2]
+    assert channel[100, 120] == pytest.approx(200 / 600)
+    assert channel[100, 10] == 0
+    assert channel[100, 339] == pytest.approx(599 / 600)
 
 
 def test_a_mirrored_photo_gets_the_channels_of_a_mirrored_face():

@@ -12,6 +12,8 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
+from bsn.data.tables import read_faces, read_index
+
 ROOT = Path(__file__).parents[1]
 TRAINED = ["portrait_fcn", "portrait_deeplab", "bsn_ac", "bsn_gk", "bsn_ik", "bsn"]
 
@@ -104,6 +106,17 @@ def test_the_tables_hold_all_methods_and_all_sets(project):
     assert (project.folder / "reports/index.html").stat().st_size > 1000
 
 
+@pytest.mark.parametrize("name", ["pfcn", "coco", "cocostuff", "voc"])
+def test_every_kept_photo_of_every_set_has_its_landmarks_and_alignment_or_says_that_no_face_was_found(project, name):
+    kept = [row.id for row in read_index(project.folder / "data/portraits" / name / "index.csv") if row.kept]
+    faces = read_faces(project.folder / "data/faces" / f"{name}.csv")
+    assert kept
+    assert list(faces) == kept
+    for face in faces.values():
+        assert face.source in (("tracker", "mtcnn", "none") if name == "pfcn" else ("mtcnn",))
+        assert (face.points is None) == (face.affine is None) == (face.source == "none")
+
+
 def test_a_second_repro_runs_nothing_and_leaves_git_clean(project):
     project.run("dvc", "repro")
     assert project.stages_that_ran() == set()
@@ -148,3 +161,19 @@ def test_a_change_re_runs_what_it_reaches_and_nothing_else(project, change, reac
     assert project.stages_that_ran() == {"check", *reached, "tables", "figures", "report"}
     project.run("git", "checkout", "--quiet", ".")
     project.run("dvc", "checkout", "--quiet")
+
+
+def test_a_method_of_the_users_own_learns_two_attributes(project):
+    trained = [row.id for row in read_index(project.folder / "data/portraits/pfcn/index.csv") if row.split == "train"]
+    rows = [f"{name},{'yes' if number % 2 else 'no'}" for number, name in enumerate(trained[:-1])]
+    (project.folder / "attributes/glasses.csv").write_text("\n".join(["id,glasses", *rows, ""]))
+    own = "{network: deeplab, labels: hard, weight: uniform, attribute: both}"
+    project.run("dvc", "exp", "run", "-S", "+attributes.both=[hair,glasses]", "-S", f"+methods.own={own}")
+    # attributes@hair and attributes@none run, as a CSV beside hair's is new, and change nothing.
+    assert {"attributes@both", "train@own", "evaluate@own"} <= project.stages_that_ran()
+    assert "train@bsn" not in project.stages_that_ran()
+    labels = (project.folder / "data/attributes/both.csv").read_text().splitlines()
+    assert labels[0] == "id,hair,hair.source,glasses,glasses.source"
+    model = json.loads((project.folder / "models/own/model.json").read_text())
+    assert model["options"]["attributes"] == 2
+    assert json.loads((project.folder / "metrics/own.json").read_text())["sets"]["pfcn"]["photos"] == 3

@@ -57,6 +57,29 @@ def test_the_evaluation_goes_on_in_the_run_that_trained_the_weights(store):
     assert found.info.status == "FINISHED"
 
 
+def test_an_evaluation_under_changed_parameters_keeps_its_metrics_and_tells_the_change(store):
+    trained, evaluated = {"seed": 1, "min_face": 0.1}, {"seed": 1, "min_face": 0.2, "year": None}
+    with tracked_run(store, name="bsn", params=trained, tags={}) as run:
+        run.tag(WEIGHTS_TAG, "abc")
+    # Broken off and begun again under a third value: a tag, unlike a parameter, can change.
+    for min_face in (0.3, 0.2):
+        with tracked_run(store, name="bsn", params={**evaluated, "min_face": min_face}, tags={}, weights="abc") as run:
+            run.metrics({"pfcn/mean_iou": 0.9})
+    (found,) = runs(store)
+    assert found.data.metrics == {"pfcn/mean_iou": 0.9}
+    assert found.data.params == {"seed": "1", "min_face": "0.1", "year": "None"}
+    assert {key: value for key, value in found.data.tags.items() if key.startswith(EVALUATED_TAG)} == {
+        "evaluated.min_face": "0.2"
+    }
+
+
+def test_a_run_takes_more_parameters_than_mlflow_takes_at_once(store):
+    params = {f"key.{number}": number for number in range(250)}
+    with tracked_run(store, name="bsn", params=params, tags={}):
+        pass
+    assert runs(store)[0].data.params == {key: str(value) for key, value in params.items()}
+
+
 def test_weights_that_were_evaluated_before_get_a_new_run(store):
     for _ in range(2):
         with tracked_run(store, name="bsn", params={}, tags={WEIGHTS_TAG: "abc"}, weights="abc") as run:

@@ -15,7 +15,7 @@ from bsn.alignment import FRAME
 from bsn.checkpoints import Checkpoint
 from bsn.data.samples import Augmentation, PatchSampler, TrainingPhoto
 from bsn.errors import InputError
-from bsn.inputs import WorkingPhoto
+from bsn.inputs import WorkingPhoto, network_input
 from bsn.models import build
 from bsn.models.output import Output
 
@@ -92,6 +92,61 @@ def test_the_segmentation_loss_is_summed_over_the_fused_map_and_every_branch():
     assert segmentation.item() == pytest.approx(4 * np.log(2))
     # softmax(0, log 3) gives the true class 3/4.
     assert attribute.item() == pytest.approx(np.log(4 / 3))
+
+
+def test_only_known_values_of_several_attributes_are_learned():
+    flat, labels = torch.zeros(2, 2, 2, 2), torch.ones(2, 3, 4, 4) / 3
+    # Two photos, two attributes; of the second photo only the second attribute is known.
+    batch = {"labels": labels, "kernel": torch.ones(2, 4, 4), "attributes": torch.tensor([[0, 1], [-1, 1]])}
+    logits = torch.tensor([[[0.0, 0.0], [0.0, np.log(3.0)]], [[5.0, 0.0], [0.0, 0.0]]], requires_grad=True)
+    _, loss = training.losses(Output(flat, (), logits), batch, combination="product")
+    # The true classes have 1/2, 3/4 and 1/2.
+    assert loss.item() == pytest.approx((np.log(2) + np.log(4 / 3) + np.log(2)) / 3)
+    loss.backward()
+    assert (logits.grad[1, 0] == 0).all()
+    assert (logits.grad[1, 1] != 0).all()
+
+
+def test_a_network_learns_two_attributes_at_once(tmp_path):
+    # How large the disc is, is told of every photo; which shade it has, of six of the eight.
+    photos = []
+    for number in range(8):
+        large, bright = number % 2, number // 2 % 2
+        rows, columns = np.indices(SIZE)
+        disc = (rows - 16) ** 2 + (columns - 12) ** 2 < 30 + 80 * large
+        labels = np.stack([disc, np.zeros(SIZE), ~disc], axis=2).astype(np.float16)
+        image = np.where(disc[..., None], 120 + 120 * bright, 20).astype(np.uint8).repeat(3, axis=2)
+        photo = WorkingPhoto(image=image, to_frame=None)
+        told = np.array([large, bright if number < 6 else -1])
+        photos.append(TrainingPhoto(id=str(number), photo=photo, labels=labels, attributes=told))
+    sampler = PatchSampler(
+        photos,
+        crop=SIZE,
+        batch=8,
+        seed=0,
+        augmentation=Augmentation(flip=0),
+        aligned_mean_mask=np.zeros(FRAME, np.float32),
+        kernel=np.ones(FRAME, np.float32),
+    )
+    none = training.Phase(iterations=0, learning_rate=0.01)
+    torch.manual_seed(0)
+    model = build("deeplab", classes=2, depth=18, base_width=4, attributes=2)
+    curves = training.train(
+        model,
+        sampler,
+        recipe=recipe(phases=[none, training.Phase(iterations=80, learning_rate=0.01)], optimizer="adamw"),
+        fabric=Fabric(accelerator="cpu"),
+        checkpoint=tmp_path,
+    )
+    assert curves[0].loss_attribute == pytest.approx(np.log(2), abs=0.1)
+    assert curves[-1].loss_attribute < 0.5 * curves[0].loss_attribute
+    images = torch.from_numpy(np.stack([photo.photo.image.transpose(2, 0, 1) for photo in photos]))
+    # Without dropout, and with the batch's own statistics: 80 steps are too few for the running ones.
+    model.train().attribute_branch.eval()
+    with torch.no_grad():
+        said = model(network_input(images, torch.zeros(8, 3, *SIZE))).attributes.argmax(dim=2).numpy()
+    wanted = np.stack([photo.attributes for photo in photos])
+    assert (said == wanted)[wanted >= 0].mean() > 0.9
 
 
 def test_an_unknown_attribute_costs_nothing():

@@ -14,7 +14,8 @@ class Candidate:
     `count_persons()` is the number of persons by the annotations, None where the set does not count them.
     `load_mask()` is uint8 (H, W): 0 background, 1 portrait, 255 ignore.
     Both open files only when called, and raise InputError when those are missing or broken.
-    `rejection` says why the annotations alone turn the photo down.
+    `rejection` says why the annotations alone turn the photo down. `url` is where the set's annotations say
+    that the photo is, `listed` in how many of the set's lists (VOC: years) it stands.
     """
 
     id: str
@@ -23,3 +24,10 @@ class Candidate:
     count_persons: Callable[[], int | None]
     load_mask: Callable[[], np.ndarray]
     rejection: str | None = None
+    url: str | None = None
+    listed: int = 1
+
+
+def is_bare(name: str) -> bool:
+    """Whether `name` names a file of its folder, and nothing above or below of it."""
+    return name not in ("", ".", "..") and not set(name) & {"/", "\\", "\0"}

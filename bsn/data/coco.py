@@ -1,86 +1,163 @@
-"""COCO 2017 instances: person masks from polygons and run lengths, train and val together.
+"""COCO instances, of 2017 or of 2014: person masks from polygons and run lengths, train and val together.
 
 The key is the integer id: 2014 and 2017 name the same photos.
 """
 
-import json
-from collections import defaultdict
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from pycocotools import mask as rle
 
-from bsn.data.candidates import Candidate
+from bsn.data.candidates import Candidate, is_bare
+from bsn.data.photos import MAX_PIXELS
 from bsn.errors import InputError
 
 PERSON = 1
-PARTS = ("train2017", "val2017")
+PARTS = ("train", "val")
 
 
-def candidates(root: Path) -> Iterator[Candidate]:
+# Segmentations stay JSON until a mask is asked for: parsed to the end, the 450 MB of the training annotations would be
+# some gigabytes of Python objects.
+class _Image(msgspec.Struct, gc=False):
+    id: int
+    file_name: str
+    height: int
+    width: int
+    coco_url: str | None = None
+
+
+class _Annotation(msgspec.Struct, gc=False):
+    image_id: int
+    category_id: int
+    segmentation: msgspec.Raw
+    iscrowd: int = 0
+    id: int | None = None
+
+
+class _Instances(msgspec.Struct, gc=False):
+    images: list[_Image]
+    annotations: list[_Annotation]
+
+
+class _Photo(msgspec.Struct):
+    """What the files say of one id; `persons` are the segmentations of its persons, crowds among them."""
+
+    file: Path
+    size: tuple[int, int]
+    url: str | None
+    rejection: str | None
+    persons: list[bytes] = []
+    crowds: int = 0
+
+
+def candidates(root: Path, *, year: int = 2017) -> Iterator[Candidate]:
     """Every photo of both annotation files, in the order of their ids; `id` has COCO's twelve digits.
 
     A person annotated with iscrowd=1 stands for several people: it counts as two and turns the photo down.
+    Raises InputError when there is no annotation file or one is broken.
     """
-    images, persons = _annotations(root)
-    for number in sorted(images):
-        first, *others = images[number]
-        clash = [f"{file.parent.name}/{file.name}" for file, _ in others if file != first[0]]
-        file, size = first
-        found = persons[number]
-        crowds = sum(bool(person.get("iscrowd")) for person in found)
+    photos = _read(root, year)
+    for number in sorted(photos):
+        photo = photos.pop(number)
         yield Candidate(
             id=f"{number:012d}",
             split="test",
-            photo=file,
-            count_persons=partial(int, len(found) + crowds),
-            load_mask=partial(_mask, number, found, size),
-            rejection=f"id is also that of {', '.join(clash)}" if clash else "crowd" if crowds else None,
+            photo=photo.file,
+            count_persons=partial(int, len(photo.persons) + photo.crowds),
+            load_mask=partial(_mask, number, photo.persons, photo.size),
+            rejection=photo.rejection or ("crowd" if photo.crowds else None),
+            url=photo.url,
         )
 
 
-def person_counts(root: Path) -> dict[int, int]:
+def person_counts(root: Path, *, year: int = 2017) -> dict[int, int]:
     """How many persons each photo holds, by integer id; a crowd counts as two."""
-    return {int(candidate.id): candidate.count_persons() for candidate in candidates(root)}
+    return {number: len(photo.persons) + photo.crowds for number, photo in _read(root, year).items()}
 
 
-def _annotations(root: Path) -> tuple[dict, dict]:
-    images, persons = defaultdict(list), defaultdict(list)
-    files = [(part, root / "annotations" / f"instances_{part}.json") for part in PARTS]
-    files = [(part, file) for part, file in files if file.is_file()]
-    if not files:
-        raise InputError(f"{root} is no COCO tree: annotations/instances_train2017.json or _val2017 is not in it")
-    for part, file in files:
+def _read(root: Path, year: int) -> dict[int, _Photo]:
+    files = {f"{part}{year}": root / "annotations" / f"instances_{part}{year}.json" for part in PARTS}
+    there = {part: file for part, file in files.items() if file.is_file()}
+    if not there:
+        names = " or ".join(f"annotations/{file.name}" for file in files.values())
+        raise InputError(f"{root} is no COCO tree of {year}: {names} is not in it")
+    photos: dict[int, _Photo] = {}
+    for part, file in there.items():
         try:
-            content = json.loads(file.read_text(), object_hook=_without_other_things)
-            for image in content["images"]:
-                entry = (root / part / image["file_name"], (image["height"], image["width"]))
-                images[int(image["id"])].append(entry)
-            for person in filter(None, content["annotations"]):
-                persons[int(person["image_id"])].append(person)
-        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
-            raise InputError(f"{file.name} is not a COCO annotation file ({error!r})") from error
-    return images, persons
+            content = msgspec.json.decode(file.read_bytes(), type=_Instances)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OSError) as error:
+            raise InputError(f"{file.name} is not a COCO annotation file ({error})") from error
+        for image in content.images:
+            _add_photo(photos, image, root / part)
+        _add_persons(photos, content.annotations, file.name)
+    return photos
 
 
-def _without_other_things(entry: dict) -> dict | None:
-    """Drop the 79 other categories while the file is parsed: they are two thirds of its 450 MB."""
-    return entry if entry.get("category_id", PERSON) == PERSON else None
+def _add_photo(photos: dict[int, _Photo], image: _Image, folder: Path) -> None:
+    size, rejection = (image.height, image.width), None
+    if not is_bare(image.file_name):
+        rejection = f"file_name {image.file_name!r} is not a file's name without a folder"
+    elif min(size) < 1 or image.height * image.width > MAX_PIXELS:
+        rejection = f"its annotation gives it {image.height}x{image.width} pixels"
+    # A name that leads elsewhere is never opened: its number in its own folder stands for it.
+    file = folder / (image.file_name if is_bare(image.file_name) else f"{image.id:012d}.jpg")
+    known = photos.setdefault(image.id, _Photo(file, size, image.coco_url, rejection))
+    if known.file != file:
+        known.rejection = f"id is also that of {folder.name}/{file.name}"
+    elif known.size != size:
+        known.rejection = f"id is also that of a photo of {image.height}x{image.width} pixels"
 
 
-def _mask(number: int, persons: list[dict], size: tuple[int, int]) -> np.ndarray:
+def _add_persons(photos: dict[int, _Photo], annotations: list[_Annotation], name: str) -> None:
+    """The persons of one file; an annotation that stands in it twice is one person."""
+    seen: dict[int, _Annotation] = {}
+    for found in annotations:
+        photo = photos.get(found.image_id)
+        if found.category_id != PERSON or photo is None:
+            continue
+        first = found if found.id is None else seen.setdefault(found.id, found)
+        if first is found:
+            # A copy: a view would keep the whole file in memory.
+            photo.persons.append(bytes(found.segmentation))
+            photo.crowds += found.iscrowd != 0
+        elif found != first:
+            photo.rejection = f"two annotations of {name} have the id {found.id}"
+
+
+def _mask(number: int, persons: list[bytes], size: tuple[int, int]) -> np.ndarray:
     """Union of the persons' masks, uint8 (H, W)."""
     mask = np.zeros(size, dtype=np.uint8)
     for person in persons:
         try:
-            shape = person["segmentation"]
-            if isinstance(shape, dict) and isinstance(shape["counts"], list):
-                shape = rle.frPyObjects(shape, *size)
-            elif isinstance(shape, list):
-                shape = rle.merge(rle.frPyObjects(shape, *size))
-            mask |= rle.decode(shape)
+            mask |= rle.decode(_run_lengths(msgspec.json.decode(person), *size))
+        # pycocotools raises whatever its C code trips over.
         except Exception as error:
-            raise InputError(f"the annotation of {number:012d} is no polygon or run length") from error
+            raise InputError(f"the annotation of {number:012d} is no polygon or run length ({error})") from error
     return mask
+
+
+def _run_lengths(shape: dict | list, height: int, width: int) -> dict:
+    """COCO's compressed run lengths of a segmentation, which is checked first: pycocotools trusts what it is given."""
+    if isinstance(shape, dict):
+        if list(shape["size"]) != [height, width]:
+            raise ValueError(f"run lengths of a photo of {shape['size']}")
+        if isinstance(shape["counts"], str):
+            return shape
+        if min(shape["counts"]) < 0 or sum(shape["counts"]) != height * width:
+            raise ValueError("run lengths that do not add up to the photo")
+        return rle.frPyObjects(shape, height, width)
+    for polygon in shape:
+        corners = np.array(polygon, dtype=float)
+        if corners.ndim != 1 or corners.size % 2 or corners.size < 4:
+            raise ValueError("a polygon that is not x, y, x, y, ...")
+        # Outlines are walked pixel by pixel, however far they lead.
+        if not (np.abs(corners.reshape(-1, 2)) <= [2 * width, 2 * height]).all():
+            raise ValueError("a polygon far outside of the photo")
+    # A line between two points encloses nothing, and pycocotools would take it for a box.
+    areas = [polygon for polygon in shape if len(polygon) >= 6]
+    if not areas:
+        return rle.encode(np.zeros((height, width), np.uint8, order="F"))
+    return rle.merge(rle.frPyObjects(areas, height, width))

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bsn.data.candidates import Candidate
+from bsn.data.candidates import Candidate, is_bare
 from bsn.data.photos import read_variable
 from bsn.errors import InputError
 
@@ -27,15 +27,19 @@ def candidates(root: Path, *, person_counts: Mapping[int, int]) -> Iterator[Cand
     The pixel maps do not tell persons apart: their number is looked up in `person_counts` (by COCO's integer
     id), and where it is not there the `pieces` of the person label are counted.
     """
-    for name in sorted(_names(root), key=_number):
-        number, file = _number(name), root / "annotations" / f"{name}.mat"
-        known = person_counts.get(number)
+    names: dict[int, list[str]] = {}
+    for name in sorted(listed(root)):
+        names.setdefault(number(name), []).append(name)
+    for key in sorted(names):
+        name, *others = names[key]
+        file, known = root / "annotations" / f"{name}.mat", person_counts.get(key)
         yield Candidate(
-            id=f"{number:012d}",
+            id=f"{key:012d}",
             split="test",
             photo=root / "images" / f"{name}.jpg",
             count_persons=partial(int, known) if known is not None else partial(_pieces, file),
             load_mask=partial(_mask, file),
+            rejection=f"id is also that of {', '.join(others)}" if others else None,
         )
 
 
@@ -46,25 +50,29 @@ def pieces(person: np.ndarray) -> int:
     return max(int((areas >= MIN_PERSON * person.size).sum()), min(len(areas), 1))
 
 
-def _names(root: Path) -> set[str]:
+def listed(root: Path) -> set[str]:
+    """The names in all lists of the tree. Raises InputError when there are none, or one is no name of a photo."""
     files = [root / "imageLists" / f"{name}.txt" for name in LISTS]
     names = {line.strip() for file in files if file.is_file() for line in file.read_text().splitlines()} - {""}
     if not names:
         raise InputError(f"{root} is no COCO-Stuff tree: imageLists/{{train,test,all}}.txt name no photo")
+    for name in names:
+        number(name)
     return names
 
 
-def _number(name: str) -> int:
+def number(name: str) -> int:
+    """COCO's integer id in a name of the lists."""
     digits = name.rpartition("_")[2]
-    if not digits.isdecimal():
+    if not digits.isdecimal() or not is_bare(name):
         raise InputError(f"imageLists name {name!r}; a name ends in COCO's number, as COCO_train2014_000000000009")
     return int(digits)
 
 
 def _labels(file: Path) -> np.ndarray:
     labels = read_variable(file, "S")
-    if labels.ndim != 2:
-        raise InputError(f"S of {file.name} has {labels.ndim} dimensions, not 2")
+    if labels.ndim != 2 or labels.dtype.kind not in "buif":
+        raise InputError(f"S of {file.name} is {labels.dtype} {labels.shape}, not numbers (H, W)")
     return labels
 
 

@@ -14,6 +14,9 @@ from scipy.io import loadmat
 
 from bsn.errors import InputError
 
+# More pixels than any photo of the four sets, and few enough for the memory of any machine: Pillow's own limit.
+MAX_PIXELS = Image.MAX_IMAGE_PIXELS
+
 
 def read_photo(file: Path) -> np.ndarray:
     """uint8 (H, W, 3) RGB. Grey, CMYK, palette and 16-bit photos are brought to 8-bit RGB.
@@ -41,6 +44,10 @@ def read_variable(file: Path, name: str) -> np.ndarray:
         raise InputError(f"{file.name} is missing")
     try:
         content = loadmat(file, variable_names=[name])
+    except NotImplementedError:
+        raise InputError(
+            f"{file.name} is a MATLAB 7.3 file; the official ones are of version 5: fetch it again"
+        ) from None
     # What loadmat raises on a damaged file depends on where the damage is.
     except Exception as error:
         raise InputError(f"{file.name} is not a readable .mat file ({type(error).__name__})") from error

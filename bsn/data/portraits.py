@@ -6,8 +6,10 @@ and less the training photos that are test photos as well.
 """
 
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import cv2
@@ -15,15 +17,22 @@ import numpy as np
 from tqdm import tqdm
 
 from bsn.data.candidates import Candidate
+from bsn.data.margins import MARGINS
 from bsn.data.pfcn import same_photo, thumbnail
 from bsn.data.photos import read_photo
 from bsn.data.tables import PhotoRow, write_index
 from bsn.errors import InputError
-from bsn.faces import Detector, share_on_mask
+from bsn.faces import Detector, Face, share_on_mask
+from bsn.workers import ordered_map
 
 # A face's box can be larger than its person's mask: of 608 COCO photos, asking for a mask as large as the
 # smallest face lost a portrait, half of that lost none.
 MASK_SLACK = 0.5
+
+# Candidates that a worker takes at a time, photos among them that it looks at together, and the most bytes of those.
+CHUNK = 128
+TOGETHER = 16
+MAX_BYTES = 2**28
 
 # One photo's verdict and, when it is kept, its mask.
 Judged = tuple[Candidate, PhotoRow, np.ndarray | None]
@@ -46,32 +55,44 @@ class PortraitRule:
     box_margin: float
 
     @property
-    def min_detected(self) -> float:
-        """Smallest share of the photo that a box can have before it grows."""
-        return self.min_face / (1 + 2 * self.box_margin) ** 2
+    def widest_margin(self) -> float:
+        """The widest margin at which photos are counted: the rule's own, or the last of the curve's."""
+        return max(self.box_margin, *MARGINS)
+
+    @property
+    def min_mask(self) -> float:
+        """Smallest share of the photo that a portrait's person can have, at any margin that is counted."""
+        return MASK_SLACK * self.min_face / (1 + 2 * self.widest_margin) ** 2
 
 
-def judge_portraits(candidates: Iterable[Candidate], *, detector: Detector, rule: PortraitRule) -> Iterator[Judged]:
-    """The paper's rule on COCO, COCO-Stuff and VOC: cheap checks first, so that few photos are decoded."""
-    for candidate in candidates:
-        row, mask = PhotoRow(id=candidate.id, split=candidate.split), None
-        try:
-            _check_persons(candidate, row)
-            mask = candidate.load_mask()
-            _check_area(mask, row, rule)
-            photo = _photo(candidate, mask, row)
-            _check_face(photo, mask, row, detector, rule)
-            row.kept = True
-        except (_Rejected, InputError) as reason:
-            row.reason = str(reason)
-        yield candidate, row, mask if row.kept else None
+def turned_down(candidate: Candidate, rule: PortraitRule) -> str | None:
+    """Why the annotations alone say that this is no portrait, or None: its photo has to be looked at."""
+    try:
+        _annotated(candidate, _row(candidate), rule)
+    except (_Rejected, InputError) as reason:
+        return str(reason)
+    return None
+
+
+def judge_portraits(
+    candidates: Sequence[Candidate], *, detector: Detector, rule: PortraitRule, workers: int = 1
+) -> Iterator[Judged]:
+    """The paper's rule on COCO, COCO-Stuff and VOC: cheap checks first, so that few photos are decoded.
+
+    With several `workers` candidates and detector must be picklable.
+    """
+    chunks = [candidates[start : start + CHUNK] for start in range(0, len(candidates), CHUNK)]
+    verdicts = partial(_judge, detector=detector, rule=rule)
+    answers = ordered_map(verdicts, chunks, workers=workers, imports="bsn.mtcnn")
+    for candidate, (row, mask) in zip(candidates, chain.from_iterable(answers), strict=True):
+        yield candidate, row, mask
 
 
 def judge_lists(candidates: Iterable[Candidate]) -> Iterator[Judged]:
     """PFCN: all that its lists name and that can be read. The test photos must come first."""
     tests: list[tuple[str, np.ndarray]] = []
     for candidate in candidates:
-        row, mask = PhotoRow(id=candidate.id, split=candidate.split), None
+        row, mask = _row(candidate), None
         try:
             mask = candidate.load_mask()
             _check_content(mask, row)
@@ -87,7 +108,13 @@ def judge_lists(candidates: Iterable[Candidate]) -> Iterator[Judged]:
 
 
 def write_portraits(judged: Iterable[Judged], out: Path, *, total: int) -> list[PhotoRow]:
-    """Write `images/` (the original bytes), `masks/` (PNG) and `index.csv` under `out`; return its rows."""
+    """Write `images/` (the original bytes), `masks/` (PNG) and `index.csv` under `out`; return its rows.
+
+    The index is written last and at once: a folder without one is not whole. Raises InputError when the disk is
+    full or a photo goes away meanwhile.
+    """
+    index = out / "index.csv"
+    index.unlink(missing_ok=True)
     for folder in (out / "images", out / "masks"):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -96,19 +123,63 @@ def write_portraits(judged: Iterable[Judged], out: Path, *, total: int) -> list[
         if mask is not None:
             row.image = f"images/{row.id}{candidate.photo.suffix.lower()}"
             row.mask = f"masks/{row.id}.png"
-            shutil.copyfile(candidate.photo, out / row.image)
-            cv2.imwrite(str(out / row.mask), mask)
+            try:
+                shutil.copyfile(candidate.photo, out / row.image)
+                # Not cv2.imwrite, which says nothing when the disk is full.
+                (out / row.mask).write_bytes(cv2.imencode(".png", mask)[1].tobytes())
+            except OSError as error:
+                raise InputError(
+                    f"{candidate.photo} cannot be copied to {out}: {error.strerror}; no index is written"
+                ) from None
         rows.append(row)
-    write_index(out / "index.csv", rows)
+    write_index(index, rows)
     return rows
 
 
-def _check_persons(candidate: Candidate, row: PhotoRow) -> None:
+def _row(candidate: Candidate) -> PhotoRow:
+    return PhotoRow(id=candidate.id, split=candidate.split, listed=candidate.listed)
+
+
+def _judge(
+    candidates: Sequence[Candidate], *, detector: Detector, rule: PortraitRule
+) -> list[tuple[PhotoRow, np.ndarray | None]]:
+    """Row and, where kept, mask of each candidate; the detector gets the photos that are left a few at a time."""
+    rows, masks, opened = [_row(candidate) for candidate in candidates], {}, {}
+
+    def look() -> None:
+        for number, faces in zip(opened, detector.detect_many(list(opened.values())), strict=True):
+            try:
+                _check_face(faces, masks[number], rows[number], rule)
+                rows[number].kept = True
+            except _Rejected as reason:
+                rows[number].reason = str(reason)
+        opened.clear()
+
+    for number, (candidate, row) in enumerate(zip(candidates, rows, strict=True)):
+        try:
+            masks[number] = _annotated(candidate, row, rule)
+            opened[number] = _photo(candidate, masks[number], row)
+        except (_Rejected, InputError) as reason:
+            row.reason = str(reason)
+        if len(opened) == TOGETHER or sum(photo.size for photo in opened.values()) > MAX_BYTES:
+            look()
+    look()
+    return [(row, masks[number] if row.kept else None) for number, row in enumerate(rows)]
+
+
+def _annotated(candidate: Candidate, row: PhotoRow, rule: PortraitRule) -> np.ndarray:
+    """The mask of the one person. Raises _Rejected or InputError when the annotations turn the photo down."""
     row.persons = candidate.count_persons()
     if candidate.rejection:
         raise _Rejected(candidate.rejection)
     if row.persons != 1:
         raise _Rejected(f"{row.persons} persons" if row.persons else "no person")
+    mask = candidate.load_mask()
+    _check_content(mask, row)
+    share = float((mask == 1).mean())
+    if share < rule.min_mask:
+        raise _Rejected(f"person too small: {share:.1%} of the photo")
+    return mask
 
 
 def _check_content(mask: np.ndarray, row: PhotoRow) -> None:
@@ -117,13 +188,6 @@ def _check_content(mask: np.ndarray, row: PhotoRow) -> None:
         raise _Rejected("mask is empty")
     if (mask == 1).all():
         raise _Rejected("mask is full")
-
-
-def _check_area(mask: np.ndarray, row: PhotoRow, rule: PortraitRule) -> None:
-    _check_content(mask, row)
-    share = float((mask == 1).mean())
-    if share < MASK_SLACK * rule.min_detected:
-        raise _Rejected(f"person too small: {share:.1%} of the photo")
 
 
 def _photo(candidate: Candidate, mask: np.ndarray, row: PhotoRow) -> np.ndarray:
@@ -137,8 +201,7 @@ def _photo(candidate: Candidate, mask: np.ndarray, row: PhotoRow) -> np.ndarray:
     return photo
 
 
-def _check_face(photo: np.ndarray, mask: np.ndarray, row: PhotoRow, detector: Detector, rule: PortraitRule) -> None:
-    faces = detector.detect(photo)
+def _check_face(faces: list[Face], mask: np.ndarray, row: PhotoRow, rule: PortraitRule) -> None:
     row.faces = len(faces)
     if not faces:
         raise _Rejected("no face")
@@ -146,9 +209,10 @@ def _check_face(photo: np.ndarray, mask: np.ndarray, row: PhotoRow, detector: De
     largest = int(np.argmax(fractions))
     face, row.face_fraction = faces[largest], fractions[largest]
     row.probability, row.box, row.points = face.probability, face.box, face.points
+    row.on_mask = share_on_mask(face.box, mask)
     if row.face_fraction < rule.min_face:
         raise _Rejected(f"face too small: {row.face_fraction:.1%} of the photo")
     if len(faces) > 1:
         raise _Rejected(f"{len(faces)} faces")
-    if share_on_mask(face.box, mask) < rule.min_on_mask:
+    if row.on_mask < rule.min_on_mask:
         raise _Rejected("face is not on the person's mask")

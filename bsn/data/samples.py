@@ -12,6 +12,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 
 from bsn.inputs import WorkingPhoto, prior_channels, scaling
 from bsn.kernels import soft_label_table
@@ -118,16 +119,16 @@ class PatchSampler:
         if gamma != 1:
             image = cv2.LUT(image, (255 * (np.arange(256) / 255) ** gamma).astype(np.uint8))
         to_kernel = scaling(photo.image.shape[:2], self.kernel.shape)
-        labels = _warp(sample.labels.astype(np.float32), to_photo, self.crop, cv2.BORDER_CONSTANT)
+        labels = _warp(_single(sample.labels), to_photo, self.crop, cv2.BORDER_CONSTANT)
         return {
-            "image": image.transpose(2, 0, 1),
+            "image": np.stack(cv2.split(image)),
             "prior": prior_channels(
                 None if photo.to_frame is None else photo.to_frame @ to_photo,
                 self.aligned_mean_mask,
                 self.crop,
                 mirrored=mirrored,
             ),
-            "labels": _whole(labels).transpose(2, 0, 1),
+            "labels": _whole(np.stack(cv2.split(labels))),
             "kernel": _warp(self.kernel, to_kernel @ to_photo, self.crop, cv2.BORDER_REPLICATE),
             "attributes": sample.attributes,
         }
@@ -161,10 +162,15 @@ def _warp(image: np.ndarray, to_source: np.ndarray, size: tuple[int, int], borde
     return cv2.warpAffine(image, to_source[:2], size[::-1], flags=flags, borderMode=border)
 
 
+def _single(labels: np.ndarray) -> np.ndarray:
+    """float16 as float32: PyTorch has the processor do it, NumPy goes number by number."""
+    return torch.from_numpy(labels).float().numpy()
+
+
 def _whole(labels: np.ndarray) -> np.ndarray:
-    """Labels that sum to one again after resampling; a pixel that is mostly ignored is ignored."""
-    total = labels.sum(axis=2, keepdims=True)
-    return np.where(total >= 0.5, labels / np.maximum(total, 0.5), 0).astype(np.float32)
+    """Labels (3, h, w) that sum to one again after resampling; a pixel that is mostly ignored is ignored."""
+    total = labels[0] + labels[1] + labels[2]
+    return labels / np.where(total >= 0.5, total, np.float32(np.inf))
 
 
 @lru_cache(maxsize=4)

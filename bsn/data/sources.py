@@ -5,6 +5,7 @@ from pathlib import Path
 
 SETS = ("pfcn", "coco", "cocostuff", "voc")
 SOURCE_FILE = "source.json"
+COCO_YEAR = 2017
 
 
 def tree(raw: Path) -> Path | None:
@@ -18,6 +19,11 @@ def tree(raw: Path) -> Path | None:
 def absence(raw: Path) -> str | None:
     """Why the set is not there, in one line; None when it is there."""
     return _source(raw).get("absent")
+
+
+def year(raw: Path) -> int:
+    """Which COCO annotations are meant, 2014 or 2017."""
+    return _source(raw).get("year", COCO_YEAR)
 
 
 def _source(raw: Path) -> dict:

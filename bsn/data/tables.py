@@ -7,12 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
+from bsn.errors import InputError
+
 BOX = ["x0", "y0", "x1", "y1"]
 POINTS = [f"p{number}{axis}" for number in range(5) for axis in "xy"]
+SHARES = ["face_fraction", "on_mask", "probability"]
 AFFINE = ["a00", "a01", "a02", "a10", "a11", "a12"]
 INDEX = [
     *("id", "split", "kept", "reason", "image", "mask", "height", "width"),
-    *("persons", "faces", "face_fraction", "probability", *BOX, *POINTS),
+    *("listed", "persons", "faces", "face_fraction", "on_mask", "probability", *BOX, *POINTS),
 ]
 FACES = ["id", "source", *POINTS, *AFFINE]
 
@@ -21,8 +24,11 @@ FACES = ["id", "source", *POINTS, *AFFINE]
 class PhotoRow:
     """One photo that was looked at; None where nothing is known.
 
-    `image` and `mask` are paths relative to the index's folder, empty unless kept. `face_fraction` is the
-    area of the largest face's clipped box over the photo's, `box` (4,) and `points` (5, 2) are that face's.
+    `image` and `mask` are paths relative to the index's folder, empty unless kept. `listed`: lists (VOC: years)
+    that name the photo. `faces`: faces found, of which `box` (4,), `points` (5, 2) and `probability` are the
+    largest's; `face_fraction` is the area of its grown and clipped box over the photo's, `on_mask` the share of
+    its clipped box on the person. They are plain MTCNN's where a face could count at any margin of
+    `bsn.data.margins`, else those of a coarse look.
     """
 
     id: str
@@ -33,9 +39,11 @@ class PhotoRow:
     mask: str = ""
     height: int | None = None
     width: int | None = None
+    listed: int = 1
     persons: int | None = None
     faces: int | None = None
     face_fraction: float | None = None
+    on_mask: float | None = None
     probability: float | None = None
     box: np.ndarray | None = None
     points: np.ndarray | None = None
@@ -61,8 +69,8 @@ def read_index(file: Path) -> list[PhotoRow]:
     return [
         PhotoRow(
             **{key: cells[key] for key in ("id", "split", "reason", "image", "mask")},
-            **{key: _number(cells[key], int) for key in ("height", "width", "persons", "faces")},
-            **{key: _number(cells[key], float) for key in ("face_fraction", "probability")},
+            **{key: _number(cells[key], int) for key in ("height", "width", "listed", "persons", "faces")},
+            **{key: _number(cells[key], float) for key in SHARES},
             kept=cells["kept"] == "True",
             box=_array(cells, BOX, (4,)),
             points=_array(cells, POINTS, (5, 2)),
@@ -103,9 +111,10 @@ def read_faces(file: Path) -> dict[str, FaceRow]:
 
 def _photo_cells(row: PhotoRow) -> dict[str, object]:
     cells = {key: getattr(row, key) for key in INDEX if hasattr(row, key)}
-    for key in ("face_fraction", "probability"):
+    for key in SHARES:
         cells[key] = None if cells[key] is None else f"{cells[key]:.6f}"
-    return {**cells, **_cells(BOX, row.box, ".2f"), **_cells(POINTS, row.points, ".2f")}
+    # The box with all that a float32 holds: counts at other margins are taken from here.
+    return {**cells, **_cells(BOX, row.box, ".4f"), **_cells(POINTS, row.points, ".2f")}
 
 
 def _cells(names: list[str], values: np.ndarray | None, form: str) -> dict[str, str]:
@@ -125,11 +134,18 @@ def _number(cell: str, kind: type) -> int | float | None:
 
 
 def _write(file: Path, columns: list[str], rows: Iterable[dict[str, object]]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    """The whole table under its name, or nothing."""
+    part = file.with_name(f".{file.name}.part")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, columns, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+        part.replace(file)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise InputError(f"{file} cannot be written: {error.strerror}") from None
 
 
 def _read(file: Path) -> list[dict[str, str]]:

@@ -1,7 +1,7 @@
 """The training photos of PFCN in memory, at working size, with the labels of one method."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,14 +19,19 @@ from bsn.inputs import working_photo
 KERNEL_FILE = "kernel.json"
 
 
-def attribute_classes(file: Path) -> list[dict[str, int]]:
-    """For each attribute in `data/attributes/<name>.csv`, class by photo id: classes are numbered by name.
+def attribute_classes(file: Path) -> dict[str, dict[str, int]]:
+    """Class by photo id, for each attribute in `data/attributes/<name>.csv` in the order of its columns.
 
-    The columns are the photo's id, an attribute's value, and where that value came from; no attribute, no column.
+    The columns are `id` and, for each attribute, its name and `<name>.source`, where the value came from. Classes are
+    numbered by the names of the values. A photo whose value is empty is not in there.
     """
-    table = pd.read_csv(file, dtype=str)
-    names = [column for column in table.columns if column not in ("id", "source")]
-    return [dict(zip(table["id"], pd.factorize(table[name], sort=True)[0].tolist(), strict=True)) for name in names]
+    table = pd.read_csv(file, dtype=str).set_index("id")
+    names = [column for column in table.columns if not column.endswith(".source")]
+    known = {name: table[name].dropna() for name in names}
+    return {
+        name: dict(zip(values.index, pd.factorize(values, sort=True)[0].tolist(), strict=True))
+        for name, values in known.items()
+    }
 
 
 def training_photos(
@@ -35,18 +40,25 @@ def training_photos(
     labels: Path,
     *,
     size: tuple[int, int],
-    attributes: Sequence[Mapping[str, int]] = (),
+    attributes: Mapping[str, Mapping[str, int]] | None = None,
     threads: int = 2,
 ) -> list[TrainingPhoto]:
     """Read every kept training photo.
 
     portraits: `data/portraits/pfcn`. faces: its faces CSV. labels: a folder of `<id>.png` label codes and the
-    `kernel.json` that says how they were made. size: (h, w) of the working copy. attributes: for each attribute the
-    class of each photo id.
+    `kernel.json` that says how they were made. size: (h, w) of the working copy. attributes: the class of each photo
+    id, by attribute; -1 stands in the photo for a class that is not known.
+    Raises InputError when no photo is there, or none that has a class of some attribute.
     """
+    attributes = attributes or {}
     rows = [row for row in read_index(portraits / "index.csv") if row.kept and row.split == "train"]
     if not rows:
         raise InputError(f"{portraits} has no training photos; every network is trained on PFCN")
+    for name, classes in attributes.items():
+        if not any(row.id in classes for row in rows):
+            raise InputError(
+                f"no training photo has a value of the attribute {name}: there is nothing to learn it from"
+            )
     affines = {name: face.affine for name, face in read_faces(faces).items()}
     kernel = json.loads((labels / KERNEL_FILE).read_text())
 
@@ -54,7 +66,7 @@ def training_photos(
         photo = working_photo(read_photo(portraits / row.image), affines[row.id], size)
         codes = cv2.imread(str(labels / f"{row.id}.png"), cv2.IMREAD_UNCHANGED)
         soft = working_labels(codes, photo.image.shape[:2], width=kernel["width"], reading=kernel["reading"])
-        classes = np.array([attribute.get(row.id, -1) for attribute in attributes], np.int64)
+        classes = np.array([attribute.get(row.id, -1) for attribute in attributes.values()], np.int64)
         return TrainingPhoto(id=row.id, photo=photo, labels=soft, attributes=classes)
 
     with ThreadPoolExecutor(threads) as pool:

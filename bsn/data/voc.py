@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bsn.data.candidates import Candidate
+from bsn.data.candidates import Candidate, is_bare
 from bsn.data.cocostuff import pieces
 from bsn.data.photos import read_palette
 from bsn.errors import InputError
@@ -22,12 +22,12 @@ PERSON, VOID = 15, 255
 
 
 def candidates(root: Path) -> Iterator[Candidate]:
-    """Every photo with a segmentation in any year; `id` is YYYY_NNNNNN."""
+    """Every photo with a segmentation in any year; `id` is YYYY_NNNNNN, `listed` the number of its years."""
     places: dict[str, list[tuple[Path, str]]] = {}
-    for year in YEARS:
-        folder = root / "VOCdevkit" / f"VOC{year}"
-        for name in _names(folder):
-            places.setdefault(f"{year}_{name}" if "_" not in name else name, []).append((folder, name))
+    for place, names in listed(root).items():
+        for name in names:
+            key = name if "_" in name else f"{place.removeprefix('VOC')}_{name}"
+            places.setdefault(key, []).append((root / "VOCdevkit" / place, name))
     if not places:
         raise InputError(f"{root} is no VOC tree: no list in VOCdevkit/VOC*/ImageSets/Segmentation")
     for key in sorted(places):
@@ -35,15 +35,25 @@ def candidates(root: Path) -> Iterator[Candidate]:
         yield Candidate(
             id=key,
             split="test",
+            listed=len(places[key]),
             photo=folder / "JPEGImages" / f"{name}.jpg",
             count_persons=partial(_count, folder, name),
             load_mask=partial(_mask, folder, name),
         )
 
 
-def _names(folder: Path) -> set[str]:
-    files = [folder / "ImageSets" / "Segmentation" / f"{name}.txt" for name in LISTS]
-    return {line.strip() for file in files if file.is_file() for line in file.read_text().splitlines()} - {""}
+def listed(root: Path) -> dict[str, set[str]]:
+    """The segmented photos that each year's folder (VOC2012) lists, the latest first; years without any left out."""
+    found = {}
+    for place in (f"VOC{year}" for year in YEARS):
+        files = [root / "VOCdevkit" / place / "ImageSets" / "Segmentation" / f"{name}.txt" for name in LISTS]
+        names = {line.strip() for file in files if file.is_file() for line in file.read_text().splitlines()} - {""}
+        for name in names:
+            if not is_bare(name):
+                raise InputError(f"{place}/ImageSets/Segmentation names {name!r}, which leads out of its folder")
+        if names:
+            found[place] = names
+    return found
 
 
 def _is_whole(folder: Path, name: str) -> bool:
@@ -55,8 +65,13 @@ def _classes_file(folder: Path, name: str) -> Path:
 
 
 def _count(folder: Path, name: str) -> int:
-    """Persons by the best annotation there is: object masks, then boxes, then pieces of the class mask."""
+    """Persons by the best annotation there is: object masks, then boxes, then pieces of the class mask.
+
+    Most photos show nobody: their class mask says so, and nothing else is opened.
+    """
     classes = read_palette(_classes_file(folder, name))
+    if not (classes == PERSON).any():
+        return 0
     objects, boxes = folder / "SegmentationObject" / f"{name}.png", folder / "Annotations" / f"{name}.xml"
     if objects.is_file():
         objects = read_palette(objects)

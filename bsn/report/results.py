@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from bsn.data.margins import portraits_by_margin
 from bsn.errors import InputError
 from bsn.metrics import paired_difference
 from bsn.report.paper import FLOOR, METHODS, SETS
@@ -18,6 +19,10 @@ class Results:
     profile: str
     drawn: bool
     seed: int
+    min_face: float
+    """The filter's smallest face, share of the photo."""
+    min_on_mask: float
+    """The filter's smallest share of a face's box on the person's mask."""
     metrics: dict[str, dict] = field(default_factory=dict)
     """`metrics/<method>.json` by method."""
     photos: dict[str, pd.DataFrame] = field(default_factory=dict)
@@ -47,6 +52,13 @@ class Results:
         reasons = [entry["absent"] for entry in entries if "absent" in entry]
         return reasons[0].rstrip(".") if reasons else "no method was evaluated on it"
 
+    def margins(self, name: str) -> dict[float, int] | None:
+        """Photos that the filter would keep by margin of the face box; None when there were none to look at."""
+        index = self.portraits.get(name)
+        if index is None or index.empty:
+            return None
+        return portraits_by_margin(index, min_face=self.min_face, min_on_mask=self.min_on_mask)
+
     def gain(self, method: str, baseline: str, name: str) -> tuple[float, float, float] | None:
         """Mean IoU of `method` less `baseline` over the set's photos, with its 95 % bootstrap interval."""
         if method not in self.photos or baseline not in self.photos:
@@ -58,13 +70,15 @@ class Results:
         return paired_difference(both["iou"].to_numpy(), both["iou_baseline"].to_numpy(), seed=self.seed)
 
 
-def read_results(metrics: Path, portraits: Path, *, profile: str, drawn: bool, seed: int) -> Results:
+def read_results(
+    metrics: Path, portraits: Path, *, profile: str, drawn: bool, seed: int, min_face: float, min_on_mask: float
+) -> Results:
     """Read `metrics/*.json`, `metrics/photos/*.csv` and `data/portraits/*/index.csv`.
 
-    `drawn` says that the photos are drawings. Raises InputError when a metrics file comes from another
-    profile than `profile`.
+    `drawn` says that the photos are drawings; `min_face` and `min_on_mask` are the filter's. Raises InputError when
+    a metrics file comes from another profile than `profile`.
     """
-    results = Results(profile, drawn, seed)
+    results = Results(profile, drawn, seed, min_face, min_on_mask)
     for method in [*METHODS, FLOOR]:
         file = metrics / f"{method}.json"
         if not file.exists():

@@ -20,9 +20,13 @@ def person(image: int, segmentation, *, crowd: int = 0, category: int = 1) -> di
     return {"image_id": image, "category_id": category, "iscrowd": crowd, "segmentation": segmentation}
 
 
-def write(root: Path, part: str, images: dict[int, str], annotations: list[dict]) -> None:
+def image(number: int, name: str, **more) -> dict:
+    return {"id": number, "file_name": name, "height": 10, "width": 20} | more
+
+
+def write(root: Path, part: str, images: dict[int, str] | list[dict], annotations: list[dict]) -> None:
     content = {
-        "images": [{"id": i, "file_name": name, "height": 10, "width": 20} for i, name in images.items()],
+        "images": images if isinstance(images, list) else [image(*pair) for pair in images.items()],
         "annotations": annotations,
     }
     (root / "annotations").mkdir(exist_ok=True)
@@ -90,6 +94,100 @@ def test_broken_polygon_is_refused(tree):
         broken.load_mask()
 
 
+def only(root: Path, images: list[dict], annotations: list[dict], *, year: int = 2017):
+    """The one candidate of a tree with just this in it."""
+    write(root, f"val{year}", images, annotations)
+    (found,) = coco.candidates(root, year=year)
+    return found
+
+
+def test_2014_has_its_own_files_and_names_and_the_same_ids(tmp_path):
+    url = "http://images.cocodataset.org/val2014/COCO_val2014_000000000007.jpg"
+    listed = [image(7, "COCO_val2014_000000000007.jpg", coco_url=url)]
+    found = only(tmp_path, listed, [person(7, square(2, 1, 4))], year=2014)
+    assert (found.id, found.url) == ("000000000007", url)
+    assert found.photo == tmp_path / "val2014" / "COCO_val2014_000000000007.jpg"
+    assert coco.person_counts(tmp_path, year=2014) == {7: 1}
+    with pytest.raises(InputError, match="no COCO tree of 2017"):
+        coco.person_counts(tmp_path)
+
+
+def test_photo_named_by_its_annotation_has_no_address_unless_it_is_given(tmp_path):
+    assert only(tmp_path, [image(7, "7.jpg")], []).url is None
+
+
+@pytest.mark.parametrize("name", ["../../x.jpg", "/etc/passwd", "a/x.jpg", "..", "", "a\\x.jpg"])
+def test_file_name_that_leads_elsewhere_is_rejected_and_nothing_there_is_read(tmp_path, name):
+    found = only(tmp_path, [image(7, name)], [person(7, square(2, 1, 4))])
+    assert found.rejection == f"file_name {name!r} is not a file's name without a folder"
+    assert found.photo == tmp_path / "val2017" / "000000000007.jpg"
+
+
+def test_id_that_stands_twice_in_one_file_is_one_photo_unless_they_differ(tmp_path):
+    assert only(tmp_path, [image(7, "7.jpg"), image(7, "7.jpg")], []).rejection is None
+    assert only(tmp_path, [image(7, "7.jpg"), image(7, "8.jpg")], []).rejection == "id is also that of val2017/8.jpg"
+    other = only(tmp_path, [image(7, "7.jpg"), image(7, "7.jpg", height=11)], [])
+    assert other.rejection == "id is also that of a photo of 11x20 pixels"
+
+
+def test_annotation_that_stands_twice_is_one_person_unless_they_differ(tmp_path):
+    first, other = person(7, square(2, 1, 4)) | {"id": 5}, person(7, square(0, 0, 4)) | {"id": 5}
+    found = only(tmp_path, [image(7, "7.jpg")], [first, first])
+    assert (found.count_persons(), found.rejection) == (1, None)
+    found = only(tmp_path, [image(7, "7.jpg")], [first, other])
+    assert found.rejection == "two annotations of instances_val2017.json have the id 5"
+
+
+def test_annotation_of_an_unknown_photo_is_nobodys(tmp_path):
+    assert only(tmp_path, [image(7, "7.jpg")], [person(99, square(2, 1, 4))]).count_persons() == 0
+
+
+@pytest.mark.parametrize("size", [(0, 20), (-10, -20), (10**6, 10**6)])
+def test_size_that_no_photo_has_is_rejected(tmp_path, size):
+    found = only(tmp_path, [image(7, "7.jpg", height=size[0], width=size[1])], [])
+    assert found.rejection == f"its annotation gives it {size[0]}x{size[1]} pixels"
+
+
+@pytest.mark.parametrize("polygon", [[3, 3, 3, 3, 3, 3], [0, 0, 9, 9]])
+def test_polygon_that_encloses_nothing_is_an_empty_mask(tmp_path, polygon):
+    assert not only(tmp_path, [image(7, "7.jpg")], [person(7, [polygon])]).load_mask().any()
+    assert not only(tmp_path, [image(7, "7.jpg")], [person(7, [])]).load_mask().any()
+    beside = only(tmp_path, [image(7, "7.jpg")], [person(7, [polygon, *square(2, 1, 4)])]).load_mask()
+    assert beside.sum() == 16
+
+
+@pytest.mark.parametrize(
+    "segmentation",
+    [
+        [[1, 2, 3, 4, 5]],
+        [[0, 0, 1e9, 0, 1e9, 9]],
+        [["a", "b", "c", "d", "e", "f"]],
+        "polygon",
+        None,
+        {"size": [20, 10], "counts": [50, 30, 120]},
+        {"size": [10, 20], "counts": [50, 30]},
+        {"size": [10, 20], "counts": [50, -30, 180]},
+        {"size": [10, 20]},
+        {"size": [10, 20], "counts": "PPPPPPPP"},
+    ],
+)
+def test_segmentation_that_is_none_is_named(tmp_path, segmentation):
+    found = only(tmp_path, [image(7, "7.jpg")], [person(7, segmentation)])
+    with pytest.raises(InputError, match="annotation of 000000000007 is no polygon or run length"):
+        found.load_mask()
+
+
+def test_number_beyond_all_bounds_is_named(tmp_path):
+    write(tmp_path, "val2017", {7: "7.jpg"}, [person(7, [[1.5, 2, 3, 4, 5, 6]])])
+    file = tmp_path / "annotations" / "instances_val2017.json"
+    file.write_text(file.read_text().replace("1.5", "1e999"))
+    with pytest.raises(InputError, match=r"000000000007|instances_val2017"):
+        next(coco.candidates(tmp_path)).load_mask()
+    file.write_text(file.read_text().replace("1e999", "NaN"))
+    with pytest.raises(InputError, match=r"instances_val2017\.json is not a COCO annotation file"):
+        list(coco.candidates(tmp_path))
+
+
 @pytest.mark.parametrize("content", ["{", '{"images": []}', "[]", '{"images": [{"id": 1}], "annotations": []}'])
 def test_broken_annotations_are_named(tree, content):
     (tree / "annotations" / "instances_val2017.json").write_text(content)
@@ -98,7 +196,7 @@ def test_broken_annotations_are_named(tree, content):
 
 
 def test_other_folder_is_refused(tmp_path):
-    with pytest.raises(InputError, match="no COCO tree"):
+    with pytest.raises(InputError, match="no COCO tree of 2017"):
         list(coco.candidates(tmp_path))
 
 

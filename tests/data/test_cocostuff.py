@@ -58,9 +58,22 @@ def test_label_map_without_s_is_refused(tree):
         broken.count_persons()
 
 
-def test_name_without_a_number_is_refused(tree):
-    (tree / "imageLists" / "all.txt").write_text("portrait\n")
-    with pytest.raises(InputError, match="portrait"):
+def test_label_map_of_text_is_refused(tree):
+    savemat(tree / "annotations" / "COCO_train2014_000000000005.mat", {"S": np.array([["a"], ["b"]])})
+    with pytest.raises(InputError, match="not numbers"):
+        next(cocostuff.candidates(tree, person_counts={})).load_mask()
+
+
+def test_two_names_with_one_number_are_rejected(tree):
+    (tree / "imageLists" / "all.txt").write_text("COCO_val2014_000000000005\n")
+    found = {c.id: c.rejection for c in cocostuff.candidates(tree, person_counts={})}
+    assert found == {"000000000005": "id is also that of COCO_val2014_000000000005", "000000000030": None}
+
+
+@pytest.mark.parametrize("name", ["portrait", "../COCO_train2014_000000000009", "a\\b_9"])
+def test_name_without_a_number_or_with_a_folder_is_refused(tree, name):
+    (tree / "imageLists" / "all.txt").write_text(f"{name}\n")
+    with pytest.raises(InputError, match="imageLists name"):
         list(cocostuff.candidates(tree, person_counts={}))
 
 

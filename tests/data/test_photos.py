@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -34,6 +35,12 @@ def test_16_bit_grey_is_scaled_not_clipped(tmp_path):
     assert read_photo(tmp_path / "deep.png")[0, :, 0].tolist() == [0, 100, 255]
 
 
+def test_16_bit_colour_is_scaled(tmp_path):
+    deep = np.array([[[0, 257 * 100, 65535], [65535, 0, 257 * 7]]], np.uint16)
+    cv2.imwrite(str(tmp_path / "deep.png"), deep[..., ::-1])
+    assert read_photo(tmp_path / "deep.png").tolist() == [[[0, 100, 255], [255, 0, 7]]]
+
+
 def test_cmyk_photo_becomes_rgb(tmp_path):
     Image.new("CMYK", (8, 8), (0, 255, 255, 0)).save(tmp_path / "red.jpg")
     red, green, blue = read_photo(tmp_path / "red.jpg")[4, 4].tolist()
@@ -56,6 +63,12 @@ def test_what_is_no_photo_is_named(tmp_path, content, wrong):
     if content is not None:
         (tmp_path / "x.jpg").write_bytes(content)
     with pytest.raises(InputError, match=rf"x\.jpg .*{wrong}"):
+        read_photo(tmp_path / "x.jpg")
+
+
+def test_folder_in_a_photos_place_is_named(tmp_path):
+    (tmp_path / "x.jpg").mkdir()
+    with pytest.raises(InputError, match=r"x\.jpg is missing"):
         read_photo(tmp_path / "x.jpg")
 
 
@@ -92,6 +105,14 @@ def test_colour_picture_is_no_palette_mask(tmp_path):
 def test_mat_file_without_its_variable_is_named(tmp_path):
     savemat(tmp_path / "x.mat", {"other": np.eye(2)})
     with pytest.raises(InputError, match=r"x\.mat holds no variable 'mask'"):
+        read_variable(tmp_path / "x.mat", "mask")
+
+
+def test_mat_file_of_version_7_3_is_named(tmp_path):
+    # Such a file is HDF5 behind this header: version 2.0, little-endian.
+    header = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM"
+    (tmp_path / "x.mat").write_bytes(header.ljust(512, b"\0") + b"\x89HDF\r\n\x1a\n")
+    with pytest.raises(InputError, match=r"x\.mat is a MATLAB 7.3 file"):
         read_variable(tmp_path / "x.mat", "mask")
 
 

@@ -85,6 +85,15 @@ def test_what_lies_outside_of_the_photo_has_no_label():
     assert set(np.unique(labels.sum(axis=0))) == {0, 1}
 
 
+def test_resampled_labels_sum_to_one_again_or_are_ignored():
+    rich = sampler(augmentation=Augmentation(scale=(0.6, 0.6), rotation=25), crop=(40, 30)).patch(2, 1)["labels"]
+    assert rich.dtype == np.float32
+    total = rich.sum(axis=0)
+    assert total[total > 0] == pytest.approx(1, abs=1e-6)
+    assert (total == 0).any()
+    assert rich.min() == 0
+
+
 def test_the_global_kernel_is_cropped_and_mirrored_with_the_patch():
     # K grows with the photo's column, so a mirrored whole-photo patch falls with it.
     columns = np.tile(np.arange(FRAME[1], dtype=np.float32), (FRAME[0], 1))

@@ -50,16 +50,31 @@ def test_photo_labels_and_face_come_at_working_size(folders):
 
 def test_classes_are_numbered_and_unknown_photos_have_none(folders, tmp_path):
     file = tmp_path / "hair.csv"
-    file.write_text("id,hair,source\n0,short,rule\n3,long,user\n")
+    file.write_text("id,hair,hair.source\n0,short,rule\n3,long,user\n")
     classes = attribute_classes(file)
-    assert classes == [{"0": 1, "3": 0}]
+    assert classes == {"hair": {"0": 1, "3": 0}}
     photos = training_photos(*folders, size=(40, 30), attributes=classes)
     assert [photo.attributes.tolist() for photo in photos] == [[1], [-1]]
 
 
-def test_no_attribute_is_a_table_without_a_column(tmp_path):
+def test_each_of_several_attributes_has_its_own_known_photos(folders, tmp_path):
+    file = tmp_path / "both.csv"
+    file.write_text("id,hat,hat.source,hair,hair.source\n0,yes,user,,\n1,no,user,short,rule\n3,,,long,rule\n")
+    classes = attribute_classes(file)
+    assert classes == {"hat": {"0": 1, "1": 0}, "hair": {"1": 1, "3": 0}}
+    photos = training_photos(*folders, size=(40, 30), attributes=classes)
+    assert [photo.attributes.tolist() for photo in photos] == [[1, -1], [0, 1]]
+
+
+def test_an_attribute_that_no_training_photo_has_a_value_of_is_refused(folders):
+    with pytest.raises(InputError, match="no training photo has a value of the attribute hat"):
+        training_photos(*folders, size=(40, 30), attributes={"hair": {"0": 1}, "hat": {"3": 0}})
+
+
+def test_no_attribute_is_a_table_without_a_column(folders, tmp_path):
     (tmp_path / "none.csv").write_text("id\n")
-    assert attribute_classes(tmp_path / "none.csv") == []
+    assert attribute_classes(tmp_path / "none.csv") == {}
+    assert training_photos(*folders, size=(40, 30))[0].attributes.shape == (0,)
 
 
 def test_without_training_photos_nothing_can_be_trained(folders):

@@ -88,6 +88,29 @@ def test_broken_annotations_are_named(tmp_path):
         found.count_persons()
 
 
+def test_photo_without_a_person_is_known_from_its_class_mask_alone(tmp_path):
+    folder = add(tmp_path, 2012, "2009_000001", classes=np.where(CLASSES == 15, 0, CLASSES))
+    (folder / "Annotations").mkdir()
+    (folder / "Annotations" / "2009_000001.xml").write_text("no XML")
+    (found,) = voc.candidates(tmp_path)
+    assert found.count_persons() == 0
+
+
+def test_the_years_that_name_a_photo_are_counted(tmp_path):
+    add(tmp_path, 2012, "2007_000032")
+    add(tmp_path, 2007, "000032")
+    add(tmp_path, 2008, "2008_000001")
+    assert {c.id: c.listed for c in voc.candidates(tmp_path)} == {"2007_000032": 2, "2008_000001": 1}
+    assert voc.listed(tmp_path) == {"VOC2012": {"2007_000032"}, "VOC2008": {"2008_000001"}, "VOC2007": {"000032"}}
+
+
+def test_name_that_leads_elsewhere_is_refused(tmp_path):
+    lists = add(tmp_path, 2012, "2009_000001") / "ImageSets" / "Segmentation"
+    (lists / "val.txt").write_text("../../../x\n")
+    with pytest.raises(InputError, match=r"VOC2012/ImageSets/Segmentation names '../../../x'"):
+        list(voc.candidates(tmp_path))
+
+
 def test_other_folder_is_refused(tmp_path):
     with pytest.raises(InputError, match="no VOC tree"):
         list(voc.candidates(tmp_path))

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from bsn import metrics
+from bsn.data.tables import write_index
 from bsn.report.figures.material import Material
 from bsn.report.paper import METHODS
 
@@ -49,9 +50,10 @@ def run(tmp_path: Path) -> Path:
                 cv2.imwrite(str(predicted), np.roll(mask, error, axis=1) * 255)
     pd.DataFrame(rows, columns=["id", "split", "kept", "image", "mask"]).to_csv(folder / "index.csv", index=False)
     for name in ("coco", "cocostuff", "voc"):
-        other = tmp_path / "data/portraits" / name
-        other.mkdir()
-        (other / "index.csv").write_text("id,split,kept,image,mask\n")
+        write_index(tmp_path / "data/portraits" / name / "index.csv", [])
+    (tmp_path / "portrait_margins.csv").write_text(
+        "set,margin,photos,photos_paper\ncoco,0.0,3,626\ncoco,0.3,9,626\nvoc,0.0,1,62\nvoc,0.3,80,62\n"
+    )
     write_metrics(tmp_path)
     (tmp_path / "hair.csv").write_text("id,hair\n00001,long\n00002,long\n00003,short\n00004,short\n00005,long\n")
     np.save(tmp_path / "mean_mask.npy", np.full((800, 600), 0.5, np.float32))
@@ -98,6 +100,7 @@ def material(run: Path) -> Material:
         hair=run / "hair.csv",
         mean_mask=run / "mean_mask.npy",
         curves=run / "models",
+        margins=run / "portrait_margins.csv",
         detector=NoFaces(),
         kernel_width=10,
         kernel_reading="distance",

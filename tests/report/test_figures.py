@@ -40,9 +40,11 @@ def test_the_same_inputs_give_the_same_bytes(material, tmp_path):
 def test_what_a_run_does_not_have_is_said_in_words(material, run, tmp_path):
     shutil.rmtree(run / "data")
     shutil.rmtree(run / "models")
+    material.margins.unlink()
     draw_all(material, tmp_path / "figures")
     told = captions(tmp_path / "figures")
     assert told["figure4.jpg"] == "Not drawn. No PFCN photos in this run."
+    assert told["portrait_margins.png"] == "Not drawn. No COCO, COCO-Stuff or PASCAL VOC photos in this run."
     assert told["curves.png"] == "Not drawn. No network was trained in this run."
     assert Image.open(tmp_path / "figures/figure4.jpg").height == 220
     assert Image.open(tmp_path / "figures/figure5.jpg").height > 220  # One pale line a set, not one for all.

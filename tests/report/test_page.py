@@ -35,7 +35,7 @@ class Reader(html.parser.HTMLParser):
 
 
 def results(run, **changes):
-    given = {"profile": "sketch", "drawn": True, "seed": 1} | changes
+    given = {"profile": "sketch", "drawn": True, "seed": 1, "min_face": 0.1, "min_on_mask": 0.5} | changes
     return read_results(run / "metrics", run / "data/portraits", **given)
 
 
@@ -94,5 +94,6 @@ def test_it_is_made_for_phones_and_the_dark(run):
 
 
 def test_a_run_without_results_still_has_a_page(tmp_path):
-    empty = read_results(tmp_path, tmp_path, profile="lite", drawn=False, seed=1)
+    rule = {"min_face": 0.1, "min_on_mask": 0.5}
+    empty = read_results(tmp_path, tmp_path, profile="lite", drawn=False, seed=1, **rule)
     read(page.render(empty, [], {}))

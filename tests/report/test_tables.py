@@ -3,17 +3,19 @@
 import json
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from bsn.data.tables import PhotoRow, write_index
 from bsn.errors import InputError
 from bsn.report import formats, paper
 from bsn.report.results import read_results
-from bsn.report.tables import build, headline
+from bsn.report.tables import build, headline, margin_rows
 
 
 def read(run, **changes):
-    given = {"profile": "sketch", "drawn": True, "seed": 1} | changes
+    given = {"profile": "sketch", "drawn": True, "seed": 1, "min_face": 0.1, "min_on_mask": 0.5} | changes
     return read_results(run / "metrics", run / "data/portraits", **given)
 
 
@@ -72,12 +74,49 @@ def test_absent_sets_are_dashes_with_a_reason(run):
 
 
 def test_table_2_counts_what_the_rule_kept(run):
-    rows = "id,split,kept,image,mask\na,test,True,i,m\nb,test,False,,\nc,test,True,i,m\n"
-    (run / "data/portraits/voc/index.csv").write_text(rows)
+    rows = [PhotoRow(id=name, split="test", kept=kept) for name, kept in (("a", True), ("b", False), ("c", True))]
+    write_index(run / "data/portraits/voc/index.csv", rows)
     table = build(read(run))[1]
     assert table.cells()[2] == ["PASCAL VOC portrait", "62", "2", "−60", "3"]
     table.write(run / "reports")
     assert (run / "reports/table2.csv").read_text().splitlines()[-1] == "voc,62,2,-60,3"
+
+
+def portrait(name: str, *, side: float = 40, **more) -> PhotoRow:
+    """A photo of 100 x 100 pixels with one face of side x side in its middle."""
+    low, high = 50 - side / 2, 50 + side / 2
+    values = {"split": "test", "kept": True, "height": 100, "width": 100, "persons": 1, "faces": 1, "on_mask": 0.9}
+    return PhotoRow(id=name, box=np.array([low, low, high, high]), **(values | more))
+
+
+def test_table_2_tells_the_counts_by_margin_and_what_stands_in_two_sets(run):
+    # 10 % of the photo is a side of 31.6: 25 pixels reach it with 13.2 % on each side, 28 with 6.5 %.
+    coco = [portrait("1"), portrait("2", side=28, kept=False), portrait("3", side=25, kept=False)]
+    stuff = [portrait("1"), portrait("9"), portrait("3", kept=False, persons=2)]
+    voc = [portrait("a", listed=2), portrait("b", listed=3, kept=False, persons=0, faces=None), portrait("c")]
+    for name, rows in {"coco": coco, "cocostuff": stuff, "voc": voc}.items():
+        write_index(run / f"data/portraits/{name}/index.csv", rows)
+    results = read(run)
+    notes = build(results)[1].notes
+    told = "With the face box grown by 0%, 10%, 20%, 30% on each side: "
+    assert told + "COCO 1, 2, 3, 3; COCO-Stuff 2, 2, 2, 2; PASCAL VOC 2, 2, 2, 2." in notes
+    assert "1 of the COCO-Stuff portraits are COCO portraits as well, by id." in notes
+    assert (
+        "2 of the PASCAL VOC photos, 1 of its portraits among them, stand in more than one year and are counted once."
+        in notes
+    )
+    rows = margin_rows(results)
+    assert rows[rows["set"] == "coco"].to_dict("list") == {
+        "set": ["coco"] * 7,
+        "margin": [0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3],
+        "photos": [1, 1, 2, 3, 3, 3, 3],
+        "photos_paper": [626] * 7,
+    }
+
+
+def test_absent_sets_have_no_counts_by_margin(run):
+    assert margin_rows(read(run)).empty
+    assert not any("grown" in note for note in build(read(run))[1].notes)
 
 
 def test_a_method_that_was_not_run_is_named(run):

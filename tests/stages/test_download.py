@@ -1,56 +1,173 @@
+import csv
 import json
+from dataclasses import asdict
+from pathlib import Path
 
 import pytest
+import yaml
 
-from bsn.data.sources import SETS, absence, tree
+from bsn.data.official import Brought, Missing
+from bsn.data.sources import SETS, SOURCE_FILE, absence, tree, year
+from bsn.data.tables import read_index
 from bsn.errors import InputError
+from bsn.fetch import Download
 from stages import download as stage
-from stages.params import Data
+from stages.portraits import portraits
+from tests.data.official.publishers import publish_coco, publish_cocostuff, publish_pfcn, publish_voc, serve
+
+ROOT = Path(__file__).parents[2]
+
+
+class Project:
+    """params.yaml, sources.yaml and the lite profile in the current folder, with another `data` section."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.raw = folder, folder / "data/raw"
+        (folder / "profiles").mkdir()
+        params = (ROOT / "params.yaml").read_text().replace("profile: sketch", "profile: lite")
+        (folder / "params.yaml").write_text(params)
+        self.sources = yaml.safe_load((ROOT / "sources.yaml").read_text())
+        self.save_sources()
+
+    def save_sources(self) -> None:
+        (self.folder / "sources.yaml").write_text(yaml.safe_dump(self.sources))
+
+    def data(self, **section: object) -> None:
+        profile = yaml.safe_load((ROOT / "profiles/lite.yaml").read_text())
+        profile["data"] = section
+        (self.folder / "profiles/lite.yaml").write_text(yaml.safe_dump(profile))
 
 
 @pytest.fixture
-def folder(tmp_path):
+def project(tmp_path, monkeypatch) -> Project:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    return Project(tmp_path)
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
     """A user's folder with two of the four sets."""
-    for name in ("pfcn", "voc"):
+    for name in ("pfcn", "coco"):
         (tmp_path / "user" / name).mkdir(parents=True)
     return tmp_path / "user"
 
 
-def source(name, folder):
-    return stage._source(name, Data(folder=str(folder)), "lite")
+DOWNLOAD = {"folder": "downloads", "sets": ["pfcn", "coco"], "voc_years": [2007, 2012]}
 
 
-def test_a_users_folder_is_pointed_at_and_nothing_is_copied(folder, tmp_path):
-    raw = tmp_path / "raw"
-    raw.mkdir()
-    (raw / "source.json").write_text(json.dumps(source("pfcn", folder)))
-    assert tree(raw) == folder / "pfcn"
-    assert absence(raw) is None
+def test_a_users_folder_is_pointed_at_and_nothing_is_copied(project, folder):
+    project.data(folder=str(folder), coco_year=2014)
+    stage.download("coco")
+    assert tree(project.raw / "coco") == folder / "coco"
+    assert absence(project.raw / "coco") is None
+    assert year(project.raw / "coco") == 2014
+    assert [file.name for file in (project.raw / "coco").iterdir()] == [SOURCE_FILE]
 
 
-def test_a_set_that_the_user_does_not_have_is_absent_with_a_reason(folder, tmp_path):
-    raw = tmp_path / "raw"
-    raw.mkdir()
-    (raw / "source.json").write_text(json.dumps(source("coco", folder)))
-    assert tree(raw) is None
-    assert absence(raw) == f"{folder} holds no coco/"
+def test_a_set_that_the_user_does_not_have_is_absent_with_a_reason(project, folder):
+    project.data(folder=str(folder))
+    stage.download("voc")
+    assert tree(project.raw / "voc") is None
+    assert absence(project.raw / "voc") == f"{folder} holds no voc/"
 
 
-def test_without_pfcn_nothing_can_be_trained(folder):
+def test_a_set_that_is_not_to_be_downloaded_is_absent_with_a_reason(project):
+    project.data(download=DOWNLOAD)
+    stage.download("voc")
+    assert absence(project.raw / "voc") == "data.download.sets in profiles/lite.yaml does not name it"
+
+
+def test_without_pfcn_nothing_can_be_trained(project, folder):
     (folder / "pfcn").rmdir()
+    project.data(folder=str(folder))
     with pytest.raises(InputError, match="every network is trained on PFCN"):
-        source("pfcn", folder)
+        stage.download("pfcn")
 
 
 @pytest.mark.parametrize(
-    ("name", "line"),
-    [(None, r"data\.folder in profiles/lite\.yaml names no folder"), ("nowhere", "is not a folder")],
+    ("section", "line"),
+    [
+        ({}, r"profiles/lite\.yaml names no data: give data\.folder, data\.download or data\.draw"),
+        ({"folder": "nowhere"}, r"data\.folder = 'nowhere' in profiles/lite\.yaml is not a folder"),
+        ({"folder": "profiles"}, f"holds none of {', '.join(SETS)}"),
+        ({"download": {**DOWNLOAD, "voc_years": [2011]}}, "voc_years.0 = 2011 is refused; allowed: a list of 2007"),
+        ({"download": DOWNLOAD, "coco_year": 2015}, "data.coco_year = 2015 is refused; allowed: 2014 or 2017"),
+    ],
 )
-def test_a_folder_that_is_not_there_is_named(tmp_path, name, line):
+def test_what_is_not_there_is_named(project, section, line):
+    project.data(**section)
     with pytest.raises(InputError, match=line):
-        stage._source("pfcn", Data(folder=name and str(tmp_path / name)), "lite")
+        stage.download("pfcn")
 
 
-def test_a_folder_without_any_set_is_refused(tmp_path):
-    with pytest.raises(InputError, match=f"holds none of {', '.join(SETS)}"):
-        source("pfcn", tmp_path)
+def test_what_was_fetched_lies_beside_the_users_own_checkout_and_what_is_missing_is_listed(project, monkeypatch):
+    elsewhere = project.folder / "checkout"
+    elsewhere.mkdir()
+    monkeypatch.setenv("DVC_ROOT", str(elsewhere))
+    project.data(download=DOWNLOAD)
+    asked = []
+
+    def bring(**arguments: object) -> Brought:
+        asked.append(arguments)
+        lost = Missing(id="00007", url="http://example.org/7.jpg", reason="404")
+        return Brought(root=arguments["folder"] / "release", summary="8 of 9 photos", missing=(lost,))
+
+    monkeypatch.setattr("bsn.data.official.bring_pfcn", bring)
+    stage.download("pfcn")
+    (arguments,) = asked
+    assert arguments["folder"] == elsewhere / "downloads/pfcn"
+    assert arguments["archives"] == elsewhere / "downloads/archives"
+    assert arguments["release"].name == "EG_code_data_release.zip"
+    assert tree(project.raw / "pfcn") == elsewhere / "downloads/pfcn/release"
+    with (project.raw / "pfcn/missing.csv").open(newline="") as stream:
+        assert list(csv.DictReader(stream)) == [{"id": "00007", "url": "http://example.org/7.jpg", "reason": "404"}]
+    assert json.loads((project.raw / "pfcn" / SOURCE_FILE).read_text())["missing"] == 1
+
+
+@pytest.mark.parametrize(("years", "names"), [([2012], {"2012"}), ([2007, 2008, 2012], {"2007", "2008", "2012"})])
+def test_years_of_voc_choose_the_archives(project, monkeypatch, years, names):
+    project.data(download={**DOWNLOAD, "sets": ["voc"], "voc_years": years})
+    asked = {}
+    monkeypatch.setattr("bsn.data.official.bring_voc", lambda **arguments: asked.update(arguments) or _nothing())
+    stage.download("voc")
+    assert {archive.name.removesuffix(".tar")[-4:] for archive in asked["releases"]} == names
+
+
+def _nothing() -> Brought:
+    return Brought(root=Path("x"), summary="")
+
+
+def test_four_sets_from_the_network_give_the_portraits_that_a_folder_of_them_gives(project, site, drawn):
+    published = project.folder / "published"
+    published.mkdir()
+    here = site.url("")
+    project.sources["pfcn"]["release"] = _entry(publish_pfcn(drawn, published, here))
+    project.sources["coco"]["annotations_2017"] = _entry(publish_coco(drawn, published, here))
+    project.sources["cocostuff"]["release"] = _entry(publish_cocostuff(drawn, published, here))
+    releases = publish_voc(drawn, published, here)
+    project.sources["voc"] = {f"{entry.name[3:7]}_trainval": _entry(entry) for entry in releases}
+    serve(site, published)
+    project.save_sources()
+    verdicts = {}
+    fetched = {"download": {**DOWNLOAD, "sets": list(SETS), "voc_years": [2007, 2008, 2012]}}
+    for way, section in {"folder": {"folder": str(drawn)}, "network": fetched}.items():
+        project.data(**section)
+        for name in SETS:
+            stage.download(name)
+            portraits(name)
+        rows = {name: read_index(project.folder / "data/portraits" / name / "index.csv") for name in SETS}
+        verdicts[way] = {name: [(row.id, row.split, row.kept, row.reason) for row in rows[name]] for name in SETS}
+    assert verdicts["network"] == verdicts["folder"]
+    assert {name: sum(kept for _, _, kept, _ in rows) for name, rows in verdicts["network"].items()} == {
+        "pfcn": 9,
+        "coco": 3,
+        "cocostuff": 2,
+        "voc": 4,
+    }
+
+
+def _entry(download: Download) -> dict:
+    """The archive as sources.yaml has it."""
+    entry = {key: value for key, value in asdict(download).items() if value is not None}
+    return {**entry, "urls": list(entry["urls"])}

@@ -78,6 +78,57 @@ def test_a_bad_value_is_refused_in_one_line_with_key_value_and_what_is_allowed(k
     assert "\n" not in message
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "line"),
+    [
+        (
+            "attributes.hair",
+            "hair",
+            "attributes.hair = 'hair' is refused; allowed: a list of attributes, such as [hair]",
+        ),
+        ("attributes.hair", [], "attributes.hair = [] is refused; allowed: ['hair'], which Figure 3 shows"),
+        (
+            "attributes.both",
+            ["hair", "Hat"],
+            "attributes.both.1 = 'Hat' is refused; allowed: small letters, digits and _",
+        ),
+        (
+            "attributes.both",
+            ["hair", "hair"],
+            "attributes.both = ['hair', 'hair'] is refused; allowed: different names",
+        ),
+        ("attributes.both", ["id"], "attributes.both = ['id'] is refused; allowed: different names, id not among them"),
+        ("methods.bsn.attribute", "hat", "methods.bsn.attribute = 'hat' is refused; allowed: none, hair (the keys of"),
+        (
+            "methods.portrait_fcn.attribute",
+            "hair",
+            "methods.portrait_fcn.attribute = 'hair' is refused; allowed: one that",
+        ),
+        ("hair.below_mouth", -1, "hair.below_mouth = -1 is refused; allowed: a number, 0 or more"),
+    ],
+)
+def test_attributes_that_no_method_could_learn_are_refused_in_one_line(key, value, line):
+    message = refusal(key, value)
+    assert line in message
+    assert "\n" not in message
+
+
+def test_a_branch_that_no_second_phase_would_train_is_refused():
+    profile = read("profiles/sketch.yaml")
+    profile = changed(profile, "networks.deeplab.phases", profile["networks"]["deeplab"]["phases"][:1])
+    with pytest.raises(InputError) as caught:
+        params.check(read("params.yaml"), profile)
+    lines = str(caught.value).splitlines()
+    assert [line.split(" =")[0] for line in lines] == ["methods.bsn_ac.attribute", "methods.bsn.attribute"]
+    assert "two phases in networks.deeplab" in lines[0]
+
+
+def test_a_method_may_learn_several_attributes():
+    raw = changed(read("params.yaml"), "attributes.hair_and_glasses", ["hair", "glasses"])
+    checked = params.check(changed(raw, "methods.bsn.attribute", "hair_and_glasses"), read("profiles/sketch.yaml"))
+    assert checked.attributes[checked.methods["bsn"].attribute] == ["hair", "glasses"]
+
+
 def test_a_misspelt_key_is_refused_and_the_right_ones_are_named():
     assert refusal("methods.bsn_gk.wieght", "global") == (
         "methods.bsn_gk.wieght is not a parameter; allowed beside it: network, labels, weight, attribute, combination"

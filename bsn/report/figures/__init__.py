@@ -1,4 +1,4 @@
-"""Figures 2 to 9 of the paper for any run, and the training curves."""
+"""Figures 2 to 9 of the paper for any run, the counts of Table 2, and the training curves."""
 
 import json
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from bsn.report.figures import (
     curves,
     hair,
     kernel_steps,
+    margins,
     pfcn_samples,
     portrait_samples,
     trimaps,
@@ -42,6 +43,7 @@ FIGURES = (
     Figure("figure7.jpg", "Figure 7. Boundaries", boundaries.draw),
     Figure("figure8.jpg", "Figure 8. Trimaps", trimaps.draw),
     Figure("figure9.jpg", "Figure 9. Applications", applications.draw),
+    Figure("portrait_margins.png", "Table 2 against the margin of the face box", margins.draw),
     Figure("curves.png", "Training curves", curves.draw),
 )
 

@@ -30,6 +30,8 @@ class Material:
     """`.npy`, float32 (800, 600)."""
     curves: Path
     """`<method>/curves.csv`."""
+    margins: Path
+    """CSV: set, margin, photos, photos_paper."""
     detector: Detector
     """Finds the faces of people in the background."""
     kernel_width: float

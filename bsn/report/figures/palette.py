@@ -9,6 +9,7 @@ FOREGROUND = (27, 154, 170)
 BOUNDARY = (255, 138, 61)
 BACKGROUND = (31, 45, 66)
 
+SETS = {"coco": "#0072b2", "cocostuff": "#009e73", "voc": "#d55e00"}
 METHODS = {
     "graph_cut": "#999999",
     "portrait_fcn": "#e69f00",
