@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from facenet_pytorch import MTCNN
 
 # The coarse look must not lose a face that the rule would keep, so it asks for less than the rule does: for this share
-# of the area, and for less than MTCNN's own thresholds (.6, .7, .7) of its three networks. It sees a photo that has
-# been shrunk until the smallest wanted face has this side. Measured on 287 real photos, with the rule set to the very
-# size of each one's face: one weak face was lost, three with MTCNN's thresholds, three with a side of 24.
+# of the area, and for less of MTCNN's second and third networks (their own thresholds are .6, .7, .7). It sees a photo
+# that has been shrunk until the smallest wanted face has this side. Measured on 287 real photos, with the rule set to
+# the very size of each one's face: one weak face was lost, three with MTCNN's own thresholds, three with a side of 24.
 COARSE_SLACK = 0.7
-COARSE_THRESHOLDS = [0.6, 0.6, 0.5]
+COARSE_THRESHOLDS = [0.7, 0.5, 0.4]
 COARSE_SIDE = 36.0
 # Shrunken photos are looked at together, on canvases whose sides are a multiple of this.
 CANVAS = 32
@@ -122,8 +122,8 @@ class FaceDetector:
         """What the close and the exact look see in a photo in which the coarse look saw `faces`."""
         if self._could_count(photo, faces, COARSE_SLACK):
             levels = math.log(self._smallest_side(photo, CLOSE_SLACK) / EXACT_SIDE) / math.log(1 / STEP)
-            if levels >= 0.5:
-                (faces,) = _look(self._plain, photo[None], min_side=EXACT_SIDE / STEP ** round(levels))
+            if levels >= 1:
+                (faces,) = _look(self._plain, photo[None], min_side=EXACT_SIDE / STEP ** int(levels))
             if self._could_count(photo, faces, CLOSE_SLACK):
                 (faces,) = _look(self._plain, photo[None], min_side=EXACT_SIDE)
         return faces

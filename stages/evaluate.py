@@ -15,6 +15,7 @@ from bsn.checkpoints import file_fingerprint
 from bsn.data.photos import read_photo
 from bsn.data.sources import SETS, absence
 from bsn.data.tables import read_faces, read_index
+from bsn.disk import write_png
 from bsn.errors import InputError
 from bsn.metrics import evaluate_photo, summarise
 from bsn.prediction import Method, load_method
@@ -68,7 +69,7 @@ def _evaluate_set(name: str, set_name: str, method: Method) -> pd.DataFrame:
             started = time.perf_counter()
             mask = method(photo, faces[row.id].affine)
             seconds = time.perf_counter() - started
-            cv2.imwrite(str(out / f"{row.id}.png"), mask * 255)
+            write_png(out / f"{row.id}.png", mask * 255)
             target = cv2.imread(str(source / row.mask), cv2.IMREAD_UNCHANGED)
             pending.append((row.id, seconds, pool.submit(evaluate_photo, mask, target)))
         measured = [

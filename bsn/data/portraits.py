@@ -12,7 +12,6 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
@@ -21,6 +20,7 @@ from bsn.data.margins import MARGINS
 from bsn.data.pfcn import same_photo, thumbnail
 from bsn.data.photos import read_photo
 from bsn.data.tables import PhotoRow, write_index
+from bsn.disk import disk_errors, write_png
 from bsn.errors import InputError
 from bsn.faces import Detector, Face, share_on_mask
 from bsn.workers import ordered_map
@@ -123,14 +123,9 @@ def write_portraits(judged: Iterable[Judged], out: Path, *, total: int) -> list[
         if mask is not None:
             row.image = f"images/{row.id}{candidate.photo.suffix.lower()}"
             row.mask = f"masks/{row.id}.png"
-            try:
+            with disk_errors(out / row.image):
                 shutil.copyfile(candidate.photo, out / row.image)
-                # Not cv2.imwrite, which says nothing when the disk is full.
-                (out / row.mask).write_bytes(cv2.imencode(".png", mask)[1].tobytes())
-            except OSError as error:
-                raise InputError(
-                    f"{candidate.photo} cannot be copied to {out}: {error.strerror}; no index is written"
-                ) from None
+                write_png(out / row.mask, mask)
         rows.append(row)
     write_index(index, rows)
     return rows

@@ -1,13 +1,14 @@
 """The two CSV tables that data stages hand on: a set's photos (`index.csv`) and its faces (`<set>.csv`)."""
 
 import csv
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from bsn.errors import InputError
+from bsn.disk import disk_errors, write_atomically
 
 BOX = ["x0", "y0", "x1", "y1"]
 POINTS = [f"p{number}{axis}" for number in range(5) for axis in "xy"]
@@ -135,17 +136,12 @@ def _number(cell: str, kind: type) -> int | float | None:
 
 def _write(file: Path, columns: list[str], rows: Iterable[dict[str, object]]) -> None:
     """The whole table under its name, or nothing."""
-    part = file.with_name(f".{file.name}.part")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("w", newline="") as stream:
-            writer = csv.DictWriter(stream, columns, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-        part.replace(file)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise InputError(f"{file} cannot be written: {error.strerror}") from None
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    with disk_errors(file):
+        write_atomically(file, [text.getvalue().encode()])
 
 
 def _read(file: Path) -> list[dict[str, str]]:

@@ -16,8 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from bsn.disk import disk_errors, require_room, write_atomically
 from bsn.errors import InputError
-from bsn.fetch.disk import disk_errors, require_room, write_atomically
 from bsn.fetch.member_names import UnsafeName, destinations, normalised
 
 _BLOCK = 1 << 20

@@ -4,8 +4,8 @@ import hashlib
 import json
 from pathlib import Path
 
+from bsn.disk import write_atomically
 from bsn.errors import InputError
-from bsn.fetch.disk import write_atomically
 from bsn.fetch.locks import locked
 
 FIRST_SEEN = "first_seen.json"

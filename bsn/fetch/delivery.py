@@ -3,8 +3,8 @@
 import threading
 from pathlib import Path
 
+from bsn.disk import disk_errors
 from bsn.fetch.checksums import Record
-from bsn.fetch.disk import disk_errors
 from bsn.fetch.downloads import Download, FetchError, by_hand
 from bsn.fetch.mirror import Mirror, Progress
 from bsn.fetch.parts import Part, part_of

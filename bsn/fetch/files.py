@@ -11,10 +11,10 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
+from bsn.disk import disk_errors, require_room
 from bsn.fetch.bars import CountBar, FileBar
 from bsn.fetch.checksums import Record
 from bsn.fetch.delivery import Delivery
-from bsn.fetch.disk import disk_errors, require_room
 from bsn.fetch.downloads import Download, FetchError
 from bsn.fetch.member_names import UnsafeName, normalised
 from bsn.fetch.workers import in_order

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import requests
 
-from bsn.fetch.disk import require_room
+from bsn.disk import require_room
 from bsn.fetch.downloads import Download
 from bsn.fetch.parts import Origin, Part
 from bsn.fetch.web import Broken, Refused, announced_size, body, content_range, get, is_page, persist, validator

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from bsn.fetch.disk import write_atomically
+from bsn.disk import write_atomically
 from bsn.fetch.locks import locked
 
 

@@ -14,11 +14,11 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
+from bsn.disk import disk_errors, require_room, write_atomically
 from bsn.errors import InputError
 from bsn.fetch.archives import zip_fault
 from bsn.fetch.bars import CountBar
 from bsn.fetch.checksums import Record
-from bsn.fetch.disk import disk_errors, require_room, write_atomically
 from bsn.fetch.downloads import FetchError, by_hand
 from bsn.fetch.member_names import UnsafeName, destinations, normalised
 from bsn.fetch.ranges import Ranges, WholeOnly

@@ -4,7 +4,6 @@ import io
 import json
 from pathlib import Path
 
-import cv2
 import numpy as np
 import scipy.io
 
@@ -17,14 +16,6 @@ def write_mat(file: Path, variables: dict[str, np.ndarray | str]) -> None:
     buffer = io.BytesIO()
     scipy.io.savemat(buffer, variables, do_compression=True)
     file.write_bytes(MAT_HEADER + buffer.getvalue()[len(MAT_HEADER) :])
-
-
-def write_png(file: Path, image: np.ndarray) -> None:
-    """A grey PNG of a uint8 image."""
-    ok, data = cv2.imencode(".png", image)
-    if not ok:
-        raise RuntimeError(f"OpenCV could not encode {file.name}")
-    file.write_bytes(data.tobytes())
 
 
 def write_json(file: Path, content: dict) -> None:

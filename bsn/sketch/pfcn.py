@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from bsn.disk import write_png
 from bsn.sketch.camera import encode_jpeg
 from bsn.sketch.cast import scene_of
-from bsn.sketch.files import write_lines, write_mat, write_png
+from bsn.sketch.files import write_lines, write_mat
 from bsn.sketch.painter import paint
 from bsn.sketch.pool import draw_all
 from bsn.sketch.scene import Hair

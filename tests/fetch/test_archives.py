@@ -14,9 +14,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from bsn.disk import FullDisk
 from bsn.errors import InputError
 from bsn.fetch.archives import names, unpack
-from bsn.fetch.disk import FullDisk
 from bsn.fetch.member_names import UnsafeName, destinations, normalised
 
 MANY = 1 << 30

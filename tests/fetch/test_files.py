@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
+from bsn.disk import FullDisk
 from bsn.errors import InputError
 from bsn.fetch import Download, FetchError, fetch_archives, fetch_files, web
-from bsn.fetch.disk import FullDisk
 from tests.fetch.fetching import CONTENT, HALF, fetch, part_size, published, refusal, unpublished, wait_until
 
 
@@ -109,7 +109,7 @@ def test_a_disk_that_is_filled_by_others_tells_what_is_missing(site, small_disk,
 
 def test_a_folder_that_cannot_be_made_is_named(site, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"file.* cannot be written: Not a directory"):
+    with pytest.raises(InputError, match=r"file.* cannot be read or written: Not a directory"):
         fetch_archives([published(site.put("/a", CONTENT))], tmp_path / "file/folder")
 
 

@@ -7,9 +7,9 @@ import zipfile
 
 import pytest
 
+from bsn.disk import FullDisk
 from bsn.errors import InputError
 from bsn.fetch import FetchError, remote_zip
-from bsn.fetch.disk import FullDisk
 from bsn.fetch.remote_zip import NoRanges, RemoteZip
 
 random_bytes = random.Random(1).randbytes

@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import cv2
+import numpy as np
+
 from bsn.errors import InputError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -32,7 +35,7 @@ def disk_errors(file: Path, needed: Callable[[], int | None] = lambda: None) -> 
         if error.errno in FULL:
             left = needed()
             raise FullDisk(_line(file, None if left is None else _missing(left, file))) from None
-        raise InputError(f"{error.filename or file} cannot be written: {error.strerror or error}") from None
+        raise InputError(f"{error.filename or file} cannot be read or written: {error.strerror or error}") from None
 
 
 def write_atomically(file: Path, chunks: Iterable[bytes]) -> int:
@@ -48,6 +51,11 @@ def write_atomically(file: Path, chunks: Iterable[bytes]) -> int:
     return written
 
 
+def write_png(file: Path, image: np.ndarray) -> None:
+    """A PNG of a grey uint8 image (H, W). cv2.imwrite would say nothing of a full disk."""
+    write_atomically(file, [cv2.imencode(".png", image)[1].tobytes()])
+
+
 def _missing(needed: int, file: Path) -> int:
     folder = next(parent for parent in file.absolute().parents if parent.exists())
     return needed - shutil.disk_usage(folder).free
@@ -55,4 +63,4 @@ def _missing(needed: int, file: Path) -> int:
 
 def _line(file: Path, missing: int | None) -> str:
     lack = "no room left for it" if missing is None else f"{max(missing, 1):,} bytes too little for it"
-    return f"the disk of {file} has {lack}; free some space and start again, nothing that was fetched is lost"
+    return f"the disk of {file} has {lack}; free some space and run the same command again"
