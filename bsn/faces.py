@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 if TYPE_CHECKING:
-    from facenet_pytorch import MTCNN
+    from bsn.mtcnn import FastMTCNN
 
 # The coarse look must not lose a face that the rule would keep, so it asks for less than the rule does: for this share
 # of the area, and for less of MTCNN's second and third networks (their own thresholds are .6, .7, .7). It sees a photo
@@ -72,16 +72,16 @@ class FaceDetector:
 
     # Made at the first photo: a detector that only travels to worker processes need not load torch.
     @cached_property
-    def _coarse(self) -> "MTCNN":
-        from bsn.mtcnn import mtcnn
+    def _coarse(self) -> "FastMTCNN":
+        from bsn.mtcnn import FastMTCNN
 
-        return mtcnn(thresholds=COARSE_THRESHOLDS)
+        return FastMTCNN(thresholds=COARSE_THRESHOLDS)
 
     @cached_property
-    def _plain(self) -> "MTCNN":
-        from bsn.mtcnn import mtcnn
+    def _plain(self) -> "FastMTCNN":
+        from bsn.mtcnn import FastMTCNN
 
-        return mtcnn()
+        return FastMTCNN()
 
     def detect(self, photo: np.ndarray) -> list[Face]:
         """Faces with a probability above `min_probability`, the largest first.
@@ -150,7 +150,7 @@ def _shrunken(photo: np.ndarray, factor: float) -> np.ndarray:
     return cv2.resize(photo, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def _look(mtcnn: "MTCNN", photos: np.ndarray, *, min_side: float) -> list[list[Face]]:
+def _look(mtcnn: "FastMTCNN", photos: np.ndarray, *, min_side: float) -> list[list[Face]]:
     """The faces of each of the photos (N, H, W, 3), as large as `min_side` or larger."""
     if min(photos.shape[1:3]) * WINDOW / min_side < WINDOW:
         return [[] for _ in photos]

@@ -3,6 +3,7 @@
 On a CPU torch's own max pooling of a few channels takes as long as the convolutions around it.
 """
 
+import numpy as np
 import torch
 from facenet_pytorch import MTCNN
 from torch import Tensor, nn
@@ -35,19 +36,18 @@ class StridedMax(nn.Module):
         return largest
 
 
-class _WithoutGradients(MTCNN):
-    """Gradients are off in MTCNN as it is; this spares their bookkeeping as well."""
+class FastMTCNN(MTCNN):
+    """MTCNN that keeps all faces, the largest first; `options` are MTCNN's."""
 
+    def __init__(self, **options: object) -> None:
+        super().__init__(keep_all=True, **options)
+        for network in (self.pnet, self.rnet, self.onet):
+            for name, layer in list(network.named_children()):
+                if isinstance(layer, nn.MaxPool2d):
+                    setattr(network, name, StridedMax(size=layer.kernel_size, stride=layer.stride))
+
+    # Gradients are off in MTCNN's own; this spares their bookkeeping as well.
     @torch.inference_mode()
-    def detect(self, img: object, landmarks: bool = False) -> tuple:
-        return super().detect(img, landmarks)
-
-
-def mtcnn(**options: object) -> MTCNN:
-    """MTCNN that keeps all faces, the largest first; `options` are its constructor's."""
-    found = _WithoutGradients(keep_all=True, **options)
-    for network in (found.pnet, found.rnet, found.onet):
-        for name, layer in list(network.named_children()):
-            if isinstance(layer, nn.MaxPool2d):
-                setattr(network, name, StridedMax(size=layer.kernel_size, stride=layer.stride))
-    return found
+    def detect(self, img: np.ndarray, landmarks: bool = False) -> tuple:
+        """As MTCNN's."""
+        return super().detect(img, landmarks=landmarks)

@@ -4,7 +4,7 @@ import torch
 from facenet_pytorch import MTCNN
 from torch import nn
 
-from bsn.mtcnn import StridedMax, mtcnn
+from bsn.mtcnn import FastMTCNN, StridedMax
 from bsn.sketch.cast import picture_of
 
 
@@ -18,7 +18,7 @@ def test_strided_maximum_is_torchs_max_pooling(size, stride, shape, layout):
 
 
 def test_every_max_pooling_is_replaced():
-    found = mtcnn()
+    found = FastMTCNN()
     layers = [layer for network in (found.pnet, found.rnet, found.onet) for layer in network.children()]
     assert not any(isinstance(layer, nn.MaxPool2d) for layer in layers)
     assert sum(isinstance(layer, StridedMax) for layer in layers) == 6
@@ -27,6 +27,6 @@ def test_every_max_pooling_is_replaced():
 def test_faces_are_those_of_plain_mtcnn_bit_for_bit():
     photo = np.ascontiguousarray(picture_of("coco", 0, 1).rgb)
     for ours, theirs in zip(
-        mtcnn().detect(photo, landmarks=True), MTCNN(keep_all=True).detect(photo, landmarks=True), strict=True
+        FastMTCNN().detect(photo, landmarks=True), MTCNN(keep_all=True).detect(photo, landmarks=True), strict=True
     ):
         np.testing.assert_array_equal(ours, theirs)

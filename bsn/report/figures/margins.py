@@ -31,5 +31,5 @@ def draw(material: Material) -> tuple[Image.Image, str]:
             panel.set(title=SETS[name], xlabel="margin, % of the box", ylim=(0, 1.12 * tallest))
             if not place:
                 panel.set_ylabel("portraits")
-                panel.legend(facecolor="white", edgecolor="white", framealpha=1, loc="lower right")
+                panel.legend(facecolor="white", edgecolor="white", framealpha=1, loc="best")
         return picture(figure), caption
