@@ -1,0 +1,190 @@
+"""Faces in photos of 640x480 on two cores: photos a second beside plain facenet-pytorch, and the same verdicts.
+
+    python -m benchmarks.faces            # drawn photos
+    python -m benchmarks.faces FOLDER     # the photos of FOLDER/coco and FOLDER/voc, official trees
+
+Plain is `MTCNN(keep_all=True).detect(photo, landmarks=True)` with two torch threads; ours is the detector of
+stages.portraits in two worker processes, timed once they run. Both read the same arrays from the disk, so that no
+decoding is timed, and they take turns, each at its best of five rounds. A photo with a face that could count at
+some margin of the curve costs ours as much as plain: the share of those photos is printed beside the speed.
+
+Verdicts are compared at the photos' own sizes: first the faces alone, then the whole rule with the annotations, whose
+check of the mask's size ours makes before any photo is opened and plain does not make at all.
+"""
+
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from functools import partial
+from itertools import count, islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import torch
+from facenet_pytorch import MTCNN
+
+from bsn.data import coco, voc
+from bsn.data.candidates import Candidate
+from bsn.data.margins import MARGINS, portraits_by_margin
+from bsn.data.photos import read_photo
+from bsn.data.portraits import TOGETHER, PortraitRule, judge_portraits
+from bsn.data.tables import write_index
+from bsn.faces import Detector, Face, FaceDetector
+from bsn.sketch.cast import OTHERS, scene_of
+from bsn.sketch.painter import paint
+from bsn.workers import ordered_map
+
+SIZE = (640, 480)
+RULE = PortraitRule(min_face=0.1, min_on_mask=0.5, box_margin=0.0)
+PROBABILITY, CORES, ROUNDS = 0.9, 2, 5
+# Drawn photos of 640x480: portraits as often as in real COCO, and others without a large face.
+DRAWN_PORTRAITS, DRAWN_OTHERS, OTHER_KINDS = 3, 97, ("small", "nobody", "back")
+READERS = {"coco": coco, "voc": voc}
+
+
+class Plain:
+    """facenet-pytorch as its readme has it."""
+
+    def __init__(self) -> None:
+        self.mtcnn = MTCNN(keep_all=True)
+
+    def detect(self, photo: np.ndarray) -> list[Face]:
+        """All faces above the rule's probability, the largest first."""
+        boxes, probabilities, points = self.mtcnn.detect(photo, landmarks=True)
+        if boxes is None:
+            return []
+        found = zip(boxes, probabilities, points, strict=True)
+        return [Face(np.float32(box), p, np.float32(five)) for box, p, five in found if p > PROBABILITY]
+
+    def detect_many(self, photos: Sequence[np.ndarray]) -> list[list[Face]]:
+        """One after the other."""
+        return [self.detect(photo) for photo in photos]
+
+
+class AnyMask(PortraitRule):
+    """The rule without its first guess from the size of the mask."""
+
+    min_mask = 0.0
+
+
+def ours() -> FaceDetector:
+    """The detector as stages.portraits makes it."""
+    return FaceDetector(min_face_fraction=RULE.min_face, margin=RULE.widest_margin, min_probability=PROBABILITY)
+
+
+def detect_files(files: Sequence[Path], *, detector: Detector) -> list[list[Face]]:
+    """Faces of photos that lie on the disk as arrays."""
+    return detector.detect_many([np.load(file) for file in files])
+
+
+def verdict(faces: Sequence[Face], height: int, width: int) -> tuple:
+    """At which margins there is exactly one face that is large enough."""
+    return tuple(len(faces) == 1 and faces[0].fraction(height, width, margin=m) >= RULE.min_face for m in MARGINS)
+
+
+def drawn() -> list[np.ndarray]:
+    """Photos of the sketch's COCO."""
+    portraits = (scene_of("coco", index, 1) for index in count())
+    others = (scene_of("coco", index, 1) for index in count(OTHERS))
+    chosen = [
+        *islice((scene for scene in portraits if scene.width > scene.height), DRAWN_PORTRAITS),
+        *islice((s for s in others if s.kind in OTHER_KINDS and s.width > s.height), DRAWN_OTHERS),
+    ]
+    return [paint(scene).rgb for scene in chosen]
+
+
+def at_size(photo: np.ndarray) -> np.ndarray:
+    """The middle of the photo, as much of it as has the proportions of SIZE, at that size."""
+    height, width = photo.shape[:2]
+    across, down = min(width, height * SIZE[0] // SIZE[1]), min(height, width * SIZE[1] // SIZE[0])
+    left, top = (width - across) // 2, (height - down) // 2
+    cut = photo[top : top + down, left : left + across]
+    return cv2.resize(cut, SIZE, interpolation=cv2.INTER_AREA if across > SIZE[0] else cv2.INTER_LINEAR)
+
+
+def speed(name: str, photos: Sequence[np.ndarray]) -> str:
+    """A row: plain and ours in turns. Each round of plain takes its part of the photos, each of ours all of them."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / f"{number}.npy" for number in range(len(photos))]
+        for file, photo in zip(files, photos, strict=True):
+            np.save(file, at_size(photo))
+        chunks = [files[start : start + TOGETHER] for start in range(0, len(files), TOGETHER)]
+        plain, answers, rounds = Plain(), {}, []
+        torch.set_num_threads(CORES)
+        plain.detect(np.load(files[0]))
+        for turn in range(ROUNDS):
+            part = files[turn::ROUNDS]
+            started = time.perf_counter()
+            answers |= dict(zip(part, detect_files(part, detector=plain), strict=True))
+            theirs = (time.perf_counter() - started) / len(part)
+            # Five times over: the first time starts the workers and is not timed.
+            look = partial(detect_files, detector=ours())
+            stream = ordered_map(look, chunks * 5, workers=CORES, imports="bsn.mtcnn")
+            found = [faces for _ in chunks for faces in next(stream)]
+            started = time.perf_counter()
+            looked_at = sum(len(chunk) for chunk in stream)
+            rounds.append((theirs, (time.perf_counter() - started) / looked_at))
+    size = SIZE[::-1]
+    differ = sum(
+        verdict(answers[file], *size) != verdict(faces, *size) for file, faces in zip(files, found, strict=True)
+    )
+    large = sum(any(f.fraction(*size, margin=RULE.widest_margin) >= RULE.min_face for f in a) for a in answers.values())
+    theirs, mine = (min(seconds) for seconds in zip(*rounds, strict=True))
+    ratios = ", ".join(f"{a / b:.1f}" for a, b in rounds)
+    return (
+        f"| {name} | {len(files)} | {large / len(files):.0%} | {1 / theirs:.1f} | {1 / mine:.0f} | "
+        f"{theirs / mine:.1f} x | {ratios} | {differ} |"
+    )
+
+
+def verdicts(name: str, found: list[Candidate]) -> str:
+    """A row: verdicts on the photos at their own sizes, and the counts of the whole rule by margin."""
+    mine, plain, seen = ours(), Plain(), {}
+    differ = 0
+    for candidate in found:
+        photo = read_photo(candidate.photo)
+        seen[photo.tobytes()] = plain.detect(photo)
+        differ += verdict(seen[photo.tobytes()], *photo.shape[:2]) != verdict(mine.detect(photo), *photo.shape[:2])
+    plain.detect = lambda photo: seen[photo.tobytes()]
+    any_mask = AnyMask(min_face=RULE.min_face, min_on_mask=RULE.min_on_mask, box_margin=RULE.box_margin)
+    counts = [_counts(found, mine, RULE), _counts(found, plain, any_mask)]
+    return f"| {name} | {len(found)} | {differ} | {' | '.join(', '.join(map(str, c)) for c in counts)} |"
+
+
+def _counts(found: list[Candidate], detector: Detector, rule: PortraitRule) -> list[int]:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "index.csv"
+        write_index(file, [row for _, row, _ in judge_portraits(found, detector=detector, rule=rule)])
+        index = pd.read_csv(file)
+    return list(portraits_by_margin(index, min_face=rule.min_face, min_on_mask=rule.min_on_mask).values())
+
+
+def main() -> None:
+    """Print the tables."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else None
+    found = {}
+    if folder is None:
+        photos = {"drawn": drawn()}
+    else:
+        for name, reader in READERS.items():
+            found[name] = [candidate for candidate in reader.candidates(folder / name) if candidate.photo.is_file()]
+        photos = {name: [read_photo(candidate.photo) for candidate in chosen] for name, chosen in found.items()}
+    print(
+        "| photos | number | large face | plain, photos/s | ours, photos/s | ratio | by round | verdicts that differ |"
+    )
+    print("|---|---|---|---|---|---|---|---|", flush=True)
+    for name, pictures in photos.items():
+        print(speed(name, pictures), flush=True)
+    if found:
+        margins = ", ".join(f"{margin:g}" for margin in MARGINS)
+        print(f"\n| photos at own size | number | verdicts that differ | kept at margins {margins} | by plain MTCNN |")
+        print("|---|---|---|---|---|", flush=True)
+        for name, chosen in found.items():
+            print(verdicts(name, chosen), flush=True)
+
+
+if __name__ == "__main__":
+    main()
