@@ -6,8 +6,8 @@ waits for the first.
 """
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from bsn.fetch.checksums import Record
 from bsn.fetch.delivery import Delivery
 from bsn.fetch.downloads import Download, FetchError
 from bsn.fetch.member_names import UnsafeName, normalised
+from bsn.fetch.mirror import Progress
 from bsn.fetch.workers import in_order
 
 
@@ -35,7 +36,7 @@ def fetch_archives(downloads: Sequence[Download], folder: Path, *, at_once: int 
         folder.mkdir(parents=True, exist_ok=True)
         needed = sum(_still_to_come(download, folder) for download in downloads)
     require_room(needed, folder)
-    results = list(in_order(partial(_archive, folder, Record(folder)), downloads, at_once=at_once))
+    results = list(in_order(partial(_deliver, folder, Record(folder), FileBar), downloads, at_once=at_once))
     if failures := [str(result) for result in results if isinstance(result, FetchError)]:
         raise FetchError("\n".join(failures))
     return results
@@ -52,34 +53,34 @@ def fetch_files(
     downloads = list(downloads)
     with (
         CountBar(label, len(downloads)) as bar,
-        closing(in_order(partial(_small_file, folder, bar), downloads, at_once=at_once)) as results,
+        closing(in_order(partial(_counted, folder, bar), downloads, at_once=at_once)) as results,
     ):
         yield from zip(downloads, results, strict=True)
 
 
-def _archive(folder: Path, record: Record, download: Download, stop: threading.Event) -> Path | FetchError:
+def _deliver(
+    folder: Path,
+    record: Record | None,
+    bar: Callable[[str], AbstractContextManager[Progress]],
+    download: Download,
+    stop: threading.Event,
+) -> Path | FetchError:
+    """One file. bar: shows a file of this name, from the moment that it is asked for."""
     try:
         target = _target(download, folder)
         delivery = Delivery(download, target, record=record)
         with disk_errors(target):
             if not delivery.is_there():
-                with FileBar(download.name) as bar:
-                    delivery.bring(stop=stop, progress=bar)
+                with bar(download.name) as progress:
+                    delivery.bring(stop=stop, progress=progress)
         return target
     except FetchError as error:
         return error
 
 
-def _small_file(folder: Path, bar: CountBar, download: Download, stop: threading.Event) -> Path | FetchError:
+def _counted(folder: Path, bar: CountBar, download: Download, stop: threading.Event) -> Path | FetchError:
     try:
-        target = _target(download, folder)
-        delivery = Delivery(download, target, record=None)
-        with disk_errors(target):
-            if not delivery.is_there():
-                delivery.bring(stop=stop, progress=bar)
-        return target
-    except FetchError as error:
-        return error
+        return _deliver(folder, None, lambda name: nullcontext(bar), download, stop)
     finally:
         bar.done()
 
