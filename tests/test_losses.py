@@ -92,3 +92,141 @@ def test_an_unknown_combination_is_refused():
     logits, labels, kernel = random_case()
     with pytest.raises(ValueError, match="average"):
         boundary_sensitive_loss(logits, labels, kernel, combination="average")
+
+
+def closed_form(logits, labels, kernel, combination):
+    """The gradient of the whole loss by the logits, from eq. (5) and (8), in float64."""
+    y, kept = torch.softmax(logits.detach().double(), 1), (labels.sum(1) > 0).double()
+    labels, kernel = labels.double(), kernel.double().unsqueeze(1)
+    eq_5 = y - labels
+    eq_8 = kernel * (y - one_hot(labels))
+    gradient = {"individual": eq_5, "product": kernel * eq_5, "sum": eq_5 + eq_8}[combination]
+    return gradient * kept.unsqueeze(1) / kept.sum()
+
+
+def closed_loss(logits, labels, kernel, combination):
+    """Eq. (4), (7) and their combinations written with a plain softmax, in float64."""
+    log_y, kept = torch.softmax(logits.detach().double(), 1).log(), (labels.sum(1) > 0).double()
+    labels, kernel = labels.double(), kernel.double()
+    fourth, seventh = -(labels * log_y).sum(1), -kernel * (one_hot(labels) * log_y).sum(1)
+    loss = {"individual": fourth, "product": kernel * fourth, "sum": fourth + seventh}[combination]
+    return ((loss * kept).sum() / kept.sum()).item()
+
+
+def loss_of(logits, labels, kernel, combination):
+    if combination == "individual":
+        return boundary_sensitive_loss(logits, labels)
+    return boundary_sensitive_loss(logits, labels, kernel, combination=combination)
+
+
+def partly_ignored_case(classes=3, spread=4.0):
+    logits, labels, kernel = random_case(classes)
+    labels[0, :, :2] = 0
+    labels[1, :, 3, 4] = 0
+    return (spread * logits).detach().requires_grad_(), labels, kernel
+
+
+combinations = pytest.mark.parametrize("combination", ["individual", "product", "sum"])
+
+
+@combinations
+@pytest.mark.parametrize("classes", [2, 3])
+def test_loss_and_gradient_of_a_batch_are_the_closed_forms(combination, classes):
+    logits, labels, kernel = partly_ignored_case(classes)
+    loss = loss_of(logits, labels, kernel, combination)
+    loss.backward()
+    assert loss.item() == pytest.approx(closed_loss(logits, labels, kernel, combination), abs=1e-6)
+    assert (logits.grad - closed_form(logits, labels, kernel, combination)).abs().max() <= 1e-6
+
+
+@combinations
+@pytest.mark.parametrize("kind", [torch.float64, torch.float32, torch.bfloat16])
+def test_ignored_pixels_give_exactly_no_gradient_however_wrong_they_are(combination, kind):
+    logits, labels, kernel = partly_ignored_case(spread=1e4)
+    logits = logits.detach().to(kind).requires_grad_()
+    labels, kernel = labels.float(), kernel.float()
+    loss_of(logits, labels, kernel, combination).backward()
+    ignored = (labels.sum(1, keepdim=True) == 0).expand_as(logits)
+    assert (logits.grad[ignored] == 0).all()
+    assert torch.isfinite(logits.grad).all()
+    assert logits.grad[~ignored].abs().max() > 0
+
+
+@combinations
+def test_what_is_predicted_at_ignored_pixels_changes_nothing(combination):
+    logits, labels, kernel = partly_ignored_case()
+    other = logits + 100 * (labels.sum(1, keepdim=True) == 0) * torch.tensor([1.0, -1.0, 0.5]).view(1, 3, 1, 1)
+    assert loss_of(other, labels, kernel, combination).item() == loss_of(logits, labels, kernel, combination).item()
+
+
+@combinations
+def test_float32_agrees_with_float64(combination):
+    logits, labels, kernel = partly_ignored_case()
+    single = logits.detach().float().requires_grad_()
+    loss = loss_of(single, labels.float(), kernel.float(), combination)
+    loss.backward()
+    assert loss.item() == pytest.approx(closed_loss(logits, labels, kernel, combination), rel=1e-6)
+    assert (single.grad - closed_form(logits, labels, kernel, combination)).abs().max() <= 1e-7
+
+
+@combinations
+def test_bf16_loses_only_what_its_rounding_of_the_logits_takes(combination):
+    logits, labels, kernel = partly_ignored_case()
+    half = logits.detach().bfloat16().requires_grad_()
+    loss = loss_of(half, labels.float(), kernel.float(), combination)
+    loss.backward()
+    assert loss.dtype == torch.float32
+    # At the rounded logits all is as in float32, but for the gradient's own rounding to 8 bits, which "sum" has twice.
+    terms = 2 if combination == "sum" else 1
+    assert loss.item() == pytest.approx(closed_loss(half, labels, kernel, combination), rel=1e-6)
+    exact = closed_form(half, labels, kernel, combination)
+    assert (half.grad.double() - exact).abs().max() <= terms * 2**-8 * exact.abs().max()
+    # -sum l log y moves by at most twice what the logits move, sum |y - l| being at most 2.
+    moved = (half.detach().double() - logits).abs().max().item()
+    assert loss.item() == pytest.approx(closed_loss(logits, labels, kernel, combination), abs=2 * terms * moved)
+
+
+@combinations
+def test_under_bf16_autocast_the_loss_is_taken_in_float32(combination):
+    _, labels, kernel = partly_ignored_case()
+    torch.manual_seed(0)
+    network, image = torch.nn.Conv2d(4, 3, 3, padding=1), torch.randn(2, 4, 4, 5)
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = network(image)
+        loss = loss_of(logits, labels.float(), kernel.float(), combination)
+    assert logits.dtype == torch.bfloat16
+    assert loss.dtype == torch.float32
+    assert loss.item() == pytest.approx(closed_loss(logits, labels, kernel, combination), rel=1e-6)
+
+
+def test_eq_4_and_5_by_hand():
+    # y = softmax(log 2, 0, 0) = (1/2, 1/4, 1/4).
+    logits = torch.tensor([math.log(2), 0.0, 0.0]).view(1, 3, 1, 1).requires_grad_()
+    labels = torch.tensor([0.5, 0.25, 0.25]).view(1, 3, 1, 1)
+    loss = individual_kernel_loss(logits, labels).sum()
+    loss.backward()
+    # .5 log 2 + .25 log 4 + .25 log 4, which no other y betters: the gradient is zero.
+    assert loss.item() == pytest.approx(1.5 * math.log(2))
+    assert logits.grad.flatten().tolist() == pytest.approx([0, 0, 0], abs=1e-7)
+
+
+def test_eq_7_and_8_by_hand_for_a_soft_label():
+    logits = torch.tensor([math.log(2), 0.0, 0.0]).view(1, 3, 1, 1).requires_grad_()
+    # The largest is the boundary: y_g = 1/4.
+    labels = torch.tensor([0.3, 0.6, 0.1]).view(1, 3, 1, 1)
+    loss = global_kernel_loss(logits, labels, torch.full((1, 1, 1), 0.8)).sum()
+    loss.backward()
+    assert loss.item() == pytest.approx(0.8 * math.log(4))
+    assert logits.grad.flatten().tolist() == pytest.approx([0.4, -0.6, 0.2])
+
+
+def test_both_combinations_by_hand():
+    # Two pixels with a label and one without, equal logits: log 3 is each pixel's eq. (4), and K log 3 its eq. (7).
+    labels = torch.tensor([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.0, 0.0, 0.0]]).T.reshape(1, 3, 1, 3)
+    kernel = torch.tensor([0.9, 1.0, 5.0]).view(1, 1, 3)
+    logits = torch.zeros(1, 3, 1, 3)
+    assert boundary_sensitive_loss(logits, labels).item() == pytest.approx(math.log(3))
+    product = boundary_sensitive_loss(logits, labels, kernel, combination="product")
+    assert product.item() == pytest.approx((0.9 + 1.0) / 2 * math.log(3))
+    both = boundary_sensitive_loss(logits, labels, kernel, combination="sum")
+    assert both.item() == pytest.approx((1.9 + 2.0) / 2 * math.log(3))

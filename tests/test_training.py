@@ -1,8 +1,3 @@
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import astuple
 
 import numpy as np
@@ -216,42 +211,6 @@ def test_a_run_that_was_broken_off_ends_with_the_same_bytes(tmp_path, monkeypatc
     assert_same(resumed, whole)
     assert [astuple(point)[:-1] for point in again] == [astuple(point)[:-1] for point in curves]
     assert Checkpoint(tmp_path / "broken").load() is None
-
-
-SCRIPT = """
-import sys
-from pathlib import Path
-sys.path[:0] = [{root!r}, {tests!r}]
-from safetensors.torch import save_file
-from bsn import training
-import test_training
-training.SAVE_EVERY = 0.0
-model, _ = test_training.run(Path({folder!r}), first=150, second=10)
-save_file(model.state_dict(), {out!r})
-"""
-
-
-def test_a_killed_process_started_again_ends_with_the_same_bytes(tmp_path):
-    from safetensors.torch import load_file
-
-    tests = os.path.dirname(__file__)
-
-    def start(name):
-        script = SCRIPT.format(
-            root=os.path.dirname(tests), tests=tests, folder=str(tmp_path / name), out=str(tmp_path / f"{name}.out")
-        )
-        return subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
-
-    assert start("whole").wait() == 0
-    broken = start("broken")
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "broken/state.pt").exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    broken.send_signal(signal.SIGKILL)
-    assert broken.wait() == -signal.SIGKILL
-    assert start("broken").wait() == 0
-    whole, resumed = (load_file(tmp_path / f"{name}.out") for name in ("whole", "broken"))
-    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
 def test_a_loss_that_is_no_number_stops_with_the_iteration_the_rate_and_the_photos(tmp_path):
