@@ -1,11 +1,11 @@
 """How every stage starts and how it fails: one clear line instead of a traceback for what a user can cause."""
 
-import errno
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from bsn.disk import FULL
 from bsn.errors import InputError
 
 # Two stages side by side (dvc repro -s in two shells) would otherwise spin on each other's cores.
@@ -19,7 +19,7 @@ def run_stage(stage: Callable[..., None]) -> None:
     except InputError as error:
         sys.exit(f"{stage.__name__}: {error}")
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in FULL:
             raise
         place = error.filename or Path.cwd()
         sys.exit(f"{stage.__name__}: the disk of {place} is full; free some space and run the same command again")
