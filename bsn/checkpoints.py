@@ -34,13 +34,15 @@ class Checkpoint:
         partial.replace(self._file)
 
     def clear(self) -> None:
-        """Forget the run: it is finished."""
+        """Forget the run: it is finished, and its weights are written."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def fingerprint(settings: dict[str, Any], arrays: Iterable[np.ndarray]) -> str:
-    """32 hex digits that change with any setting and with any value of the arrays that a run depends on."""
+def fingerprint(settings: dict[str, Any], arrays: Iterable[np.ndarray], *, code: Iterable[Path] = ()) -> str:
+    """32 hex digits that change with any setting, value of an array and line of code that a run depends on."""
     digest = hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=16)
+    for file in code:
+        digest.update(file.read_bytes())
     for array in arrays:
         digest.update(f"{array.dtype}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)

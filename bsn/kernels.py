@@ -43,9 +43,10 @@ MAX_WIDTH = _widest()  # pixels: a wider band has more distances than a uint8 ca
 def contour(mask: np.ndarray) -> np.ndarray:
     """The portrait's contour line C: every pixel that touches, up, down, left or right, the other label.
 
-    On a binary map these are the pixels where cv2.Canny can put its edge. Canny keeps one side of each step, by its
-    order of scanning; both are kept here, so that the kernel of a mirrored mask is the mirrored kernel. The border of
-    the image is no contour, and neither is the border of an ignored region.
+    On a binary map these are the pixels where cv2.Canny can put its edge, but for about one in 8000 that it puts
+    diagonally across a corner. Canny keeps one side of each step, by its order of scanning; both are kept here, so
+    that the kernel of a mirrored mask is the mirrored kernel. The border of the image is no contour, and neither is
+    the border of an ignored region.
 
     mask: (H, W) uint8 {0, 1, 255 = ignored}. Returns (H, W) uint8 {0, 1}.
     """
@@ -58,11 +59,12 @@ def contour(mask: np.ndarray) -> np.ndarray:
 def band_squared_distance(line: np.ndarray, width: float) -> np.ndarray:
     """Exact squared Euclidean distance to the nearest pixel of `line`, inside of the band that is `width` wide.
 
-    The band holds the pixels nearer than width / 2, which dilates a contour (two pixels thick) to `width` pixels.
+    The band holds the pixels nearer than width / 2, which dilates a contour (two pixels thick) to `width` pixels; to
+    one more where that is odd, for the contour lies between two pixels and the band is as wide on either side.
     Separable: min over dy of dy^2 + (min over dx of dx^2 on that row), each cut at the band's radius.
 
     line: (H, W) uint8, nonzero on the line.
-    Returns (H, W) pixels^2, uint8 (uint16 for bands over 31 wide); the type's largest value outside of the band.
+    Returns (H, W) pixels^2, uint8 (uint16 for bands over 32 wide); the type's largest value outside of the band.
     """
     reach = int(np.ceil(width / 2)) - 1
     # A byte is enough, and twice as fast, as long as every squared distance inside of the band is below 255.

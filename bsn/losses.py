@@ -10,21 +10,25 @@ from torch.nn import functional
 
 
 def individual_kernel_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Eq. (4) at each pixel: -sum over j of K_indv_j log y_j, y the softmax of the logits. Returns (N, H, W) float32.
+    """Eq. (4) at each pixel: -sum over j of K_indv_j log y_j, y the softmax of the logits. Returns (N, H, W).
 
     Its gradient by the logits is eq. (5), y - K_indv. With one-hot labels it is the plain cross-entropy, and an
-    ignored pixel, whose label is all zero, gives zero loss and zero gradient.
+    ignored pixel, whose label is all zero, gives zero loss and zero gradient. The softmax of bf16 logits is float32.
     """
-    return -(labels * functional.log_softmax(logits.float(), dim=1).to(labels.dtype)).sum(dim=1)
+    precision = torch.promote_types(logits.dtype, torch.float32)
+    return -(labels * functional.log_softmax(logits, dim=1, dtype=precision)).sum(dim=1)
 
 
 def global_kernel_loss(logits: Tensor, labels: Tensor, kernel: Tensor) -> Tensor:
     """Eq. (7) at each pixel: -K_global_s log y_g, g the pixel's class, the largest of its label. Returns (N, H, W).
 
-    Its gradient by the logits is eq. (8) with the sign of a descent, K_global_s (y - 1(i = g)).
+    Its gradient by the logits is eq. (8) with the sign of a descent, K_global_s (y - 1(i = g)). Where the boundary is
+    as likely as another class, the pixel is boundary.
     """
-    classes = labels.argmax(dim=1, keepdim=True)
-    one_hot = torch.zeros_like(labels).scatter_(1, classes, 1) * not_ignored(labels).unsqueeze(1)
+    classes = labels.argmax(dim=1)
+    if labels.shape[1] == 3:
+        classes = torch.where(labels[:, 1] == labels.amax(dim=1), 1, classes)
+    one_hot = torch.zeros_like(labels).scatter_(1, classes.unsqueeze(1), 1) * not_ignored(labels).unsqueeze(1)
     return kernel * individual_kernel_loss(logits, one_hot)
 
 

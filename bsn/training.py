@@ -1,33 +1,37 @@
 """Training one method of Table 1, in the paper's two phases.
 
     model = build("deeplab", classes=3, attributes=1)
-    curves = train(model, sampler, recipe=recipe, fabric=Fabric(), checkpoint=Path("checkpoints/3f2a"))
+    checkpoint = Checkpoint(Path("checkpoints/3f2a"))
+    curves = train(model, sampler, recipe=recipe, fabric=Fabric(), checkpoint=checkpoint)
+    # Keep the weights, then:
+    checkpoint.clear()
 
-Every step is a function of (seed, iteration): patches are drawn by number and PyTorch's own generator, which only
-dropout uses, is seeded anew each step. So a run that was killed and started again goes on from its last checkpoint
-and ends with the same bytes as one that was not.
+Every step is a function of (seed, iteration): patches, and what dropout drops, are drawn by number. So a run that was
+killed and started again goes on from its last checkpoint and ends with the same bytes as one that was not.
+
+With several processes (Fabric's DDP) each takes a share of every batch, and all end with the weights that one with the
+joint batch ends with, but for rounding: means are over the joint batch, batch norm and dropout do not know of shares.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
-from torch.nn import functional
-from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from bsn.batches import batches
 from bsn.checkpoints import Checkpoint
+from bsn.criterion import counts, losses
 from bsn.data.samples import PatchSampler
 from bsn.errors import InputError
 from bsn.inputs import network_input
-from bsn.losses import boundary_sensitive_loss
-from bsn.models.output import Output, upsample
+from bsn.models.batch_norm import BatchNorm2d
+from bsn.models.dropout import draw_dropout
 
 POLY_POWER = 0.9
 RECORD_EVERY = 10  # iterations averaged into one point of the curves
@@ -58,7 +62,6 @@ class Recipe:
     freeze_batch_norm: bool
     new_layers: float = 1.0
     combination: str = "product"
-    workers: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,115 +77,129 @@ class CurvePoint:
     seconds: float
 
 
-def targets(labels: Tensor, classes: int) -> Tensor:
-    """Soft labels (N, 3, h, w) as they are for 3 classes; for 2, the nearer of foreground and background, one-hot."""
-    if classes == 3:
-        return labels
-    labelled = labels.sum(dim=1) > 0
-    foreground = labels[:, 0] >= labels[:, 2]
-    return torch.stack([foreground & labelled, ~foreground & labelled], dim=1).to(labels.dtype)
-
-
-def losses(output: Output, batch: dict[str, Tensor], *, combination: str) -> tuple[Tensor, Tensor]:
-    """Segmentation and attribute loss of one batch, two scalars.
-
-    The segmentation loss is summed over the fused map and every branch, as DeepLabv2 does. It is taken at the patch's
-    own resolution: on the grid of the logits, an eighth of it, a band of 10 pixels would hardly exist.
-    """
-    size = batch["labels"].shape[-2:]
-    wanted = targets(batch["labels"], output.fused.shape[1])
-    segmentation = sum(
-        boundary_sensitive_loss(upsample(logits, size), wanted, batch["kernel"], combination=combination)
-        for logits in (output.fused, *output.branches)
-    )
-    if output.attributes is None or (batch["attributes"] < 0).all():
-        return segmentation, segmentation.new_zeros(())
-    attribute = functional.cross_entropy(
-        output.attributes.flatten(0, 1), batch["attributes"].flatten(), ignore_index=-1
-    )
-    return segmentation, attribute
-
-
 def train(
     model: nn.Module,
     sampler: PatchSampler,
     *,
     recipe: Recipe,
     fabric: Fabric,
-    checkpoint: Path,
+    checkpoint: Checkpoint,
+    workers: int = 0,
     on_point: Callable[[CurvePoint], None] = lambda point: None,
 ) -> list[CurvePoint]:
     """Train `model` in place, from where the checkpoint of this very run left off, if there is one.
 
-    checkpoint: a folder of this run's own; nothing else may name it (see bsn.checkpoints.fingerprint).
-    on_point: called with each new point of the curves.
-    Raises InputError when the loss is not a number, with the iteration, the learning rate and the photos.
+    checkpoint: of this run alone (see bsn.checkpoints.fingerprint); to be cleared when the weights are safe. workers:
+    processes that make the batches ahead. on_point: called in the first process with each new point of the curves.
+    Raises InputError when there are more processes than patches in a batch, and when the loss is not a number, with
+    the iteration, the learning rate and the photos.
     """
-    store = Checkpoint(checkpoint)
-    state = store.load() or {"iteration": 0, "seconds": 0.0, "curves": []}
+    if sampler.batch < fabric.world_size:
+        raise InputError(f"batch = {sampler.batch} is less than the {fabric.world_size} processes; give each a patch")
+    state = checkpoint.load() if fabric.is_global_zero else None
+    state = fabric.broadcast(state) or {"iteration": 0, "seconds": 0.0, "curves": []}
     if "model" in state:
         model.load_state_dict(state["model"])
+    run = _Run(model, sampler, recipe, fabric, checkpoint, workers, on_point, state)
     total = sum(phase.iterations for phase in recipe.phases)
-    with tqdm(total=total, initial=state["iteration"], desc="train", unit=" steps") as bar:
+    hidden = not fabric.is_global_zero
+    with tqdm(total=total, initial=state["iteration"], desc="train", unit=" steps", disable=hidden) as bar:
         first = 0
         for number, phase in enumerate(recipe.phases, start=1):
-            last = first + phase.iterations
-            if state["iteration"] < last:
-                _train_phase(model, sampler, recipe, fabric, store, state, (number, first, last), on_point, bar)
-            first = last
-    store.clear()
+            if state["iteration"] < first + phase.iterations:
+                run.train_phase(number, phase, first, bar)
+            first += phase.iterations
     return [CurvePoint(**point) for point in state["curves"]]
 
 
-def _train_phase(
-    model: nn.Module,
-    sampler: PatchSampler,
-    recipe: Recipe,
-    fabric: Fabric,
-    store: Checkpoint,
-    state: dict[str, Any],
-    span: tuple[int, int, int],
-    on_point: Callable[[CurvePoint], None],
-    bar: tqdm,
-) -> None:
-    """From `state` to the end of one phase; `state` is kept up to date. span: number, first and last iteration."""
-    number, first, last = span
-    _set_trainable(model, attributes=number == 2, freeze_batch_norm=recipe.freeze_batch_norm)
-    optimizer = _optimizer(model, recipe)
-    if state["iteration"] > first:
-        optimizer.load_state_dict(state["optimizer"])
-    network, optimizer = fabric.setup(model, optimizer)
-    tally, started, saved = torch.zeros(3), time.perf_counter() - state["seconds"], time.perf_counter()
-    for iteration, arrays in _batches(sampler, state["iteration"], last, fabric, recipe.workers):
-        rate = _learning_rate(recipe.phases[number - 1], iteration - first)
-        for group in optimizer.param_groups:
-            group["lr"] = rate * group["multiplier"]
-        torch.manual_seed(_dropout_seed(sampler.seed, iteration, fabric.global_rank))
-        batch = {key: fabric.to_device(torch.from_numpy(array)) for key, array in arrays.items()}
-        segmentation, attribute = losses(
-            network(network_input(batch["image"], batch["prior"])), batch, combination=recipe.combination
-        )
-        loss = segmentation + attribute if number == 2 else segmentation
-        if not torch.isfinite(loss):
-            raise InputError(_not_a_number(sampler, iteration, rate))
+@dataclass(frozen=True)
+class _Run:
+    """One call of `train`; `state` is what a checkpoint holds beside weights and optimizer, and is kept up to date."""
+
+    model: nn.Module
+    sampler: PatchSampler
+    recipe: Recipe
+    fabric: Fabric
+    checkpoint: Checkpoint
+    workers: int
+    on_point: Callable[[CurvePoint], None]
+    state: dict[str, Any]
+
+    def train_phase(self, number: int, phase: Phase, first: int, bar: tqdm) -> None:
+        """From `state` to the end of the phase that begins at iteration `first`."""
+        state, last = self.state, first + phase.iterations
+        _set_trainable(self.model, attributes=number == 2, freeze_batch_norm=self.recipe.freeze_batch_norm)
+        resumes = state["iteration"] > first
+        network, optimizer = self.fabric.setup(self.model, _optimizer(self.model, self.recipe))
+        if resumes:
+            optimizer.load_state_dict(state["optimizer"])
+        slots = range(self.fabric.global_rank, self.sampler.batch, self.fabric.world_size)
+        ahead = batches(self.sampler, range(state["iteration"], last), slots=slots, workers=self.workers)
+        started, saved, recent = time.perf_counter() - state["seconds"], time.perf_counter(), []
+        for iteration, arrays in ahead:
+            rate = _learning_rate(phase, iteration - first)
+            for group in optimizer.param_groups:
+                group["lr"] = rate * group["multiplier"]
+            draw_dropout(self.model, self._dropout_seeds(iteration, slots), self.fabric.device)
+            recent.append(self._step(network, optimizer, arrays, attributes=number == 2))
+            state["iteration"] = iteration + 1
+            bar.update()
+            if state["iteration"] % RECORD_EVERY and state["iteration"] < last:
+                continue
+            values = self._checked(torch.stack(recent), phase, first)
+            recent.clear()
+            state["seconds"] = time.perf_counter() - started
+            point = CurvePoint(state["iteration"], number, *values.mean(dim=0).tolist(), rate, state["seconds"])
+            state["curves"].append(asdict(point))
+            bar.set_postfix(loss=f"{point.loss:.3f}", phase=number)
+            if not self.fabric.is_global_zero:
+                continue
+            self.on_point(point)
+            if time.perf_counter() - saved > SAVE_EVERY:
+                saved = time.perf_counter()
+                weights = {"model": self.model.state_dict(), "optimizer": optimizer.state_dict()}
+                self.checkpoint.save({**state, **weights})
+
+    def _step(
+        self, network: nn.Module, optimizer: torch.optim.Optimizer, arrays: dict[str, np.ndarray], *, attributes: bool
+    ) -> Tensor:
+        """One update of the weights; returns the loss, its segmentation's and its attributes' part, (3,)."""
+        batch = {key: self.fabric.to_device(torch.from_numpy(array)) for key, array in arrays.items()}
+        output = network(network_input(batch["image"], batch["prior"]))
+        parts = torch.stack(losses(output, batch, combination=self.recipe.combination))
+        if self.fabric.world_size > 1:
+            # DDP takes the mean over processes; times this, the mean is the one over the joint batch.
+            known = counts(batch)
+            total = self.fabric.all_reduce(known.clone(), reduce_op="sum").clamp(min=1)
+            parts = parts * known * self.fabric.world_size / total
+        loss = parts.sum() if attributes else parts[0]
         optimizer.zero_grad()
-        fabric.backward(loss)
+        self.fabric.backward(loss)
         optimizer.step()
-        bar.update()
-        state["iteration"] = iteration + 1
-        tally += torch.stack([loss, segmentation, attribute]).detach().cpu()
-        if state["iteration"] % RECORD_EVERY and state["iteration"] < last:
-            continue
-        state["seconds"] = time.perf_counter() - started
-        count = (state["iteration"] - first - 1) % RECORD_EVERY + 1
-        point = CurvePoint(state["iteration"], number, *(tally / count).tolist(), rate, state["seconds"])
-        tally.zero_()
-        state["curves"].append(asdict(point))
-        on_point(point)
-        bar.set_postfix(loss=f"{point.loss:.3f}", phase=number)
-        if time.perf_counter() - saved > SAVE_EVERY:
-            saved = time.perf_counter()
-            store.save({**state, "model": model.state_dict(), "optimizer": optimizer.state_dict()})
+        return torch.cat([loss[None], parts]).detach()
+
+    def _checked(self, values: Tensor, phase: Phase, first: int) -> Tensor:
+        """The losses of the latest iterations, (n, 3), over all processes.
+
+        They are looked at together, because to look at each would have a GPU wait for the processor at every step.
+        """
+        values = self.fabric.all_reduce(values, reduce_op="mean").cpu()
+        bad = (~torch.isfinite(values[:, 0])).nonzero()
+        if len(bad):
+            iteration = self.state["iteration"] - len(values) + int(bad[0])
+            names = [
+                self.sampler.photos[self.sampler.photo_index(iteration, slot)].id for slot in range(self.sampler.batch)
+            ]
+            raise InputError(
+                f"the loss is not a number at iteration {iteration}, learning rate "
+                f"{_learning_rate(phase, iteration - first):.3g}, photos {', '.join(names)}; "
+                "lower the learning rate, or look at these photos"
+            )
+        return values
+
+    def _dropout_seeds(self, iteration: int, slots: Sequence[int]) -> list[int]:
+        sequences = [np.random.SeedSequence([self.sampler.seed, iteration, slot]) for slot in slots]
+        return [int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(1)) for sequence in sequences]
 
 
 def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
@@ -201,49 +218,9 @@ def _set_trainable(model: nn.Module, *, attributes: bool, freeze_batch_norm: boo
         branch.requires_grad_(attributes)
     if freeze_batch_norm:
         for module in model.modules():
-            if isinstance(module, nn.BatchNorm2d):
+            if isinstance(module, BatchNorm2d):
                 module.eval().requires_grad_(False)
-
-
-def _batches(
-    sampler: PatchSampler, first: int, last: int, fabric: Fabric, workers: int
-) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
-    """(iteration, this process's share of its batch), in order, made ahead by `workers` processes."""
-    slots = range(fabric.global_rank, sampler.batch, fabric.world_size)
-
-    def load(iteration: int) -> dict[str, np.ndarray]:
-        return sampler.load(iteration, slots)
-
-    iterations = range(first, last)
-    loader = DataLoader(_Loads(load), sampler=iterations, batch_size=None, num_workers=workers, collate_fn=_as_it_is)
-    return zip(iterations, loader, strict=True)
-
-
-class _Loads(Dataset):
-    """A dataset whose index is an iteration."""
-
-    def __init__(self, load: Callable[[int], dict[str, np.ndarray]]) -> None:
-        self.load = load
-
-    def __getitem__(self, iteration: int) -> dict[str, np.ndarray]:
-        return self.load(iteration)
-
-
-def _as_it_is(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return arrays
 
 
 def _learning_rate(phase: Phase, step: int) -> float:
     return phase.learning_rate * (1 - step / phase.iterations) ** POLY_POWER
-
-
-def _dropout_seed(seed: int, iteration: int, rank: int) -> int:
-    return int(np.random.SeedSequence([seed, iteration, rank]).generate_state(1, np.uint64)[0])
-
-
-def _not_a_number(sampler: PatchSampler, iteration: int, rate: float) -> str:
-    names = [sampler.photos[sampler.photo_index(iteration, slot)].id for slot in range(sampler.batch)]
-    return (
-        f"the loss is not a number at iteration {iteration}, learning rate {rate:.3g}, photos {', '.join(names)}; "
-        "lower the learning rate, or look at these photos"
-    )

@@ -107,12 +107,16 @@ class Phase(Section):
 
 
 class Augmentation(Section):
-    """Random changes of a training patch."""
+    """Random changes of a training patch (bsn.data.samples.Augmentation)."""
 
     flip: Fraction
-    scale: Annotated[list[Positive], Field(min_length=2, max_length=2, description="[low, high], two numbers above 0")]
-    rotation: Annotated[float, Field(ge=0, le=180, description="degrees from 0 to 180")]
-    gamma: Annotated[list[Positive], Field(min_length=2, max_length=2, description="[low, high], two numbers above 0")]
+    draw: Annotated[Literal["range", "one"], Field(description="range or one")]
+    scale: Annotated[list[Positive], Field(description="numbers above 0; two of them where draw is range")]
+    rotation: Annotated[
+        list[Annotated[float, Field(ge=-180, le=180)]],
+        Field(description="degrees from -180 to 180; two of them where draw is range"),
+    ]
+    gamma: Annotated[list[Positive], Field(description="numbers above 0; two of them where draw is range")]
 
 
 class Network(Section):
@@ -225,6 +229,14 @@ def check(raw: dict[str, Any], profile: dict[str, Any]) -> Params:
 
 def _contradictions(params: Params) -> Iterator[str]:
     """Values that are good by themselves and do not go together, a line each."""
+    for key, network in (("deeplab", params.networks.deeplab), ("fcn8s", params.networks.fcn8s)):
+        for name in ("scale", "rotation", "gamma"):
+            values = getattr(network.augmentation, name)
+            if network.augmentation.draw == "range" and (len(values) != 2 or values[0] > values[1]):
+                yield (
+                    f"networks.{key}.augmentation.{name} = {values!r} is refused; allowed where draw is range: "
+                    "[low, high], two numbers in that order"
+                )
     for key, names in params.attributes.items():
         if "id" in names or len(set(names)) < len(names):
             yield f"attributes.{key} = {names!r} is refused; allowed: different names, id not among them"

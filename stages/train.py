@@ -1,18 +1,17 @@
-"""Train one method of params.yaml -> models/<method>/: weights, the description that builds them, curves."""
+"""Train one method of params.yaml -> models/<method>/: weights, the description that builds them, curves.
 
-import json
+python -m stages.train bsn                                  # one processor, or every GPU of this machine
+torchrun --nproc-per-node 2 --module stages.train bsn       # two processes, each with half of every batch
+"""
+
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
-
-from bsn.checkpoints import file_fingerprint, fingerprint
-from bsn.data.samples import Augmentation, PatchSampler
-from bsn.data.training_set import attribute_classes, training_photos
+from bsn.checkpoints import file_fingerprint
 from bsn.errors import InputError
-from stages.params import DeepLab, Method, Network, Params, load
+from stages.fitting import fit_method, launch
+from stages.params import load
 from stages.runner import run_stage
 from stages.tracking import track
 
@@ -20,83 +19,23 @@ if TYPE_CHECKING:
     from bsn.tracking import Run
     from bsn.training import CurvePoint
 
-DATA, OUT, CHECKPOINTS = Path("data"), Path("models"), Path("checkpoints")
+OUT = Path("models")
 CURVES = ("loss", "loss_segmentation", "loss_attribute", "lr")
 
 
 def train(name: str) -> None:
-    import torch
-    from lightning_fabric import Fabric
-    from safetensors.torch import save_file
-
-    from bsn import training
-    from bsn.models import build
-    from bsn.tracking import WEIGHTS_TAG
-
     params = load()
     if name not in params.methods:
         raise InputError(f"method = {name!r} is refused; allowed: {', '.join(params.methods)}")
-    method = params.methods[name]
-    network: Network = getattr(params.networks, method.network)
-    attributes = attribute_classes(DATA / "attributes" / f"{method.attribute}.csv")
-    sampler = _sampler(params, method, network, attributes)
-    options = _options(method, network, attributes=len(attributes))
-    description = {"network": method.network, "options": options, "size": network.size}
+    method, fabric = params.methods[name], launch()
+    if not fabric.is_global_zero:
+        fit_method(params, method, OUT / name, fabric=fabric)
+        return
+    from bsn.tracking import WEIGHTS_TAG
 
-    gpu = torch.cuda.is_available()
-    fabric = Fabric(accelerator="auto", precision="bf16-mixed" if gpu else "32-true")
-    fabric.launch()
-    torch.manual_seed(params.seed)
-    model = build(method.network, **options)
-    recipe = training.Recipe(
-        phases=[training.Phase(**phase.model_dump()) for phase in network.phases],
-        optimizer=network.optimizer,
-        momentum=network.momentum,
-        weight_decay=network.weight_decay,
-        freeze_batch_norm=network.freeze_batch_norm,
-        new_layers=network.new_layers,
-        combination=method.combination,
-        workers=network.workers,
-    )
-    state = CHECKPOINTS / fingerprint({"recipe": asdict(recipe), **description, **sampler.settings()}, sampler.arrays())
     with track(params, name) as run:
-        curves = training.train(
-            model, sampler, recipe=recipe, fabric=fabric, checkpoint=state, on_point=lambda point: _log(run, point)
-        )
-        folder = OUT / name
-        folder.mkdir(parents=True, exist_ok=True)
-        weights = {key: value.contiguous() for key, value in model.cpu().state_dict().items()}
-        save_file(weights, folder / "weights.safetensors")
-        (folder / "model.json").write_text(json.dumps(description, indent=1) + "\n")
-        pd.DataFrame([asdict(point) for point in curves]).to_csv(folder / "curves.csv", index=False)
-        run.tag(WEIGHTS_TAG, file_fingerprint(folder / "weights.safetensors"))
-
-
-def _sampler(params: Params, method: Method, network: Network, attributes: dict[str, dict[str, int]]) -> PatchSampler:
-    size = tuple(network.size)
-    return PatchSampler(
-        training_photos(
-            DATA / "portraits/pfcn",
-            DATA / "faces/pfcn.csv",
-            DATA / "labels" / method.labels,
-            size=size,
-            attributes=attributes,
-        ),
-        crop=tuple(network.crop),
-        batch=network.batch,
-        seed=params.seed,
-        augmentation=Augmentation(**network.augmentation.model_dump()),
-        aligned_mean_mask=np.load(DATA / "mean_mask/aligned.npy"),
-        kernel=np.load(DATA / "weights" / f"{method.weight}.npy"),
-    )
-
-
-def _options(method: Method, network: Network, *, attributes: int) -> dict[str, Any]:
-    """What `bsn.models.build` needs to build the method's network again."""
-    options = {"classes": 3 if method.labels == "soft" else 2, "base_width": network.base_width}
-    if isinstance(network, DeepLab):
-        return {**options, "depth": network.depth, "scales": network.scales, "attributes": attributes}
-    return {**options, "batch_norm": network.batch_norm}
+        fit_method(params, method, OUT / name, fabric=fabric, on_point=lambda point: _log(run, point))
+        run.tag(WEIGHTS_TAG, file_fingerprint(OUT / name / "weights.safetensors"))
 
 
 def _log(run: "Run", point: "CurvePoint") -> None:

@@ -1,6 +1,8 @@
 """Processes for tests that kill one, or train with two: forked from a clean server, so that they start at once."""
 
 import multiprocessing
+import os
+import socket
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -27,3 +29,28 @@ def exit_code(function: Callable[..., None], *arguments: Any) -> int:
     process = start(function, *arguments)
     process.join()
     return process.exitcode
+
+
+def exit_codes(world: int, function: Callable[..., None], *arguments: Any, patience: float = 120) -> list[int | None]:
+    """The function in so many processes that find each other as those of `torchrun` do. None is one that never ended.
+
+    patience: seconds after which processes that wait for each other are given up.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    processes = [start(_join_group, rank, world, port, function, arguments) for rank in range(world)]
+    for process in processes:
+        process.join(patience)
+    codes = [process.exitcode for process in processes]
+    for process in processes:
+        process.kill()
+        process.join()
+    return codes
+
+
+def _join_group(rank: int, world: int, port: int, function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    ranks = {"RANK": rank, "LOCAL_RANK": rank, "GROUP_RANK": 0, "WORLD_SIZE": world, "LOCAL_WORLD_SIZE": world}
+    os.environ.update({name: str(value) for name, value in ranks.items()})
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), TORCHELASTIC_RUN_ID="test")
+    function(*arguments)

@@ -140,6 +140,12 @@ def test_loss_and_gradient_of_a_batch_are_the_closed_forms(combination, classes)
 
 
 @combinations
+def test_autograd_s_own_check_of_the_gradient_holds_in_float64(combination):
+    logits, labels, kernel = partly_ignored_case()
+    assert torch.autograd.gradcheck(lambda z: loss_of(z, labels, kernel, combination), logits)
+
+
+@combinations
 @pytest.mark.parametrize("kind", [torch.float64, torch.float32, torch.bfloat16])
 def test_ignored_pixels_give_exactly_no_gradient_however_wrong_they_are(combination, kind):
     logits, labels, kernel = partly_ignored_case(spread=1e4)
@@ -230,3 +236,11 @@ def test_both_combinations_by_hand():
     assert product.item() == pytest.approx((0.9 + 1.0) / 2 * math.log(3))
     both = boundary_sensitive_loss(logits, labels, kernel, combination="sum")
     assert both.item() == pytest.approx((1.9 + 2.0) / 2 * math.log(3))
+
+
+def test_a_pixel_that_is_as_likely_boundary_as_another_class_is_boundary_on_either_side():
+    # Logits (log 2, 0, 0): y = (1/2, 1/4, 1/4), and the boundary costs log 4 on the foreground's side and the other.
+    logits = torch.tensor([math.log(2), 0, 0]).view(1, 3, 1, 1).expand(1, 3, 1, 2)
+    labels = torch.tensor([[0.5, 0.5, 0], [0, 0.5, 0.5]]).T.reshape(1, 3, 1, 2)
+    loss = global_kernel_loss(logits, labels, torch.ones(1, 1, 2))
+    assert loss.flatten().tolist() == pytest.approx([math.log(4)] * 2)

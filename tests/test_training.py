@@ -8,6 +8,7 @@ from lightning_fabric import Fabric
 from bsn import training
 from bsn.alignment import FRAME
 from bsn.checkpoints import Checkpoint
+from bsn.criterion import losses, targets
 from bsn.data.samples import Augmentation, PatchSampler, TrainingPhoto
 from bsn.errors import InputError
 from bsn.inputs import WorkingPhoto, network_input
@@ -57,11 +58,17 @@ def recipe(first=20, second=10, **changes):
     return training.Recipe(**{**settings, **changes})
 
 
-def run(folder, model=None, **changes):
-    model = model or toy_model()
+def run(folder, model=None, workers=0, **changes):
+    model, checkpoint = model or toy_model(), Checkpoint(folder)
     curves = training.train(
-        model, toy_sampler(), recipe=recipe(**changes), fabric=Fabric(accelerator="cpu"), checkpoint=folder
+        model,
+        toy_sampler(),
+        recipe=recipe(**changes),
+        fabric=Fabric(accelerator="cpu"),
+        checkpoint=checkpoint,
+        workers=workers,
     )
+    checkpoint.clear()
     return model, curves
 
 
@@ -72,8 +79,8 @@ def assert_same(one, other):
 
 def test_hard_targets_are_the_nearer_of_foreground_and_background_and_leave_ignored_pixels_out():
     labels = torch.tensor([[0.6, 0.3, 0.1], [0.1, 0.5, 0.4], [0.0, 0.0, 0.0]]).T.reshape(1, 3, 1, 3)
-    assert training.targets(labels, 2)[0, :, 0].tolist() == [[1, 0, 0], [0, 1, 0]]
-    assert torch.equal(training.targets(labels, 3), labels)
+    assert targets(labels, 2)[0, :, 0].tolist() == [[1, 0, 0], [0, 1, 0]]
+    assert torch.equal(targets(labels, 3), labels)
 
 
 def test_the_segmentation_loss_is_summed_over_the_fused_map_and_every_branch():
@@ -83,7 +90,7 @@ def test_the_segmentation_loss_is_summed_over_the_fused_map_and_every_branch():
     labels[:, 0] = 1
     batch = {"labels": labels, "kernel": torch.ones(1, 4, 4), "attributes": torch.tensor([[1]])}
     attributes = torch.tensor([[[0.0, np.log(3.0)]]])
-    segmentation, attribute = training.losses(Output(flat, (flat,) * 3, attributes), batch, combination="product")
+    segmentation, attribute = losses(Output(flat, (flat,) * 3, attributes), batch, combination="product")
     assert segmentation.item() == pytest.approx(4 * np.log(2))
     # softmax(0, log 3) gives the true class 3/4.
     assert attribute.item() == pytest.approx(np.log(4 / 3))
@@ -94,7 +101,7 @@ def test_only_known_values_of_several_attributes_are_learned():
     # Two photos, two attributes; of the second photo only the second attribute is known.
     batch = {"labels": labels, "kernel": torch.ones(2, 4, 4), "attributes": torch.tensor([[0, 1], [-1, 1]])}
     logits = torch.tensor([[[0.0, 0.0], [0.0, np.log(3.0)]], [[5.0, 0.0], [0.0, 0.0]]], requires_grad=True)
-    _, loss = training.losses(Output(flat, (), logits), batch, combination="product")
+    _, loss = losses(Output(flat, (), logits), batch, combination="product")
     # The true classes have 1/2, 3/4 and 1/2.
     assert loss.item() == pytest.approx((np.log(2) + np.log(4 / 3) + np.log(2)) / 3)
     loss.backward()
@@ -131,7 +138,7 @@ def test_a_network_learns_two_attributes_at_once(tmp_path):
         sampler,
         recipe=recipe(phases=[none, training.Phase(iterations=80, learning_rate=0.01)], optimizer="adamw"),
         fabric=Fabric(accelerator="cpu"),
-        checkpoint=tmp_path,
+        checkpoint=Checkpoint(tmp_path),
     )
     assert curves[0].loss_attribute == pytest.approx(np.log(2), abs=0.1)
     assert curves[-1].loss_attribute < 0.5 * curves[0].loss_attribute
@@ -147,7 +154,7 @@ def test_a_network_learns_two_attributes_at_once(tmp_path):
 def test_an_unknown_attribute_costs_nothing():
     flat, labels = torch.zeros(1, 2, 2, 2), torch.ones(1, 3, 4, 4) / 3
     batch = {"labels": labels, "kernel": torch.ones(1, 4, 4), "attributes": torch.tensor([[-1]])}
-    assert training.losses(Output(flat, (), torch.ones(1, 1, 2)), batch, combination="product")[1].item() == 0
+    assert losses(Output(flat, (), torch.ones(1, 1, 2)), batch, combination="product")[1].item() == 0
 
 
 def test_training_learns_and_records_its_curves(tmp_path):
@@ -203,7 +210,7 @@ def test_a_run_that_was_broken_off_ends_with_the_same_bytes(tmp_path, monkeypatc
             toy_sampler(),
             recipe=recipe(),
             fabric=Fabric(accelerator="cpu"),
-            checkpoint=tmp_path / "broken",
+            checkpoint=Checkpoint(tmp_path / "broken"),
             on_point=break_off,
         )
     assert Checkpoint(tmp_path / "broken").load()["iteration"] == stop

@@ -41,13 +41,15 @@ def training_photos(
     *,
     size: tuple[int, int],
     attributes: Mapping[str, Mapping[str, int]] | None = None,
+    reading: str | None = None,
     threads: int = 2,
 ) -> list[TrainingPhoto]:
     """Read every kept training photo.
 
     portraits: `data/portraits/pfcn`. faces: its faces CSV. labels: a folder of `<id>.png` label codes and the
     `kernel.json` that says how they were made. size: (h, w) of the working copy. attributes: the class of each photo
-    id, by attribute; -1 stands in the photo for a class that is not known.
+    id, by attribute; -1 stands in the photo for a class that is not known. reading: of eq. (1), in place of the one in
+    `kernel.json`.
     Raises InputError when no photo is there, or none that has a class of some attribute.
     """
     attributes = attributes or {}
@@ -65,7 +67,7 @@ def training_photos(
     def read(row: PhotoRow) -> TrainingPhoto:
         photo = working_photo(read_photo(portraits / row.image), affines[row.id], size)
         codes = cv2.imread(str(labels / f"{row.id}.png"), cv2.IMREAD_UNCHANGED)
-        soft = working_labels(codes, photo.image.shape[:2], width=kernel["width"], reading=kernel["reading"])
+        soft = working_labels(codes, photo.image.shape[:2], width=kernel["width"], reading=reading or kernel["reading"])
         classes = np.array([attribute.get(row.id, -1) for attribute in attributes.values()], np.int64)
         return TrainingPhoto(id=row.id, photo=photo, labels=soft, attributes=classes)
 

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from bsn.models.dropout import Dropout
+
 PAPER_NEURONS, PAPER_BASE_WIDTH = 1024, 64
 
 
@@ -15,17 +17,17 @@ class AttributeBranch(nn.Module):
     forward: (N, channels, h, w) -> (N, attributes, 2).
     """
 
-    def __init__(self, channels: int, *, attributes: int, base_width: int, dropout: float = 0.5) -> None:
+    def __init__(self, channels: int, *, attributes: int, base_width: int) -> None:
         super().__init__()
         neurons = PAPER_NEURONS * base_width // PAPER_BASE_WIDTH
         self.classifiers = nn.ModuleList(
             nn.Sequential(
                 nn.Linear(channels, neurons),
                 nn.ReLU(inplace=True),
-                nn.Dropout(dropout),
+                Dropout(neurons),
                 nn.Linear(neurons, neurons),
                 nn.ReLU(inplace=True),
-                nn.Dropout(dropout),
+                Dropout(neurons),
                 nn.Linear(neurons, 2),
             )
             for _ in range(attributes)

@@ -2,6 +2,8 @@
 
 from torch import Tensor, nn
 
+from bsn.models.batch_norm import BatchNorm2d
+from bsn.models.dropout import Dropout
 from bsn.models.output import Output, upsample
 
 VGG16_BLOCKS = (
@@ -33,8 +35,8 @@ class FCN8s(nn.Module):
             # Ceil mode, as in Caffe: a photo whose sides are no multiple of 32 loses no border.
             self.blocks.append(nn.Sequential(*layers, nn.MaxPool2d(2, 2, ceil_mode=True)))
         neurons = PAPER_FC * base_width // PAPER_BASE_WIDTH
-        self.fc6 = nn.Sequential(*_convolution(inputs, neurons, 7, batch_norm), nn.Dropout2d(0.5))
-        self.fc7 = nn.Sequential(*_convolution(neurons, neurons, 1, batch_norm), nn.Dropout2d(0.5))
+        self.fc6 = nn.Sequential(*_convolution(inputs, neurons, 7, batch_norm), Dropout(neurons))
+        self.fc7 = nn.Sequential(*_convolution(neurons, neurons, 1, batch_norm), Dropout(neurons))
         self.score_pool3 = nn.Conv2d(4 * base_width, classes, 1)
         self.score_pool4 = nn.Conv2d(8 * base_width, classes, 1)
         self.score_fc7 = nn.Conv2d(neurons, classes, 1)
@@ -63,4 +65,4 @@ class FCN8s(nn.Module):
 def _convolution(inputs: int, outputs: int, kernel: int, batch_norm: bool) -> list[nn.Module]:
     conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=not batch_norm)
     nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
-    return [conv, *([nn.BatchNorm2d(outputs)] if batch_norm else []), nn.ReLU(inplace=True)]
+    return [conv, *([BatchNorm2d(outputs)] if batch_norm else []), nn.ReLU(inplace=True)]

@@ -36,7 +36,7 @@ def sampler(*, photos=5, crop=(16, 12), augmentation=None, kernel=None, seed=3, 
 
 
 def test_a_patch_depends_on_seed_iteration_and_slot_alone():
-    rich = Augmentation(scale=(0.8, 1.3), rotation=20, gamma=(0.7, 1.4))
+    rich = Augmentation(scale=(0.8, 1.3), rotation=(-20, 20), gamma=(0.7, 1.4))
     one, other = sampler(augmentation=rich), sampler(augmentation=rich)
     other.load(0)
     other.load(9)
@@ -86,7 +86,7 @@ def test_what_lies_outside_of_the_photo_has_no_label():
 
 
 def test_resampled_labels_sum_to_one_again_or_are_ignored():
-    rich = sampler(augmentation=Augmentation(scale=(0.6, 0.6), rotation=25), crop=(40, 30)).patch(2, 1)["labels"]
+    rich = sampler(augmentation=Augmentation(scale=(0.6, 0.6), rotation=(-25, 25)), crop=(40, 30)).patch(2, 1)["labels"]
     assert rich.dtype == np.float32
     total = rich.sum(axis=0)
     assert total[total > 0] == pytest.approx(1, abs=1e-6)

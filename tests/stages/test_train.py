@@ -5,9 +5,9 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 
-from bsn import training
+from bsn import fitting
 from bsn.alignment import FRAME
-from stages import params, train
+from stages import fitting as stage, params, train
 from tests.test_training import toy_sampler
 
 
@@ -34,14 +34,14 @@ def folder_of(monkeypatch, tmp_path):
         for name in ("uniform", "global"):
             np.save(f"data/weights/{name}.npy", np.full(FRAME, weight, np.float32))
         monkeypatch.setattr(train, "load", lambda: params.check(tree["params"], tree["profile"]))
-        monkeypatch.setattr(train, "training_photos", lambda *_, **__: photos or toy_sampler().photos)
+        monkeypatch.setattr(stage, "training_photos", lambda *_, **__: photos or toy_sampler().photos)
         found = []
 
         def stop(*_, checkpoint, **__):
-            found.append(checkpoint)
+            found.append(checkpoint.folder)
             raise Stopped
 
-        monkeypatch.setattr(training, "train", stop)
+        monkeypatch.setattr(fitting, "train", stop)
         with pytest.raises(Stopped):
             train.train(method)
         return found[0]
@@ -88,7 +88,8 @@ CHANGES = {
     f"{NETWORK}freeze_batch_norm": True,
     f"{NETWORK}augmentation__flip": 0.4,
     f"{NETWORK}augmentation__scale": [0.9, 1.0],
-    f"{NETWORK}augmentation__rotation": 1,
+    f"{NETWORK}augmentation__rotation": [0, 1],
+    f"{NETWORK}augmentation__draw": "one",
     f"{NETWORK}augmentation__gamma": [1.0, 1.1],
 }
 

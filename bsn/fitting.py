@@ -1,0 +1,80 @@
+"""One network from its first weights to its model folder."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from lightning_fabric import Fabric
+from safetensors.torch import save_file
+
+import bsn
+from bsn.checkpoints import Checkpoint, fingerprint
+from bsn.data.samples import PatchSampler
+from bsn.models import build
+from bsn.training import CurvePoint, Recipe, train
+
+# What a step computes: a run that was broken off does not go on with other code.
+CODE = (
+    "batches.py",
+    "criterion.py",
+    "data/samples.py",
+    "inputs.py",
+    "kernels.py",
+    "losses.py",
+    "models",
+    "training.py",
+)
+
+
+def fit(
+    folder: Path,
+    sampler: PatchSampler,
+    *,
+    description: dict[str, Any],
+    recipe: Recipe,
+    seed: int,
+    fabric: Fabric,
+    checkpoints: Path,
+    workers: int = 0,
+    on_point: Callable[[CurvePoint], None] = lambda point: None,
+) -> None:
+    """Train a network and write `folder`: weights.safetensors, model.json that builds it again, curves.csv.
+
+    description: `network` and its `options` for `bsn.models.build`, the working `size`, the names of its `attributes`.
+    seed: of the first weights; the sampler has its own. checkpoints: the folder that holds those of all runs.
+    With several processes the first one writes.
+    """
+    torch.manual_seed(seed)
+    model = build(description["network"], **description["options"])
+    settings = {**description, **sampler.settings(), "recipe": asdict(recipe), "precision": _precision(fabric)}
+    first_weights = (value.numpy() for value in model.state_dict().values())
+    checkpoint = Checkpoint(checkpoints / fingerprint(settings, [*sampler.arrays(), *first_weights], code=_code()))
+    if fabric.device.type == "cuda":
+        model = model.to(memory_format=torch.channels_last)
+    curves = train(
+        model, sampler, recipe=recipe, fabric=fabric, checkpoint=checkpoint, workers=workers, on_point=on_point
+    )
+    if fabric.is_global_zero:
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = {key: value.contiguous() for key, value in model.cpu().state_dict().items()}
+        save_file(weights, folder / "weights.safetensors")
+        (folder / "model.json").write_text(json.dumps(description, indent=1) + "\n")
+        pd.DataFrame([asdict(point) for point in curves]).to_csv(folder / "curves.csv", index=False)
+        checkpoint.clear()
+
+
+def _precision(fabric: Fabric) -> str:
+    return fabric.strategy.precision.precision
+
+
+def _code() -> list[Path]:
+    package = Path(bsn.__file__).parent
+    return sorted(file for name in CODE for file in _files(package / name))
+
+
+def _files(path: Path) -> list[Path]:
+    return list(path.glob("*.py")) if path.is_dir() else [path]

@@ -1,0 +1,30 @@
+"""Batch normalisation over all processes of a training run."""
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.distributed.nn.functional import all_reduce
+
+
+class BatchNorm2d(nn.BatchNorm2d):
+    """nn.BatchNorm2d whose statistics in training are those of the joint batch, however it is split.
+
+    torch's own SyncBatchNorm does that on a GPU only. With one process, and in evaluation mode, it is nn.BatchNorm2d.
+
+    forward: (N, channels, h, w) -> the same shape and dtype.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not (self.training and distributed.is_initialized() and distributed.get_world_size() > 1):
+            return super().forward(x)
+        values = x.to(torch.promote_types(x.dtype, torch.float32))
+        count = values.new_tensor([values.numel() / values.shape[1]])
+        sums = all_reduce(torch.cat([values.sum(dim=(0, 2, 3)), count]))
+        total, mean = sums[-1].detach(), (sums[:-1] / sums[-1].detach())[:, None, None]
+        # A second look, because the mean of squares minus the square of the mean loses what both have in common.
+        variance = all_reduce((values - mean).square().sum(dim=(0, 2, 3))) / total
+        with torch.no_grad():
+            self.num_batches_tracked += 1
+            self.running_mean.lerp_(mean.flatten().to(self.running_mean.dtype), self.momentum)
+            self.running_var.lerp_((variance * total / (total - 1)).to(self.running_var.dtype), self.momentum)
+        scale = (self.weight * (variance + self.eps).rsqrt())[:, None, None]
+        return ((values - mean) * scale + self.bias[:, None, None]).to(x.dtype)

@@ -1,0 +1,111 @@
+"""From the words of params.yaml to a trained network: what the stages that train have in common."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bsn.data.samples import Augmentation, PatchSampler
+from bsn.data.training_set import attribute_classes, training_photos
+from stages.params import DeepLab, Method, Network, Params
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+    from bsn.training import CurvePoint, Recipe
+
+DATA, CHECKPOINTS = Path("data"), Path("checkpoints")
+
+
+def launch() -> "Fabric":
+    """The processes that train: every GPU of this machine, or this processor, or what `torchrun` has started."""
+    import torch
+    from lightning_fabric import Fabric
+
+    local, world = (int(os.environ.get(name, 0)) for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"))
+    fabric = Fabric(
+        accelerator="auto",
+        devices=local or "auto",
+        num_nodes=world // local if local else 1,
+        precision="bf16-mixed" if torch.cuda.is_available() else "32-true",
+    )
+    fabric.launch()
+    return fabric
+
+
+def fit_method(
+    params: Params,
+    method: Method,
+    folder: Path,
+    *,
+    fabric: "Fabric",
+    kernel: np.ndarray | None = None,
+    reading: str | None = None,
+    on_point: Callable[["CurvePoint"], None] = lambda point: None,
+) -> None:
+    """Train a method of params.yaml and write its model folder.
+
+    kernel: (800, 600) float32, in place of the global kernel that the method names; reading: of eq. (1), in place of
+    the one that its labels were made for.
+    """
+    from bsn.fitting import fit
+
+    network: Network = getattr(params.networks, method.network)
+    attributes = attribute_classes(DATA / "attributes" / f"{method.attribute}.csv")
+    photos = training_photos(
+        DATA / "portraits/pfcn",
+        DATA / "faces/pfcn.csv",
+        DATA / "labels" / method.labels,
+        size=tuple(network.size),
+        attributes=attributes,
+        reading=reading,
+    )
+    sampler = PatchSampler(
+        photos,
+        crop=tuple(network.crop),
+        batch=network.batch,
+        seed=params.seed,
+        augmentation=Augmentation(**network.augmentation.model_dump()),
+        aligned_mean_mask=np.load(DATA / "mean_mask/aligned.npy"),
+        kernel=np.load(DATA / "weights" / f"{method.weight}.npy") if kernel is None else kernel,
+    )
+    fit(
+        folder,
+        sampler,
+        description={
+            "network": method.network,
+            "options": _options(method, network, attributes=len(attributes)),
+            "size": network.size,
+            "attributes": list(attributes),
+        },
+        recipe=_recipe(method, network),
+        seed=params.seed,
+        fabric=fabric,
+        checkpoints=CHECKPOINTS,
+        workers=network.workers,
+        on_point=on_point,
+    )
+
+
+def _options(method: Method, network: Network, *, attributes: int) -> dict[str, Any]:
+    """What `bsn.models.build` needs to build the method's network again."""
+    options = {"classes": 3 if method.labels == "soft" else 2, "base_width": network.base_width}
+    if isinstance(network, DeepLab):
+        return {**options, "depth": network.depth, "scales": network.scales, "attributes": attributes}
+    return {**options, "batch_norm": network.batch_norm}
+
+
+def _recipe(method: Method, network: Network) -> "Recipe":
+    from bsn.training import Phase, Recipe
+
+    return Recipe(
+        phases=[Phase(**phase.model_dump()) for phase in network.phases],
+        optimizer=network.optimizer,
+        momentum=network.momentum,
+        weight_decay=network.weight_decay,
+        freeze_batch_norm=network.freeze_batch_norm,
+        new_layers=network.new_layers,
+        combination=method.combination,
+    )
