@@ -95,12 +95,12 @@ def losses(output: Output, batch: dict[str, Tensor], *, combination: str) -> tup
         boundary_sensitive_loss(upsample(logits, size), wanted, batch["kernel"], combination=combination)
         for logits in (output.fused, *output.branches)
     )
-    if output.attributes is None or (batch["attributes"] < 0).all():
+    if output.attributes is None:
         return segmentation, segmentation.new_zeros(())
-    attribute = functional.cross_entropy(
-        output.attributes.flatten(0, 1), batch["attributes"].flatten(), ignore_index=-1
+    summed = functional.cross_entropy(
+        output.attributes.flatten(0, 1), batch["attributes"].flatten(), ignore_index=-1, reduction="sum"
     )
-    return segmentation, attribute
+    return segmentation, summed / (batch["attributes"] >= 0).sum().clamp(min=1)
 
 
 def train(
