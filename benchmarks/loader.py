@@ -8,7 +8,7 @@ cores, in float32, with the profile's DeepLabv2, three classes, the attribute br
 of the rounds; the ratio by round shows how steady that is.
 
 The paper's network on a CPU takes many seconds a patch: it gets one patch a round, and two rounds. Its loader has to
-keep up with a GPU, so the patches/s that an H200 would eat at the project's goal are named beside it.
+keep up with a GPU, so the patches/s that an H200 would eat at the project's goal are named below the table.
 """
 
 import time
@@ -151,8 +151,7 @@ def main() -> None:
                 flush=True,
             )
     wanted = network("paper").batch * UPDATES / GOAL_MINUTES / 60
-    print(f"\nAt the goal of {UPDATES} updates in {GOAL_MINUTES} min the paper's profile eats {wanted:.0f} patches/s,")
-    print(f"which its {network('paper').workers} loader processes make together.")
+    print(f"\nAt {UPDATES} updates in {GOAL_MINUTES} min the paper's profile eats {wanted:.0f} patches/s")
 
 
 if __name__ == "__main__":
