@@ -54,6 +54,7 @@ def fit(
     first_weights = (value.numpy() for value in model.state_dict().values())
     checkpoint = Checkpoint(checkpoints / fingerprint(settings, [*sampler.arrays(), *first_weights], code=_code()))
     if fabric.device.type == "cuda":
+        torch.backends.cudnn.benchmark = True
         model = model.to(memory_format=torch.channels_last)
     curves = train(
         model, sampler, recipe=recipe, fabric=fabric, checkpoint=checkpoint, workers=workers, on_point=on_point

@@ -86,6 +86,8 @@ def prior_channels(
 
 def network_input(image: Tensor, prior: Tensor) -> Tensor:
     """The six channels. image: (N, 3, h, w) uint8 RGB; prior: (N, 3, h, w) float32. Returns (N, 6, h, w) float32."""
-    mean = torch.tensor(MEAN, device=image.device).view(3, 1, 1)
-    std = torch.tensor(STD, device=image.device).view(3, 1, 1)
-    return torch.cat([(image.float() / 255 - mean) / std, prior], dim=1)
+    # Plain numbers: tensors made here would have a GPU wait for the processor at every step.
+    photo = [
+        (image[:, c : c + 1].float() / 255 - mean) / std for c, (mean, std) in enumerate(zip(MEAN, STD, strict=True))
+    ]
+    return torch.cat([*photo, prior], dim=1)

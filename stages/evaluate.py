@@ -1,7 +1,6 @@
 """One method on every test set -> metrics/<method>.json, metrics/photos/<method>.csv, data/predictions/<method>/."""
 
 import json
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,11 @@ import pandas as pd
 from tqdm import tqdm
 
 from bsn.checkpoints import file_fingerprint
-from bsn.data.photos import read_photo
 from bsn.data.sources import SETS, absence
-from bsn.data.tables import read_faces, read_index
-from bsn.disk import write_png
+from bsn.data.tables import PhotoRow, read_faces, read_index
 from bsn.errors import InputError
 from bsn.metrics import evaluate_photo, summarise
-from bsn.prediction import Method, load_method
+from bsn.prediction import Method, PhotoFile, load_method, predict_files
 from stages.params import load
 from stages.runner import run_stage
 from stages.tracking import track
@@ -34,7 +31,7 @@ def evaluate(name: str) -> None:
     if not folder.is_dir():
         raise InputError(f"method = {name!r} has no folder {folder}; train it with: dvc repro train@{name}")
     method = load_method(folder, aligned_mean_mask=np.load(DATA / "mean_mask/aligned.npy"))
-    photos = pd.concat([_evaluate_set(name, set_name, method) for set_name in SETS], ignore_index=True)
+    photos = _evaluate(name, method)
     if photos.empty:
         raise InputError(f"there is no test photo in {DATA / 'portraits'}; look at the reasons in its index.csv files")
     (METRICS / "photos").mkdir(parents=True, exist_ok=True)
@@ -56,27 +53,41 @@ def evaluate(name: str) -> None:
             run.artifact(example, "examples")
 
 
-def _evaluate_set(name: str, set_name: str, method: Method) -> pd.DataFrame:
-    """Predict every test photo of a set and measure it; the measuring runs beside the next prediction."""
-    source, out = DATA / "portraits" / set_name, DATA / "predictions" / name / set_name
-    out.mkdir(parents=True, exist_ok=True)
-    faces = read_faces(DATA / "faces" / f"{set_name}.csv")
-    rows = [row for row in read_index(source / "index.csv") if row.kept and row.split == "test"]
+def _evaluate(name: str, method: Method) -> pd.DataFrame:
+    """Predict every test photo of every set and measure it; the measuring runs beside the next predictions."""
+    found = [(set_name, row) for set_name in SETS for row in _test_rows(set_name)]
+    affines = {set_name: read_faces(DATA / "faces" / f"{set_name}.csv") for set_name in SETS}
+    files = [
+        PhotoFile(
+            photo=DATA / "portraits" / set_name / row.image,
+            affine=affines[set_name][row.id].affine,
+            mask=DATA / "predictions" / name / set_name / f"{row.id}.png",
+        )
+        for set_name, row in found
+    ]
+    for set_name in SETS:
+        (DATA / "predictions" / name / set_name).mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(1) as pool:
-        pending = []
-        for row in tqdm(rows, desc=f"{name} on {set_name}", unit=" photos"):
-            photo = read_photo(source / row.image)
-            started = time.perf_counter()
-            mask = method(photo, faces[row.id].affine)
-            seconds = time.perf_counter() - started
-            write_png(out / f"{row.id}.png", mask * 255)
-            target = cv2.imread(str(source / row.mask), cv2.IMREAD_UNCHANGED)
-            pending.append((row.id, seconds, pool.submit(evaluate_photo, mask, target)))
+        times, pending = [], []
+        predicted = tqdm(predict_files(files, method=method), total=len(files), desc=name, unit=" photos")
+        for (set_name, row), file, seconds in zip(found, files, predicted, strict=True):
+            times.append(seconds)
+            pending.append(pool.submit(_measure, file.mask, DATA / "portraits" / set_name / row.mask))
         measured = [
-            {"set": set_name, "id": photo_id, **future.result(), "seconds": seconds}
-            for photo_id, seconds, future in pending
+            {"set": set_name, "id": row.id, **future.result(), "seconds": seconds}
+            for (set_name, row), seconds, future in zip(found, times, pending, strict=True)
         ]
     return pd.DataFrame(measured)
+
+
+def _test_rows(set_name: str) -> list[PhotoRow]:
+    rows = read_index(DATA / "portraits" / set_name / "index.csv")
+    return [row for row in rows if row.kept and row.split == "test"]
+
+
+def _measure(mask: Path, target: Path) -> dict[str, float]:
+    predicted, wanted = (cv2.imread(str(file), cv2.IMREAD_UNCHANGED) for file in (mask, target))
+    return evaluate_photo(predicted // 255, wanted)
 
 
 def _flat(sets: dict[str, Any]) -> list[tuple[str, float]]:

@@ -1,15 +1,19 @@
 import json
+import os
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from bsn import prediction
 from bsn.alignment import FRAME
 from bsn.models import build
 from bsn.models.output import Output
-from bsn.prediction import GraphCut, MeanMask, Segmenter, load_method
+from bsn.prediction import GraphCut, MeanMask, PhotoFile, Segmenter, load_method, predict_files
 
 IDENTITY = np.array([[1.0, 0, 0], [0, 1, 0]])
 LOWER_HALF = np.zeros(FRAME, np.float32)
@@ -22,6 +26,61 @@ class Brightness(nn.Module):
     def forward(self, x):
         red = nn.functional.avg_pool2d(x[:, :1], 8)
         return Output(torch.cat([red, torch.zeros_like(red)], dim=1))
+
+
+class Signature:
+    """A method that leaves its process's number in a folder, and an empty mask."""
+
+    parameters = 0
+
+    def __init__(self, folder, *, spreads):
+        self.folder = Path(folder)
+        self.spreads = spreads
+
+    def __call__(self, photo, affine):
+        (self.folder / str(os.getpid())).touch()
+        return np.zeros(photo.shape[:2], np.uint8)
+
+
+def photo_files(folder, count=5):
+    """Photos of noise, the face of each other one a bit lower, and none in those between."""
+    draw = np.random.default_rng(0)
+    files = []
+    for number in range(count):
+        photo = draw.integers(0, 255, (160, 120, 3), dtype=np.uint8)
+        cv2.imwrite(str(folder / f"{number}.png"), photo)
+        affine = None if number % 2 else np.array([[5.0, 0, 0], [0, 5, -40 * number]])
+        files.append(PhotoFile(photo=folder / f"{number}.png", affine=affine, mask=folder / f"{number}_mask.png"))
+    return files
+
+
+def predicted(files, cores, monkeypatch, method):
+    monkeypatch.setattr(prediction, "cores", lambda: cores)
+    seconds = list(predict_files(files, method=method))
+    return seconds, [file.mask.read_bytes() for file in files]
+
+
+def test_graph_cut_writes_the_same_bytes_by_one_and_by_several_processes(tmp_path, monkeypatch):
+    files = photo_files(tmp_path)
+    cut = GraphCut(aligned_mean_mask=LOWER_HALF, smoothness=4, contrast=1, height=80)
+    seconds, by_one = predicted(files, 1, monkeypatch, cut)
+    by_three = predicted(files, 3, monkeypatch, cut)[1]
+    assert by_one == by_three
+    # A face at three heights; without one the mask is where the first face has it.
+    assert len(set(by_one)) == 3
+    assert len(seconds) == len(files)
+    assert min(seconds) > 0
+    for file in files:
+        expected = cut(cv2.imread(str(file.photo))[:, :, ::-1], file.affine) * 255
+        assert (cv2.imread(str(file.mask), cv2.IMREAD_UNCHANGED) == expected).all()
+
+
+@pytest.mark.parametrize("spreads", [True, False])
+def test_only_a_method_that_spreads_leaves_this_process(tmp_path, monkeypatch, spreads):
+    (tmp_path / "processes").mkdir()
+    predicted(photo_files(tmp_path), 2, monkeypatch, Signature(tmp_path / "processes", spreads=spreads))
+    used = {int(file.name) for file in (tmp_path / "processes").iterdir()}
+    assert (os.getpid() in used) is not spreads
 
 
 def test_the_mask_has_the_photos_own_size_whatever_the_working_size():

@@ -28,3 +28,10 @@ class BatchNorm2d(nn.BatchNorm2d):
             self.running_var.lerp_((variance * total / (total - 1)).to(self.running_var.dtype), self.momentum)
         scale = (self.weight * (variance + self.eps).rsqrt())[:, None, None]
         return ((values - mean) * scale + self.bias[:, None, None]).to(x.dtype)
+
+
+def freeze_batch_norm(model: nn.Module) -> None:
+    """Make every batch norm a fixed scale and shift, as when fine-tuning from pre-trained weights."""
+    for module in model.modules():
+        if isinstance(module, BatchNorm2d):
+            module.eval().requires_grad_(False)

@@ -7,7 +7,8 @@ import pytest
 
 from bsn import fitting
 from bsn.alignment import FRAME
-from stages import fitting as stage, params, train
+from stages import fitting as stage
+from stages import params, train
 from tests.test_training import toy_sampler
 
 

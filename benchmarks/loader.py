@@ -1,0 +1,158 @@
+"""Patches that the loader makes beside patches that a training step eats: the loader should make ten times as many.
+
+    python -m benchmarks.loader
+
+The loader is bsn.data.samples.PatchSampler on one core, over made-up photos in memory at a profile's working size: as
+crops and flips alone, and with scale, rotation and gamma as in profiles/lite.yaml. The step is benchmarks.step on two
+cores, in float32, with the profile's DeepLabv2, three classes, the attribute branch. Both take turns, each at its best
+of the rounds; the ratio by round shows how steady that is.
+
+The paper's network on a CPU takes many seconds a patch: it gets one patch a round, and two rounds. Its loader has to
+keep up with a GPU, so the patches/s that an H200 would eat at the project's goal are named below the table.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+
+from benchmarks.gpu import GOAL_MINUTES, UPDATES
+from benchmarks.step import Step, made_up_batch
+from bsn.alignment import FRAME
+from bsn.data.samples import Augmentation, PatchSampler, TrainingPhoto
+from bsn.inputs import WorkingPhoto, scaling
+from bsn.models import build
+from stages.params import PARAMS_FILE, PROFILES_FOLDER, DeepLab, check, read_yaml
+
+CORES, GOAL, PHOTOS = 2, 10, 32
+LOADER_SECONDS = 0.5  # of work in a round
+ATTRIBUTES = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rounds:
+    """How long a profile is looked at."""
+
+    rounds: int
+    warm_up: int
+    steps: int
+    batch: int | None = None  # in place of the profile's
+
+
+ROUNDS = {
+    "sketch": Rounds(rounds=5, warm_up=3, steps=8),
+    "lite": Rounds(rounds=5, warm_up=3, steps=8),
+    "paper": Rounds(rounds=2, warm_up=1, steps=1, batch=1),
+}
+
+
+def network(profile: str) -> DeepLab:
+    """DeepLabv2's section of profiles/<profile>.yaml."""
+    raw = {**read_yaml(PARAMS_FILE), "profile": profile}
+    return check(raw, read_yaml(PROFILES_FOLDER / f"{profile}.yaml")).networks.deeplab
+
+
+def made_up_photos(size: tuple[int, int]) -> list[TrainingPhoto]:
+    """Smooth noise of a photo's size with soft labels, each with a face."""
+    draw = np.random.default_rng(0)
+    to_frame = scaling(size, FRAME)
+    photos = []
+    for number in range(PHOTOS):
+        image = cv2.resize(draw.integers(0, 256, (20, 15, 3), dtype=np.uint8), size[::-1])
+        labels = cv2.resize(draw.random((20, 15, 3), dtype=np.float32), size[::-1])
+        labels /= labels.sum(axis=2, keepdims=True)
+        photo = WorkingPhoto(image=image, to_frame=to_frame)
+        classes = np.array([number % 2] * ATTRIBUTES, np.int64)
+        photos.append(TrainingPhoto(id=str(number), photo=photo, labels=labels.astype(np.float16), attributes=classes))
+    return photos
+
+
+def sampler(profile: DeepLab, photos: list[TrainingPhoto], augmentation: Augmentation) -> PatchSampler:
+    """As stages.train makes it."""
+    return PatchSampler(
+        photos,
+        crop=tuple(profile.crop),
+        batch=profile.batch,
+        seed=1,
+        augmentation=augmentation,
+        aligned_mean_mask=np.random.default_rng(0).random(FRAME, dtype=np.float32),
+        kernel=np.random.default_rng(1).random(FRAME, dtype=np.float32),
+    )
+
+
+def training_step(profile: DeepLab, batch: int) -> Step:
+    """As stages.train has it on a CPU."""
+    options = {"depth": profile.depth, "base_width": profile.base_width, "scales": profile.scales}
+    torch.manual_seed(0)
+    return Step(
+        build("deeplab", classes=3, attributes=ATTRIBUTES, **options).train(),
+        made_up_batch(batch, tuple(profile.crop), attributes=ATTRIBUTES),
+        optimizer=profile.optimizer,
+        new_layers=profile.new_layers,
+        weight_decay=profile.weight_decay,
+        mixed=False,
+    )
+
+
+def patches_made(loader: PatchSampler) -> float:
+    """A second, by whole batches."""
+    started, iteration = time.perf_counter(), 0
+    while iteration == 0 or time.perf_counter() - started < LOADER_SECONDS:
+        loader.load(iteration)
+        iteration += 1
+    return iteration * loader.batch / (time.perf_counter() - started)
+
+
+def patches_eaten(step: Step, batch: int, steps: int) -> float:
+    """A second."""
+    started = time.perf_counter()
+    for _ in range(steps):
+        step(1e-4)
+    return steps * batch / (time.perf_counter() - started)
+
+
+def interleaved(calls: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """What each call says in each round."""
+    said: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(rounds):
+        for name, call in calls.items():
+            said[name].append(call())
+    return said
+
+
+def main() -> None:
+    """Print the table."""
+    cv2.setNumThreads(1)
+    torch.set_num_threads(CORES)
+    augmentations = {
+        "crop, flip": Augmentation(flip=0.5),
+        "crop, flip, scale, rotation, gamma": Augmentation(**network("lite").augmentation.model_dump()),
+    }
+    print(f"| profile | crop | augmentation | loader, patches/s | step, patches/s | ratio (goal {GOAL}) | by round |")
+    print("|---|---|---|---|---|---|---|")
+    for name, plan in ROUNDS.items():
+        profile = network(name)
+        photos, batch = made_up_photos(tuple(profile.size)), plan.batch or profile.batch
+        step = training_step(profile, batch)
+        patches_eaten(step, batch, plan.warm_up)
+        loaders = {words: sampler(profile, photos, augmentation) for words, augmentation in augmentations.items()}
+        calls = {words: lambda loader=loader: patches_made(loader) for words, loader in loaders.items()}
+        calls["step"] = lambda step=step, batch=batch, plan=plan: patches_eaten(step, batch, plan.steps)
+        said = interleaved(calls, plan.rounds)
+        eaten = said.pop("step")
+        for words, made in said.items():
+            ratios = ", ".join(f"{one / other:.1f}" for one, other in zip(made, eaten, strict=True))
+            print(
+                f"| {name} | {profile.crop[0]}x{profile.crop[1]} | {words} | {max(made):.0f} | {max(eaten):.3g} "
+                f"| {max(made) / max(eaten):.1f} x | {ratios} |",
+                flush=True,
+            )
+    wanted = network("paper").batch * UPDATES / GOAL_MINUTES / 60
+    print(f"\nAt {UPDATES} updates in {GOAL_MINUTES} min the paper's profile eats {wanted:.0f} patches/s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""One training step of a network, as bsn.training makes it, by itself: what benchmarks.loader and benchmarks.gpu time.
+
+Forward, the losses of every branch, backward, and the optimizer at the rate of the moment. The batch lies in fixed
+tensors of the device, into which each step copies its own, as a CUDA graph needs it.
+"""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor, nn
+
+from bsn.criterion import losses
+from bsn.inputs import network_input
+from bsn.models.dropout import draw_dropout
+from bsn.models.output import Output
+
+MOMENTUM = 0.9
+WARM_UP = 3  # steps before a capture: cuDNN chooses its algorithms, the optimizer makes its buffers
+
+
+def made_up_batch(batch: int, crop: tuple[int, int], *, attributes: int, seed: int = 0) -> dict[str, Tensor]:
+    """Noise in the shapes and dtypes of `PatchSampler.load`, on the CPU; the soft labels sum to one."""
+    draw = torch.Generator().manual_seed(seed)
+    labels = torch.rand(batch, 3, *crop, generator=draw)
+    return {
+        "image": torch.randint(0, 256, (batch, 3, *crop), generator=draw, dtype=torch.uint8),
+        "prior": torch.rand(batch, 3, *crop, generator=draw),
+        "labels": labels / labels.sum(dim=1, keepdim=True),
+        "kernel": 0.9 + 0.1 * torch.rand(batch, *crop, generator=draw),
+        "attributes": torch.randint(0, 2, (batch, attributes), generator=draw),
+    }
+
+
+class Step:
+    """Calls change the model's weights, one update each.
+
+    model: on its device, in its mode. optimizer: "sgd" or "adamw". new_layers, weight_decay: as in a profile. host: a
+    batch as `made_up_batch` gives it. mixed: bf16 autocast around the network, as Fabric's "bf16-mixed" has it, and
+    channels last. compiled: the network and its losses go through torch.compile.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        host: dict[str, Tensor],
+        *,
+        optimizer: str,
+        new_layers: float,
+        weight_decay: float,
+        mixed: bool,
+        compiled: bool = False,
+    ) -> None:
+        self.device = next(model.parameters()).device
+        self.mixed = mixed
+        # Pinned, so that a GPU fetches the next batch while it still computes.
+        self.host = {key: value.pin_memory() if self.device.type == "cuda" else value for key, value in host.items()}
+        self.batch = {key: value.to(self.device) for key, value in host.items()}
+        # Once: a graph would keep the first draw whatever came after it.
+        draw_dropout(model, range(len(host["image"])), self.device)
+        self.optimizer = self._optimizer(model.parameter_groups(new_layers=new_layers), optimizer, weight_decay)
+        if mixed:
+            model.to(memory_format=torch.channels_last)
+        # Compiled for the very shape of this batch.
+        self.loss = torch.compile(_Loss(model), dynamic=False) if compiled else _Loss(model)
+        self.run: Callable[[], object] = self.update
+
+    def __call__(self, rate: float) -> None:
+        """Copy the batch in, set the learning rate, update the weights. Does not wait for a GPU."""
+        for key, value in self.batch.items():
+            value.copy_(self.host[key], non_blocking=True)
+        for group in self.optimizer.param_groups:
+            group["lr"].fill_(rate * group["multiplier"])
+        self.run()
+
+    def update(self) -> None:
+        """One update from the tensors in place; no operation of it waits for the device."""
+        self.optimizer.zero_grad(set_to_none=True)
+        self.forward().backward()
+        self.optimizer.step()
+
+    def forward(self) -> Tensor:
+        """The loss of the batch in place."""
+        return self.loss(self.batch, self.mixed)
+
+    def capture(self) -> None:
+        """From now on a call replays this step as one CUDA graph. Raises RuntimeError where that can't be done."""
+        if self.device.type != "cuda":
+            raise RuntimeError("a CUDA graph needs a GPU")
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(WARM_UP):
+                self.update()
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        # The gradients of the warm-up go first, so that those of the graph are made in its own memory.
+        self.optimizer.zero_grad(set_to_none=True)
+        with torch.cuda.graph(graph):
+            self.update()
+        self.run = graph.replay
+
+    def _optimizer(self, groups: list[dict], name: str, weight_decay: float) -> torch.optim.Optimizer:
+        # The rate is a tensor and the kernel the fused one: any other would write the rate as a number into a graph.
+        for group in groups:
+            group["lr"] = torch.zeros((), device=self.device)
+        if name == "sgd":
+            return torch.optim.SGD(groups, momentum=MOMENTUM, weight_decay=weight_decay, fused=True)
+        return torch.optim.AdamW(
+            groups,
+            betas=(MOMENTUM, 0.999),
+            weight_decay=weight_decay,
+            fused=True,
+            capturable=self.device.type == "cuda",
+        )
+
+
+class _Loss(nn.Module):
+    """The network and its losses, from a batch to a scalar."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: dict[str, Tensor], mixed: bool) -> Tensor:
+        x = network_input(batch["image"], batch["prior"])
+        if mixed:
+            x = x.contiguous(memory_format=torch.channels_last)
+        # The meta device, where operations are only counted, knows no autocast.
+        with torch.autocast(x.device.type, dtype=torch.bfloat16) if mixed else nullcontext():
+            output = self.model(x)
+        fused, branches, attributes = output
+        # The losses are taken in float32, as behind Fabric.
+        attributes = None if attributes is None else attributes.float()
+        output = Output(fused.float(), tuple(branch.float() for branch in branches), attributes)
+        segmentation, attribute = losses(output, batch, combination="product")
+        return segmentation + attribute
