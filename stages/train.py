@@ -12,7 +12,7 @@ from bsn.checkpoints import file_fingerprint, fingerprint
 from bsn.data.samples import Augmentation, PatchSampler
 from bsn.data.training_set import attribute_classes, training_photos
 from bsn.errors import InputError
-from stages.params import DeepLab, Method, Network, Params, load
+from stages.params import DeepLab, FCN8s, Method, Network, Params, load
 from stages.runner import run_stage
 from stages.tracking import track
 
@@ -27,17 +27,18 @@ CURVES = ("loss", "loss_segmentation", "loss_attribute", "lr")
 def train(name: str) -> None:
     import torch
     from lightning_fabric import Fabric
-    from safetensors.torch import save_file
+    from safetensors.torch import load_file, save_file
 
     from bsn import training
     from bsn.models import build
+    from bsn.models.weights import fill
     from bsn.tracking import WEIGHTS_TAG
 
     params = load()
     if name not in params.methods:
         raise InputError(f"method = {name!r} is refused; allowed: {', '.join(params.methods)}")
     method = params.methods[name]
-    network: Network = getattr(params.networks, method.network)
+    network: DeepLab | FCN8s = getattr(params.networks, method.network)
     attributes = attribute_classes(DATA / "attributes" / f"{method.attribute}.csv")
     sampler = _sampler(params, method, network, attributes)
     options = _options(method, network, attributes=len(attributes))
@@ -48,6 +49,8 @@ def train(name: str) -> None:
     fabric.launch()
     torch.manual_seed(params.seed)
     model = build(method.network, **options)
+    pretrained = DATA / "pretrained" / f"{method.network}.safetensors"
+    fill(model, load_file(pretrained))
     recipe = training.Recipe(
         phases=[training.Phase(**phase.model_dump()) for phase in network.phases],
         optimizer=network.optimizer,
@@ -58,7 +61,8 @@ def train(name: str) -> None:
         combination=method.combination,
         workers=network.workers,
     )
-    state = CHECKPOINTS / fingerprint({"recipe": asdict(recipe), **description, **sampler.settings()}, sampler.arrays())
+    settings = {"recipe": asdict(recipe), "pretrained": file_fingerprint(pretrained), **description}
+    state = CHECKPOINTS / fingerprint({**settings, **sampler.settings()}, sampler.arrays())
     with track(params, name) as run:
         curves = training.train(
             model, sampler, recipe=recipe, fabric=fabric, checkpoint=state, on_point=lambda point: _log(run, point)
@@ -91,12 +95,12 @@ def _sampler(params: Params, method: Method, network: Network, attributes: dict[
     )
 
 
-def _options(method: Method, network: Network, *, attributes: int) -> dict[str, Any]:
+def _options(method: Method, network: DeepLab | FCN8s, *, attributes: int) -> dict[str, Any]:
     """What `bsn.models.build` needs to build the method's network again."""
-    options = {"classes": 3 if method.labels == "soft" else 2, "base_width": network.base_width}
+    options = {"classes": 3 if method.labels == "soft" else 2, **network.architecture()}
     if isinstance(network, DeepLab):
-        return {**options, "depth": network.depth, "scales": network.scales, "attributes": attributes}
-    return {**options, "batch_norm": network.batch_norm}
+        return {**options, "scales": network.scales, "attributes": attributes}
+    return options
 
 
 def _log(run: "Run", point: "CurvePoint") -> None:
