@@ -77,9 +77,8 @@ def _published(network: str, source: str, options: Mapping[str, Any]) -> Any:
     elif network == "deeplab" and options["depth"] != 18:
         entry = getattr(models.segmentation, f"DeepLabV3_ResNet{options['depth']}_Weights")
     else:
-        raise InputError(
-            f"there are no {source} weights for {network} of this shape; allowed: deeplab, depth 50 or 101"
-        )
+        shape = f" of depth {options['depth']}" if network == "deeplab" else ""
+        raise InputError(f"there are no {source} weights for {network}{shape}; allowed: deeplab of depth 50 or 101")
     return entry.IMAGENET1K_V1 if source == "imagenet" else entry.COCO_WITH_VOC_LABELS_V1
 
 
@@ -108,9 +107,9 @@ def _read(file: Path) -> dict[str, Tensor]:
             else torch.load(file, weights_only=True, map_location="cpu")
         )
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError):
-        raise InputError(
-            f"{file} is no file of weights; allowed: .safetensors, or a state dict by torch.save"
-        ) from None
+        raise InputError(f"{file} holds no weights; allowed: .safetensors, or a state dict by torch.save") from None
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}; is it whole, and yours to read?") from None
     if not isinstance(tensors, dict) or not all(isinstance(tensor, Tensor) for tensor in tensors.values()):
         raise InputError(f"{file} holds no tensors by name; save the network's state_dict() alone and name that file")
     return tensors
