@@ -24,12 +24,12 @@ def starting_weights(network: str, source: str, **options: Any) -> dict[str, Ten
     """The tensors that `fill` puts into a network, by our names; float32, on the CPU.
 
     network and options: as for `bsn.models.build`: depth, base_width and layout of "deeplab", base_width and batch_norm
-    of "fcn8s". source: "none" gives no tensors; "imagenet" gives
-    torchvision's ResNet-18, 50 or 101 (IMAGENET1K_V1), VGG16 or, with batch_norm, VGG16_BN; "coco_voc" the ResNet-50 or
-    101 of torchvision's DeepLabV3 (COCO_WITH_VOC_LABELS_V1; its head is another network's). These are downloaded, and
-    kept in torch's own cache. Anything else is the path of a safetensors or torch file that holds this project's own
-    `weights.safetensors`, a torchvision ResNet or VGG16 (with or without `backbone.` or `module.` before its names), or
-    a converted Caffe DeepLabv2 (bsn/models/caffe.py).
+    of "fcn8s". source: "none" gives no tensors; "imagenet" gives torchvision's ResNet-18, 50 or 101 (IMAGENET1K_V1),
+    VGG16 or, with batch_norm, VGG16_BN; "coco_voc" the ResNet-50 or 101 of torchvision's DeepLabV3
+    (COCO_WITH_VOC_LABELS_V1; its head is another network's). These are downloaded, and kept in torch's own cache.
+    Anything else is the path of a safetensors or torch file that holds this project's own `weights.safetensors`, a
+    torchvision ResNet or VGG16 (with or without `backbone.` or `module.` before its names), or a converted Caffe
+    DeepLabv2 (bsn/models/caffe.py).
 
     Of three input channels six are made: the weights of position and mean mask start at zero, so that the network
     computes what it did.
