@@ -22,8 +22,9 @@ from itertools import pairwise, product
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.step import Step, freeze_batch_norm, made_up_batch
+from benchmarks.step import Step, made_up_batch
 from bsn.models import build
+from bsn.models.batch_norm import freeze_batch_norm
 
 UPDATES, GOAL_SHARE, GOAL_MINUTES = 40_000, 0.40, 30
 RATE = 2.5e-4  # learning rate of the timed steps, the paper's

@@ -1,7 +1,7 @@
 """One network from its first weights to its model folder."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,13 @@ import pandas as pd
 import torch
 from lightning_fabric import Fabric
 from safetensors.torch import save_file
+from torch import Tensor
 
 import bsn
 from bsn.checkpoints import Checkpoint, fingerprint
 from bsn.data.samples import PatchSampler
 from bsn.models import build
+from bsn.models.weights import fill
 from bsn.training import CurvePoint, Recipe, train
 
 # What a step computes: a run that was broken off does not go on with other code.
@@ -35,6 +37,7 @@ def fit(
     sampler: PatchSampler,
     *,
     description: dict[str, Any],
+    start: Mapping[str, Tensor],
     recipe: Recipe,
     seed: int,
     fabric: Fabric,
@@ -45,11 +48,13 @@ def fit(
     """Train a network and write `folder`: weights.safetensors, model.json that builds it again, curves.csv.
 
     description: `network` and its `options` for `bsn.models.build`, the working `size`, the names of its `attributes`.
-    seed: of the first weights; the sampler has its own. checkpoints: the folder that holds those of all runs.
+    start: of `bsn.models.weights.starting_weights`. seed: of the weights that are not among them; the sampler has its
+    own. checkpoints: the folder that holds those of all runs.
     With several processes the first one writes.
     """
     torch.manual_seed(seed)
     model = build(description["network"], **description["options"])
+    fill(model, start)
     settings = {**description, **sampler.settings(), "recipe": asdict(recipe), "precision": _precision(fabric)}
     first_weights = (value.numpy() for value in model.state_dict().values())
     checkpoint = Checkpoint(checkpoints / fingerprint(settings, [*sampler.arrays(), *first_weights], code=_code()))

@@ -9,7 +9,7 @@ import numpy as np
 
 from bsn.data.samples import Augmentation, PatchSampler
 from bsn.data.training_set import attribute_classes, training_photos
-from stages.params import DeepLab, Method, Network, Params
+from stages.params import DeepLab, FCN8s, Method, Network, Params
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -50,9 +50,11 @@ def fit_method(
     kernel: (800, 600) float32, in place of the global kernel that the method names; reading: of eq. (1), in place of
     the one that its labels were made for.
     """
+    from safetensors.torch import load_file
+
     from bsn.fitting import fit
 
-    network: Network = getattr(params.networks, method.network)
+    network: DeepLab | FCN8s = getattr(params.networks, method.network)
     attributes = attribute_classes(DATA / "attributes" / f"{method.attribute}.csv")
     photos = training_photos(
         DATA / "portraits/pfcn",
@@ -80,6 +82,7 @@ def fit_method(
             "size": network.size,
             "attributes": list(attributes),
         },
+        start=load_file(DATA / "pretrained" / f"{method.network}.safetensors"),
         recipe=_recipe(method, network),
         seed=params.seed,
         fabric=fabric,
@@ -89,12 +92,12 @@ def fit_method(
     )
 
 
-def _options(method: Method, network: Network, *, attributes: int) -> dict[str, Any]:
+def _options(method: Method, network: DeepLab | FCN8s, *, attributes: int) -> dict[str, Any]:
     """What `bsn.models.build` needs to build the method's network again."""
-    options = {"classes": 3 if method.labels == "soft" else 2, "base_width": network.base_width}
+    options = {"classes": 3 if method.labels == "soft" else 2, **network.architecture()}
     if isinstance(network, DeepLab):
-        return {**options, "depth": network.depth, "scales": network.scales, "attributes": attributes}
-    return {**options, "batch_norm": network.batch_norm}
+        return {**options, "scales": network.scales, "attributes": attributes}
+    return options
 
 
 def _recipe(method: Method, network: Network) -> "Recipe":

@@ -141,12 +141,23 @@ class DeepLab(Network):
 
     depth: Annotated[Literal[18, 50, 101], Field(description="18, 50 or 101")]
     scales: Annotated[list[Fraction], Field(min_length=1, description="a list of fractions up to 1")]
+    layout: Annotated[Literal["torchvision", "caffe"], Field(description="torchvision or caffe")]
+    weights: Annotated[str, Field(min_length=1, description="none, imagenet, coco_voc or a file's path")]
+
+    def architecture(self) -> dict[str, Any]:
+        """The options of `bsn.models.build` that starting weights must fit."""
+        return {"depth": self.depth, "base_width": self.base_width, "layout": self.layout}
 
 
 class FCN8s(Network):
     """PortraitFCN+."""
 
     batch_norm: Annotated[bool, Field(description="true or false")]
+    weights: Annotated[str, Field(min_length=1, description="none, imagenet or a file's path")]
+
+    def architecture(self) -> dict[str, Any]:
+        """The options of `bsn.models.build` that starting weights must fit."""
+        return {"base_width": self.base_width, "batch_norm": self.batch_norm}
 
 
 class Networks(Section):
@@ -251,6 +262,29 @@ def _contradictions(params: Params) -> Iterator[str]:
             yield f"{refused}; allowed: one that is [], for fcn8s has no branch to tell attributes"
         elif params.attributes[method.attribute] and len(params.networks.deeplab.phases) < 2:
             yield f"{refused}; allowed: one that is [], or two phases in networks.deeplab: the second trains the branch"
+    yield from _starts_that_do_not_fit(params.networks)
+
+
+def _starts_that_do_not_fit(networks: Networks) -> Iterator[str]:
+    """Starting weights that are not those of the network as it is described."""
+    deeplab, fcn8s = networks.deeplab, networks.fcn8s
+    if deeplab.layout == "caffe" and deeplab.depth == 18:
+        yield "networks.deeplab.layout = 'caffe' is refused; allowed: torchvision, for depth 18 has no bottleneck"
+    for key, network in (("deeplab", deeplab), ("fcn8s", fcn8s)):
+        refused = f"networks.{key}.weights = {network.weights!r} is refused"
+        published = network.weights in ("imagenet", "coco_voc")
+        if key == "fcn8s" and network.weights == "coco_voc":
+            yield f"{refused}; allowed: none, imagenet or a file's path, for coco_voc is a ResNet"
+        elif published and network.base_width != 64:
+            yield f"{refused}; allowed: none or a file's path, or a base_width of 64, which those weights have"
+        elif network.weights == "none" and network.freeze_batch_norm:
+            refused = f"networks.{key}.freeze_batch_norm = True is refused"
+            yield f"{refused}; allowed: false, for weights none has no statistics"
+    refused = f"networks.deeplab.weights = {deeplab.weights!r} is refused"
+    if deeplab.weights == "coco_voc" and deeplab.depth == 18:
+        yield f"{refused}; allowed: none, imagenet or a file's path, or a depth of 50 or 101"
+    elif deeplab.weights in ("imagenet", "coco_voc") and deeplab.layout == "caffe":
+        yield f"{refused}; allowed: none or a file's path, or layout torchvision, which those weights have"
 
 
 def _read_profile(name: Any) -> dict[str, Any]:

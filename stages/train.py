@@ -1,7 +1,9 @@
 """Train one method of params.yaml -> models/<method>/: weights, the description that builds them, curves.
 
-python -m stages.train bsn                                  # one processor, or every GPU of this machine
-torchrun --nproc-per-node 2 --module stages.train bsn       # two processes, each with half of every batch
+With several processes each makes a share of every batch, and the weights are those of one process:
+
+    python -m stages.train bsn                                  # one processor, or every GPU of this machine
+    torchrun --nproc-per-node 2 --module stages.train bsn       # two processes, each with half of every batch
 """
 
 from dataclasses import asdict

@@ -36,6 +36,7 @@ class DeepLabV2(nn.Module):
 
     classes: 2 for hard labels (foreground, background), 3 for soft ones (foreground, boundary, background).
     channels: of the input, 6 in the paper. depth: of the ResNet, 101 in the paper. base_width: 64 in the paper.
+    layout: of the ResNet, "torchvision", or "caffe" for the official network (bsn/models/resnet.py).
     scales: of the branches. attributes: how many binary attributes the branch of section 3.3 tells; 0 for none.
     """
 
@@ -46,12 +47,13 @@ class DeepLabV2(nn.Module):
         channels: int = 6,
         depth: int = 101,
         base_width: int = 64,
+        layout: str = "torchvision",
         scales: Sequence[float] = (0.5, 0.75, 1.0),
         attributes: int = 0,
     ) -> None:
         super().__init__()
         self.scales = tuple(scales)
-        self.backbone = DilatedResNet(depth=depth, base_width=base_width, channels=channels)
+        self.backbone = DilatedResNet(depth=depth, base_width=base_width, channels=channels, layout=layout)
         self.aspp = ASPP(self.backbone.out_channels, classes)
         self.attribute_branch = (
             AttributeBranch(self.backbone.out_channels, attributes=attributes, base_width=base_width)

@@ -2,13 +2,20 @@
 
 Parameter names are torchvision's, so that its ImageNet weights load. torchvision's own
 `replace_stride_with_dilation` is not the same network: it leaves the first block of a stage at the previous dilation.
+
+Two layouts have the same parameters and compute different things. "torchvision": a bottleneck's stride stands on its
+3x3. "caffe", the official network: the stride stands on the first 1x1, and the max pool (3x3, stride 2, padding 1, as
+the ports have it) rounds up, which makes 400 pixels a grid of 51 where torchvision's is 50.
 """
+
+from functools import partial
 
 from torch import Tensor, nn
 
 from bsn.models.batch_norm import BatchNorm2d
 
 STAGE_BLOCKS = {18: (2, 2, 2, 2), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
+LAYOUTS = ("torchvision", "caffe")
 
 
 def _conv3x3(inputs: int, outputs: int, stride: int, dilation: int) -> nn.Conv2d:
@@ -36,16 +43,17 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3, 1x1 and a shortcut (ResNet-50 and 101); a stride stands on the 3x3, as in torchvision."""
+    """1x1, 3x3, 1x1 and a shortcut (ResNet-50 and 101). layout: where a stride stands, see above."""
 
     expansion = 4
 
-    def __init__(self, inputs: int, planes: int, *, stride: int, dilation: int) -> None:
+    def __init__(self, inputs: int, planes: int, *, stride: int, dilation: int, layout: str) -> None:
         super().__init__()
         outputs = planes * self.expansion
-        self.conv1 = nn.Conv2d(inputs, planes, 1, bias=False)
+        first, second = (stride, 1) if layout == "caffe" else (1, stride)
+        self.conv1 = nn.Conv2d(inputs, planes, 1, first, bias=False)
         self.bn1 = BatchNorm2d(planes)
-        self.conv2 = _conv3x3(planes, planes, stride, dilation)
+        self.conv2 = _conv3x3(planes, planes, second, dilation)
         self.bn2 = BatchNorm2d(planes)
         self.conv3 = nn.Conv2d(planes, outputs, 1, bias=False)
         self.bn3 = BatchNorm2d(outputs)
@@ -68,16 +76,22 @@ def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
 class DilatedResNet(nn.Module):
     """`conv1` to the last stage. (N, channels, H, W) -> (N, out_channels, H/8, W/8).
 
-    depth: 18, 50 or 101. base_width: channels of the first stage, 64 in the paper's network.
+    depth: 18, 50 or 101. base_width: channels of the first stage, 64 in the paper's network. layout: "torchvision" or
+    "caffe", which has no depth 18, for that has no bottleneck. Raises ValueError for any other.
     """
 
-    def __init__(self, *, depth: int, base_width: int, channels: int) -> None:
+    def __init__(self, *, depth: int, base_width: int, channels: int, layout: str = "torchvision") -> None:
         super().__init__()
-        block = BasicBlock if depth == 18 else Bottleneck
+        if layout not in LAYOUTS:
+            raise ValueError(f"layout = {layout!r} is refused; allowed: {', '.join(LAYOUTS)}")
+        if layout == "caffe" and depth == 18:
+            raise ValueError("layout = 'caffe' is refused with depth 18, which has no bottleneck; allowed: 50 or 101")
+        block = BasicBlock if depth == 18 else partial(Bottleneck, layout=layout)
+        expansion = BasicBlock.expansion if depth == 18 else Bottleneck.expansion
         self.conv1 = nn.Conv2d(channels, base_width, 7, 2, padding=3, bias=False)
         self.bn1 = BatchNorm2d(base_width)
         self.relu = nn.ReLU(inplace=True)
-        self.maxpool = nn.MaxPool2d(3, 2, padding=1)
+        self.maxpool = nn.MaxPool2d(3, 2, padding=1, ceil_mode=layout == "caffe")
         inputs = base_width
         for stage, (blocks, stride, dilation) in enumerate(
             zip(STAGE_BLOCKS[depth], (1, 2, 1, 1), (1, 1, 2, 4), strict=True)
@@ -86,7 +100,7 @@ class DilatedResNet(nn.Module):
             layers = []
             for index in range(blocks):
                 layers.append(block(inputs, planes, stride=stride if index == 0 else 1, dilation=dilation))
-                inputs = planes * block.expansion
+                inputs = planes * expansion
             setattr(self, f"layer{stage + 1}", nn.Sequential(*layers))
         self.out_channels = inputs
         for module in self.modules():

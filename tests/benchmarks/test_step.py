@@ -3,10 +3,11 @@ import copy
 import pytest
 import torch
 
-from benchmarks.step import Step, freeze_batch_norm, made_up_batch
+from benchmarks.step import Step, made_up_batch
 from bsn.criterion import losses
 from bsn.inputs import network_input
 from bsn.models import build
+from bsn.models.batch_norm import freeze_batch_norm
 
 
 @pytest.fixture

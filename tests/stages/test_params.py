@@ -113,6 +113,59 @@ def test_attributes_that_no_method_could_learn_are_refused_in_one_line(key, valu
     assert "\n" not in message
 
 
+@pytest.mark.parametrize(
+    ("network", "values", "line"),
+    [
+        ("deeplab", {"layout": "keras"}, "layout = 'keras' is refused; allowed: torchvision or caffe"),
+        ("deeplab", {"layout": "caffe"}, "layout = 'caffe' is refused; allowed: torchvision, for depth 18 has no"),
+        ("deeplab", {"weights": None}, "weights = None is refused; allowed: none, imagenet, coco_voc or a file's path"),
+        (
+            "deeplab",
+            {"weights": "imagenet"},
+            "weights = 'imagenet' is refused; allowed: none or a file's path, or a base",
+        ),
+        (
+            "deeplab",
+            {"weights": "coco_voc", "base_width": 64},
+            "weights = 'coco_voc' is refused; allowed: none, imagenet or a file's path, or a depth of 50 or 101",
+        ),
+        (
+            "deeplab",
+            {"weights": "imagenet", "base_width": 64, "depth": 50, "layout": "caffe"},
+            "weights = 'imagenet' is refused; allowed: none or a file's path, or layout torchvision",
+        ),
+        (
+            "deeplab",
+            {"freeze_batch_norm": True},
+            "freeze_batch_norm = True is refused; allowed: false, for weights none",
+        ),
+        ("fcn8s", {"weights": "coco_voc"}, "weights = 'coco_voc' is refused; allowed: none, imagenet or a file's path"),
+        (
+            "fcn8s",
+            {"weights": "imagenet"},
+            "weights = 'imagenet' is refused; allowed: none or a file's path, or a base",
+        ),
+        ("fcn8s", {"freeze_batch_norm": True}, "freeze_batch_norm = True is refused; allowed: false, for weights none"),
+    ],
+)
+def test_starting_weights_that_are_not_the_network_s_are_refused_in_one_line(network, values, line):
+    profile = read("profiles/sketch.yaml")
+    for key, value in values.items():
+        profile = changed(profile, f"networks.{network}.{key}", value)
+    with pytest.raises(InputError) as caught:
+        params.check(read("params.yaml"), profile)
+    assert f"networks.{network}.{line}" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_may_start_a_network_of_any_width_and_layout():
+    profile = read("profiles/sketch.yaml")
+    for key, value in {"weights": "mine.pth", "depth": 50, "layout": "caffe", "freeze_batch_norm": True}.items():
+        profile = changed(profile, f"networks.deeplab.{key}", value)
+    deeplab = params.check(read("params.yaml"), profile).networks.deeplab
+    assert deeplab.architecture() == {"depth": 50, "base_width": 8, "layout": "caffe"}
+
+
 def test_a_branch_that_no_second_phase_would_train_is_refused():
     profile = read("profiles/sketch.yaml")
     profile = changed(profile, "networks.deeplab.phases", profile["networks"]["deeplab"]["phases"][:1])

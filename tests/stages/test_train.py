@@ -4,9 +4,11 @@ from contextlib import nullcontext
 
 import numpy as np
 import pytest
+from safetensors.torch import save_file
 
 from bsn import fitting
 from bsn.alignment import FRAME
+from bsn.models import build
 from stages import fitting as stage
 from stages import params, train
 from tests.test_training import toy_sampler
@@ -21,19 +23,21 @@ def folder_of(monkeypatch, tmp_path):
     """The checkpoint's folder of a method trained with changed parameters (by dotted key) on given photos."""
     raw, profile = params.read_yaml(params.PARAMS_FILE), params.read_yaml(params.PROFILES_FOLDER / "sketch.yaml")
     monkeypatch.chdir(tmp_path)
-    for name in ("attributes", "mean_mask", "weights"):
+    for name in ("attributes", "mean_mask", "weights", "pretrained"):
         (tmp_path / "data" / name).mkdir(parents=True)
     (tmp_path / "data/attributes/none.csv").write_text("id\n")
     (tmp_path / "data/attributes/hair.csv").write_text("id,hair,hair.source\ndisc0,long,rule\ndisc1,short,rule\n")
+    save_file({}, "data/pretrained/fcn8s.safetensors")
     monkeypatch.setattr(train, "track", lambda *_: nullcontext())
 
-    def folder(method="bsn", *, photos=None, mean_mask=0.5, weight=1.0, **changes):
+    def folder(method="bsn", *, photos=None, mean_mask=0.5, weight=1.0, start=None, **changes):
         tree = {"params": raw, "profile": profile}
         for key, value in changes.items():
             tree = changed(tree, key.split("__"), value)
         np.save("data/mean_mask/aligned.npy", np.full(FRAME, mean_mask, np.float32))
         for name in ("uniform", "global"):
             np.save(f"data/weights/{name}.npy", np.full(FRAME, weight, np.float32))
+        save_file(start or {}, "data/pretrained/deeplab.safetensors")
         monkeypatch.setattr(train, "load", lambda: params.check(tree["params"], tree["profile"]))
         monkeypatch.setattr(stage, "training_photos", lambda *_, **__: photos or toy_sampler().photos)
         found = []
@@ -98,11 +102,15 @@ CHANGES = {
 def test_every_change_of_what_the_weights_depend_on_has_a_checkpoint_of_its_own(folder_of):
     folders = {"as it is": folder_of()}
     for key, value in CHANGES.items():
-        # fcn8s has no branch for an attribute.
+        # fcn8s has no branch for an attribute, and random weights no statistics to freeze.
         options = {"params__methods__bsn__attribute": "none"} if value == "fcn8s" else {}
+        if key == f"{NETWORK}freeze_batch_norm":
+            options = {f"{NETWORK}weights": "mine.safetensors"}
         folders[key] = folder_of(**{**options, key: value})
     folders["mean mask"] = folder_of(mean_mask=0.4)
     folders["global kernel"] = folder_of(weight=0.9)
+    start = build("deeplab", classes=3, depth=18, base_width=8, attributes=1).state_dict()
+    folders["starting weights"] = folder_of(start=start)
     one_pixel = photos_with(lambda photo: photo.photo.image.__setitem__((3, 4, 0), 7))
     folders["a pixel"] = folder_of(photos=one_pixel)
     folders["a label"] = folder_of(photos=photos_with(lambda photo: photo.labels.__setitem__((3, 4), [0, 1, 0])))

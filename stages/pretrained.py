@@ -1,0 +1,26 @@
+"""What a network starts from -> data/pretrained/<deeplab|fcn8s>.safetensors; no tensors where it starts at random."""
+
+from pathlib import Path
+
+from bsn.errors import InputError
+from stages.params import Networks, load
+from stages.runner import run_stage
+
+OUT = Path("data/pretrained")
+
+
+def pretrained(network: str) -> None:
+    from safetensors.torch import save
+
+    from bsn.disk import write_atomically
+    from bsn.models.weights import starting_weights
+
+    if network not in Networks.model_fields:
+        raise InputError(f"network = {network!r} is refused; allowed: {', '.join(Networks.model_fields)}")
+    settings = getattr(load().networks, network)
+    tensors = starting_weights(network, settings.weights, **settings.architecture())
+    write_atomically(OUT / f"{network}.safetensors", [save(tensors)])
+
+
+if __name__ == "__main__":
+    run_stage(pretrained)
