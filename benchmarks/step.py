@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from bsn.criterion import losses
 from bsn.inputs import network_input
 from bsn.models.dropout import draw_dropout
-from bsn.models.output import Output
 
 MOMENTUM = 0.9
 WARM_UP = 3  # steps before a capture: cuDNN chooses its algorithms, the optimizer makes its buffers
@@ -129,9 +128,11 @@ class _Loss(nn.Module):
         # The meta device, where operations are only counted, knows no autocast.
         with torch.autocast(x.device.type, dtype=torch.bfloat16) if mixed else nullcontext():
             output = self.model(x)
-        fused, branches, attributes = output
         # The losses are taken in float32, as behind Fabric.
-        attributes = None if attributes is None else attributes.float()
-        output = Output(fused.float(), tuple(branch.float() for branch in branches), attributes)
+        output = output._replace(
+            fused=output.fused.float(),
+            branches=tuple(branch.float() for branch in output.branches),
+            attributes=None if output.attributes is None else output.attributes.float(),
+        )
         segmentation, attribute = losses(output, batch, combination="product")
         return segmentation + attribute

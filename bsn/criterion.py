@@ -26,7 +26,9 @@ def losses(output: Output, batch: dict[str, Tensor], *, combination: str) -> tup
     size = batch["labels"].shape[-2:]
     wanted = targets(batch["labels"], output.fused.shape[1])
     segmentation = sum(
-        boundary_sensitive_loss(upsample(logits, size), wanted, batch["kernel"], combination=combination)
+        boundary_sensitive_loss(
+            upsample(logits, size, corners=output.corners), wanted, batch["kernel"], combination=combination
+        )
         for logits in (output.fused, *output.branches)
     )
     if output.attributes is None:

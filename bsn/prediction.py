@@ -19,7 +19,7 @@ from bsn.data.photos import read_photo
 from bsn.disk import write_png
 from bsn.graph_cut import graph_cut
 from bsn.inputs import network_input, prior_channels, working_photo
-from bsn.models.output import foreground_score
+from bsn.models.output import foreground_score, upsample
 from bsn.workers import cores, ordered_map
 
 
@@ -152,8 +152,8 @@ class Segmenter:
         prior = prior_channels(small.to_frame, self.aligned_mean_mask, small.image.shape[:2])
         image = torch.from_numpy(small.image.transpose(2, 0, 1)[None]).to(self.device)
         output = self.model(network_input(image, torch.from_numpy(prior[None]).to(self.device)))
-        score = foreground_score(output.fused)[0].float().cpu().numpy()
-        return cv2.resize(score, photo.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        score = foreground_score(output.fused)[:, None].float()
+        return upsample(score, photo.shape[:2], corners=output.corners)[0, 0].cpu().numpy()
 
     def __call__(self, photo: np.ndarray, affine: np.ndarray | None) -> np.ndarray:
         """The portrait mask, (H, W) uint8 {0, 1}, at the photo's own size. Arguments as in `score`."""

@@ -1,21 +1,17 @@
 """One method on every test set -> metrics/<method>.json, metrics/photos/<method>.csv, data/predictions/<method>/."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-import pandas as pd
-from tqdm import tqdm
 
 from bsn.checkpoints import file_fingerprint
 from bsn.data.sources import SETS, absence
-from bsn.data.tables import PhotoRow, read_faces, read_index
 from bsn.errors import InputError
-from bsn.metrics import evaluate_photo, summarise
-from bsn.prediction import Method, PhotoFile, load_method, predict_files
+from bsn.evaluation import Sample, evaluate_samples, kept_test_photos
+from bsn.metrics import summarise
+from bsn.prediction import load_method
 from stages.params import load
 from stages.runner import run_stage
 from stages.tracking import track
@@ -31,7 +27,8 @@ def evaluate(name: str) -> None:
     if not folder.is_dir():
         raise InputError(f"method = {name!r} has no folder {folder}; train it with: dvc repro train@{name}")
     method = load_method(folder, aligned_mean_mask=np.load(DATA / "mean_mask/aligned.npy"))
-    photos = _evaluate(name, method)
+    samples = [sample for set_name in SETS for sample in _samples(name, set_name)]
+    photos = evaluate_samples(samples, method=method, title=name)
     if photos.empty:
         raise InputError(f"there is no test photo in {DATA / 'portraits'}; look at the reasons in its index.csv files")
     (METRICS / "photos").mkdir(parents=True, exist_ok=True)
@@ -53,41 +50,13 @@ def evaluate(name: str) -> None:
             run.artifact(example, "examples")
 
 
-def _evaluate(name: str, method: Method) -> pd.DataFrame:
-    """Predict every test photo of every set and measure it; the measuring runs beside the next predictions."""
-    found = [(set_name, row) for set_name in SETS for row in _test_rows(set_name)]
-    affines = {set_name: read_faces(DATA / "faces" / f"{set_name}.csv") for set_name in SETS}
-    files = [
-        PhotoFile(
-            photo=DATA / "portraits" / set_name / row.image,
-            affine=affines[set_name][row.id].affine,
-            mask=DATA / "predictions" / name / set_name / f"{row.id}.png",
-        )
-        for set_name, row in found
-    ]
-    for set_name in SETS:
-        (DATA / "predictions" / name / set_name).mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(1) as pool:
-        times, pending = [], []
-        predicted = tqdm(predict_files(files, method=method), total=len(files), desc=name, unit=" photos")
-        for (set_name, row), file, seconds in zip(found, files, predicted, strict=True):
-            times.append(seconds)
-            pending.append(pool.submit(_measure, file.mask, DATA / "portraits" / set_name / row.mask))
-        measured = [
-            {"set": set_name, "id": row.id, **future.result(), "seconds": seconds}
-            for (set_name, row), seconds, future in zip(found, times, pending, strict=True)
-        ]
-    return pd.DataFrame(measured)
-
-
-def _test_rows(set_name: str) -> list[PhotoRow]:
-    rows = read_index(DATA / "portraits" / set_name / "index.csv")
-    return [row for row in rows if row.kept and row.split == "test"]
-
-
-def _measure(mask: Path, target: Path) -> dict[str, float]:
-    predicted, wanted = (cv2.imread(str(file), cv2.IMREAD_UNCHANGED) for file in (mask, target))
-    return evaluate_photo(predicted // 255, wanted)
+def _samples(name: str, set_name: str) -> list[Sample]:
+    return kept_test_photos(
+        set_name,
+        portraits=DATA / "portraits" / set_name,
+        faces=DATA / "faces" / f"{set_name}.csv",
+        out=DATA / "predictions" / name / set_name,
+    )
 
 
 def _flat(sets: dict[str, Any]) -> list[tuple[str, float]]:

@@ -19,15 +19,18 @@ if TYPE_CHECKING:
 DATA, CHECKPOINTS = Path("data"), Path("checkpoints")
 
 
-def launch() -> "Fabric":
-    """The processes that train: every GPU of this machine, or this processor, or what `torchrun` has started."""
+def launch(devices: int | None = None) -> "Fabric":
+    """The processes that train: what `torchrun` has started, or else every GPU of this machine, or its processor.
+
+    devices: how many GPUs at most, in place of every one.
+    """
     import torch
     from lightning_fabric import Fabric
 
     local, world = (int(os.environ.get(name, 0)) for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"))
     fabric = Fabric(
         accelerator="auto",
-        devices=local or "auto",
+        devices=local or devices or "auto",
         num_nodes=world // local if local else 1,
         precision="bf16-mixed" if torch.cuda.is_available() else "32-true",
     )

@@ -163,6 +163,24 @@ def test_a_change_re_runs_what_it_reaches_and_nothing_else(project, change, reac
     project.run("dvc", "checkout", "--quiet")
 
 
+def test_the_readings_are_tried_by_a_pipeline_of_their_own(project):
+    trials = [f"readings/dvc.yaml:trial@{trial}" for trial in ("plain-1", "closeness-1", "printed-1")]
+    project.run("dvc", "repro", "--single-item", *trials)
+    project.run("dvc", "repro", "--single-item", "readings/dvc.yaml:readings")
+    found = json.loads((project.folder / "metrics/readings/closeness-1.json").read_text())
+    assert (found["method"], found["seed"], found["pfcn"]["photos"]) == ("bsn_ik", 1, 3)
+    table = (project.folder / "reports/readings.md").read_text()
+    assert "| BSN_IK, eq. (1): 1 - d / d_max | 1 |" in table
+    assert "| BSN_GK, eq. (6): uncertain places weigh a | 1 |" in table
+    client = MlflowClient(f"sqlite:///{project.folder}/mlflow.db")
+    experiment = client.get_experiment_by_name("bsn-mini").experiment_id
+    (run,) = client.search_runs([experiment], "attributes.run_name = 'bsn_ik closeness'")
+    assert run.data.params["kernel.reading"] == "closeness"
+    assert run.data.metrics["pfcn/mean_iou"] == pytest.approx(found["pfcn"]["mean_iou"])
+    project.run("git", "checkout", "--quiet", ".")
+    project.run("git", "clean", "--force", "--quiet")
+
+
 def test_a_method_of_the_users_own_learns_two_attributes(project):
     trained = [row.id for row in read_index(project.folder / "data/portraits/pfcn/index.csv") if row.split == "train"]
     rows = [f"{name},{'yes' if number % 2 else 'no'}" for number, name in enumerate(trained[:-1])]

@@ -1,3 +1,4 @@
+import re
 from dataclasses import astuple
 
 import numpy as np
@@ -180,11 +181,31 @@ def test_the_attribute_branch_is_trained_in_phase_two_only(tmp_path):
     assert not torch.equal(model.attribute_branch.classifiers[0][0].weight, before)
 
 
-def test_frozen_batch_norm_keeps_its_statistics_and_its_scale(tmp_path):
+def test_frozen_batch_norm_keeps_its_statistics_and_its_scale_in_both_phases(tmp_path):
     model = toy_model()
-    before = {name: value.clone() for name, value in model.state_dict().items() if ".bn1." in name}
-    run(tmp_path, model, first=5, second=0, freeze_batch_norm=True)
-    assert all(torch.equal(value, model.state_dict()[name]) for name, value in before.items())
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    run(tmp_path, model, first=3, second=3, freeze_batch_norm=True)
+    # The second entry of a shortcut is its batch norm.
+    frozen = {name for name in before if re.search(r"\.bn\d\.|downsample\.1\.", name)}
+    assert len(frozen) == 20 * 5
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name]) is (name in frozen), name
+
+
+def test_a_step_moves_each_layer_by_its_multiplier_and_decays_no_bias_of_a_new_one(tmp_path):
+    model, before = toy_model(), toy_model()
+    phases = [training.Phase(iterations=1, learning_rate=0.01)]
+    run(tmp_path, model, phases=phases, momentum=0, weight_decay=0.1, new_layers=10)
+    batch = {key: torch.from_numpy(array) for key, array in toy_sampler().load(0).items()}
+    losses(before.train()(network_input(batch["image"], batch["prior"])), batch, combination="product")[0].backward()
+    for (name, after), parameter in zip(model.named_parameters(), before.parameters(), strict=True):
+        if name.startswith("attribute_branch"):
+            assert torch.equal(after, parameter)
+            continue
+        new, bias = name.startswith("aspp"), name.endswith("bias")
+        multiplier = (20 if bias else 10) if new else 1
+        gradient = parameter.grad + (0 if new and bias else 0.1 * parameter)
+        assert torch.allclose(after, parameter - 0.01 * multiplier * gradient, atol=1e-6), name
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])

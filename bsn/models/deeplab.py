@@ -5,7 +5,6 @@ from functools import reduce
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from bsn.models.attributes import AttributeBranch
 from bsn.models.output import Output, upsample
@@ -53,6 +52,8 @@ class DeepLabV2(nn.Module):
     ) -> None:
         super().__init__()
         self.scales = tuple(scales)
+        # Caffe's resizing; and its grid of 51 cells over 400 pixels fits corner to corner alone.
+        self.corners = layout == "caffe"
         self.backbone = DilatedResNet(depth=depth, base_width=base_width, channels=channels, layout=layout)
         self.aspp = ASPP(self.backbone.out_channels, classes)
         self.attribute_branch = (
@@ -66,13 +67,17 @@ class DeepLabV2(nn.Module):
         branches, attributes = [], None
         # Largest first: its grid is the one that the others are brought to.
         for scale in sorted(self.scales, reverse=True):
-            scaled = x if scale == 1 else _rescale(x, scale)
+            scaled = x if scale == 1 else self._rescale(x, scale)
             features = self.backbone(scaled)
             logits = self.aspp(features)
-            branches.append(upsample(logits, branches[0].shape[-2:]) if branches else logits)
+            grid = branches[0].shape[-2:] if branches else logits.shape[-2:]
+            branches.append(upsample(logits, grid, corners=self.corners))
             if attributes is None and self.attribute_branch is not None:
                 attributes = self.attribute_branch(features)
-        return Output(reduce(torch.maximum, branches), tuple(branches), attributes)
+        return Output(reduce(torch.maximum, branches), tuple(branches), attributes, self.corners)
+
+    def _rescale(self, x: Tensor, scale: float) -> Tensor:
+        return upsample(x, [round(side * scale) for side in x.shape[-2:]], corners=self.corners)
 
     def parameter_groups(self, *, new_layers: float) -> list[dict]:
         """Parameters by learning-rate multiplier: 1 for the backbone, `new_layers` for the weights of the layers above
@@ -88,8 +93,3 @@ class DeepLabV2(nn.Module):
             {"params": [p for name, p in named if not name.endswith("bias")], "multiplier": new_layers},
             {"params": biases, "multiplier": 2 * new_layers, "weight_decay": 0.0},
         ]
-
-
-def _rescale(x: Tensor, scale: float) -> Tensor:
-    size = [round(side * scale) for side in x.shape[-2:]]
-    return functional.interpolate(x, size=size, mode="bilinear", align_corners=False)

@@ -12,11 +12,12 @@ class Output(NamedTuple):
     fused: Tensor  # (N, C, h, w) logits, the prediction
     branches: tuple[Tensor, ...] = ()  # (N, C, h, w) logits of each scale, for their own losses
     attributes: Tensor | None = None  # (N, A, 2) logits of each attribute
+    corners: bool = False  # whether the corner cells of the grid lie on the corner pixels of the photo, as in Caffe
 
 
-def upsample(logits: Tensor, size: tuple[int, int]) -> Tensor:
-    """Logits brought to (height, width) bilinearly."""
-    return functional.interpolate(logits, size=size, mode="bilinear", align_corners=False)
+def upsample(logits: Tensor, size: tuple[int, int], *, corners: bool = False) -> Tensor:
+    """Logits brought to (height, width) bilinearly: corner to corner, or else cell by cell of an even division."""
+    return functional.interpolate(logits, size=size, mode="bilinear", align_corners=corners)
 
 
 def foreground_score(logits: Tensor) -> Tensor:

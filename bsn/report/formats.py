@@ -44,6 +44,18 @@ def gain(mean: float, low: float, high: float) -> str:
 
 
 @_or_dash
+def spread(mean: float, deviation: float) -> str:
+    """0.9341, 0.0021 -> 93.4 ± 0.2"""
+    return f"{percent(mean)} ± {percent(deviation)}"
+
+
+@_or_dash
+def signed_spread(mean: float, deviation: float) -> str:
+    """-0.0123, 0.0021 -> −1.2 ± 0.2"""
+    return f"{signed_percent(mean)} ± {percent(deviation)}"
+
+
+@_or_dash
 def count(number: float) -> str:
     """1234 -> 1234"""
     return f"{number:.0f}"

@@ -14,7 +14,7 @@ Columns = dict[str, Callable[[dict], str]]
 class Table:
     """Raw numbers for the CSV, and how each column that people see is written."""
 
-    number: int
+    name: str
     caption: str
     frame: pd.DataFrame
     columns: Columns
@@ -59,10 +59,10 @@ class Table:
         return "  ".join(cells).rstrip()
 
     def write(self, folder: Path) -> None:
-        """Write `table<number>.csv` and `table<number>.md` into the folder."""
+        """Write `<name>.csv` and `<name>.md` into the folder."""
         folder.mkdir(parents=True, exist_ok=True)
-        self.frame.to_csv(folder / f"table{self.number}.csv", index=False, float_format="%.6g")
-        (folder / f"table{self.number}.md").write_text(self.markdown(), encoding="utf-8")
+        self.frame.to_csv(folder / f"{self.name}.csv", index=False, float_format="%.6g")
+        (folder / f"{self.name}.md").write_text(self.markdown(), encoding="utf-8")
 
 
 def _starred(cell: str) -> str:

@@ -56,7 +56,7 @@ def _table_1(results: Results) -> Table:
         score = formats.percent(floor["mean_iou"])
         notes.append(f"The aligned mean mask as the answer to every photo scores {score}.")
     caption = _caption(results, 1, "Mean IoU (%) on the PFCN test photos.")
-    return Table(1, caption, pd.DataFrame(rows), columns, tuple(notes))
+    return Table("table1", caption, pd.DataFrame(rows), columns, tuple(notes))
 
 
 def _table_2(results: Results) -> Table:
@@ -82,7 +82,7 @@ def _table_2(results: Results) -> Table:
     caption = _caption(results, 2, "Photos in the three portrait datasets.")
     notes = [*_absent(results, paper.TABLE_2), *_margins(results), *_overlaps(results)]
     # dtype=object keeps whole numbers whole beside the ones that are missing.
-    return Table(2, caption, pd.DataFrame(rows, dtype=object), columns, tuple(notes))
+    return Table("table2", caption, pd.DataFrame(rows, dtype=object), columns, tuple(notes))
 
 
 def _table_3(results: Results) -> Table:
@@ -98,7 +98,7 @@ def _table_3(results: Results) -> Table:
     caption = _caption(
         results, 3, "Mean IoU (%) on the COCO, COCO-Stuff and PASCAL VOC portraits, without fine-tuning."
     )
-    return Table(3, caption, pd.DataFrame(rows), columns, tuple(notes), labels=2)
+    return Table("table3", caption, pd.DataFrame(rows), columns, tuple(notes), labels=2)
 
 
 def _write(write: Callable[..., str], *keys: str) -> Callable[[dict], str]:

@@ -1,0 +1,67 @@
+"""A method on test photos: masks written, and every photo measured at its own size."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import pandas as pd
+from tqdm import tqdm
+
+from bsn.data.tables import read_faces, read_index
+from bsn.metrics import evaluate_photo
+from bsn.prediction import Method, PhotoFile, predict_files
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """A photo of a set, and where its true mask lies, uint8 {0, 1, 255 = ignored}."""
+
+    set: str
+    id: str
+    file: PhotoFile
+    target: Path
+
+
+def kept_test_photos(set_name: str, *, portraits: Path, faces: Path, out: Path) -> list[Sample]:
+    """The kept test photos of a set, in the order of its index.
+
+    portraits: the set's folder, with its index.csv. faces: the set's faces CSV. out: the folder, made if need be, for
+    the predicted masks.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    affines = {photo_id: face.affine for photo_id, face in read_faces(faces).items()}
+    return [
+        Sample(
+            set=set_name,
+            id=row.id,
+            file=PhotoFile(photo=portraits / row.image, affine=affines[row.id], mask=out / f"{row.id}.png"),
+            target=portraits / row.mask,
+        )
+        for row in read_index(portraits / "index.csv")
+        if row.kept and row.split == "test"
+    ]
+
+
+def evaluate_samples(photos: Sequence[Sample], *, method: Method, title: str) -> pd.DataFrame:
+    """A row a photo: set, id, what `evaluate_photo` measures, and the seconds that the method took.
+
+    The measuring runs beside the next predictions. title: of the progress bar.
+    """
+    predicted = predict_files([photo.file for photo in photos], method=method)
+    with ThreadPoolExecutor(1) as pool:
+        times, pending = [], []
+        for photo, seconds in zip(photos, tqdm(predicted, total=len(photos), desc=title, unit=" photos"), strict=True):
+            times.append(seconds)
+            pending.append(pool.submit(_measure, photo.file.mask, photo.target))
+        measured = [
+            {"set": photo.set, "id": photo.id, **future.result(), "seconds": seconds}
+            for photo, seconds, future in zip(photos, times, pending, strict=True)
+        ]
+    return pd.DataFrame(measured)
+
+
+def _measure(mask: Path, target: Path) -> dict[str, float]:
+    predicted, wanted = (cv2.imread(str(file), cv2.IMREAD_UNCHANGED) for file in (mask, target))
+    return evaluate_photo(predicted // 255, wanted)
