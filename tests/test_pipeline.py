@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from mlflow import MlflowClient
+from safetensors.torch import load_file
 
 from bsn.data.tables import read_faces, read_index
 
@@ -179,6 +180,19 @@ def test_the_readings_are_tried_by_a_pipeline_of_their_own(project):
     assert run.data.metrics["pfcn/mean_iou"] == pytest.approx(found["pfcn"]["mean_iou"])
     project.run("git", "checkout", "--quiet", ".")
     project.run("git", "clean", "--force", "--quiet")
+
+
+def test_two_processes_of_torchrun_train_the_stage_s_weights_and_log_one_run(project):
+    weights = project.folder / "models/bsn/weights.safetensors"
+    client = MlflowClient(f"sqlite:///{project.folder}/mlflow.db")
+    experiment = client.get_experiment_by_name("bsn-mini").experiment_id
+    alone, runs = load_file(weights), len(client.search_runs([experiment]))
+    weights.unlink()
+    project.run("torchrun", "--nproc-per-node", "2", "--module", "stages.train", "bsn")
+    together = load_file(weights)
+    assert max((alone[name] - together[name]).abs().max().item() for name in alone) < 1e-4
+    assert len(client.search_runs([experiment])) == runs + 1
+    project.run("dvc", "checkout", "--force", "--quiet")
 
 
 def test_a_method_of_the_users_own_learns_two_attributes(project):
