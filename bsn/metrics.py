@@ -116,11 +116,11 @@ def summarise(rows: pd.DataFrame, *, seed: int = 0) -> dict:
 def bootstrap(values: np.ndarray, *, seed: int, samples: int = 2000, level: float = 0.95) -> tuple[float, float]:
     """Percentile bootstrap interval of the mean over photos; NaN photos are left out.
 
-    `values` float (N,); NaN twice when none is left.
+    `values` float (N,); NaN twice when fewer than two are left, for one photo says nothing of others.
     """
     values = np.asarray(values, dtype=np.float64)
     values = values[~np.isnan(values)]
-    if not len(values):
+    if len(values) < 2:
         return float("nan"), float("nan")
     drawn = np.random.default_rng(seed).integers(len(values), size=(samples, len(values)))
     means = values[drawn].mean(axis=1)

@@ -238,7 +238,11 @@ def test_bootstrap_interval_is_that_of_the_mean():
 
 def test_bootstrap_leaves_out_photos_without_a_value():
     assert metrics.bootstrap(np.array([0.5, math.nan, 0.5]), seed=0) == (0.5, 0.5)
-    assert all(math.isnan(v) for v in metrics.bootstrap(np.array([math.nan]), seed=0))
+
+
+@pytest.mark.parametrize("values", [[], [math.nan], [0.5], [0.5, math.nan]])
+def test_one_photo_or_none_has_no_interval(values):
+    assert all(math.isnan(bound) for bound in metrics.bootstrap(np.array(values), seed=0))
 
 
 def test_paired_difference_sees_what_unpaired_intervals_hide():
