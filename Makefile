@@ -23,6 +23,7 @@ lint: .venv/installed
 	ruff format --check .
 
 .venv/installed: requirements.txt constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 4) and f"Python {sys.version.split()[0]} is too old; name 3.11.4 or newer: make PYTHON=/path/to/python")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt --constraint constraints.txt
 	touch $@

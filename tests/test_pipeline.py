@@ -122,7 +122,7 @@ def test_a_second_repro_runs_nothing_and_leaves_git_clean(project):
     project.run("dvc", "repro")
     assert project.stages_that_ran() == set()
     assert project.run("git", "status", "--porcelain") == ""
-    assert json.loads(project.run("dvc", "status", "--json")) == {}
+    assert json.loads(project.run("dvc", "status", "--json", "dvc.yaml")) == {}
 
 
 def test_mlflow_holds_one_run_a_method_with_parameters_curves_and_metrics(project):
