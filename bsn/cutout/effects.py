@@ -65,7 +65,7 @@ def cartoon(foreground: np.ndarray) -> np.ndarray:
         lab = cv2.resize(lab, (width, height), interpolation=cv2.INTER_CUBIC)
     ink = _ink(lab[..., 0] / 100, max(scale, 1.0))
     lab[..., 0] = 100 * _staircase(lab[..., 0] / 100) * ink
-    lab[..., 1:] *= 1.35 * ink[..., None]
+    lab[..., 1:] *= 1.15 * ink[..., None]
     return np.rint(255 * np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1)).astype(np.uint8)
 
 
