@@ -1,1 +1,17 @@
 """Boundary-sensitive network for portrait segmentation: the method, importable, free of DVC and MLflow."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bsn.cutout.portrait import Portrait
+
+__all__ = ["Portrait"]
+
+
+def __getattr__(name: str) -> Any:
+    # Only when it is asked for: whoever imports a single module of this package need not load torch.
+    if name == "Portrait":
+        from bsn.cutout.portrait import Portrait
+
+        return Portrait
+    raise AttributeError(f"module 'bsn' has no attribute {name!r}")

@@ -1,0 +1,153 @@
+"""A trained network as a tool for photos of any size.
+
+portrait = bsn.Portrait.load("models/bsn")
+mask = portrait.segment("me.jpg")          # or a uint8 RGB array
+cutout = portrait.cut_out("me.jpg")        # .trimap, .alpha, .foreground, .background
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+from safetensors import SafetensorError
+
+from bsn.alignment import FRAME, alignment
+from bsn.cutout import matting
+from bsn.cutout.photos import read_upright
+from bsn.errors import InputError
+from bsn.faces import Detector, FaceDetector
+from bsn.inputs import scaling
+from bsn.prediction import Method, load_method
+
+MODEL, MEAN_MASK = Path("models/bsn"), Path("data/mean_mask/aligned.npy")
+BAND = 10.0  # section 4.4.3, in pixels of an 800x600 photo
+# Of faces: as for PFCN's photos (bsn/data/landmarks.py, params.yaml).
+_MIN_FACE, _MIN_PROBABILITY = 0.01, 0.9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cutout:
+    """A photo and what is known of it; the rest is made when it is asked for.
+
+    photo: (H, W, 3) uint8 RGB, upright. mask: (H, W) uint8 {0, 1}. faces: how many were found. band: width of the
+    trimap's unknown area, in pixels of an 800x600 photo.
+    """
+
+    photo: np.ndarray
+    mask: np.ndarray
+    faces: int
+    band: float = BAND
+
+    @cached_property
+    def trimap(self) -> np.ndarray:
+        """(H, W) uint8: 0 background, 128 unknown, 255 foreground."""
+        return matting.trimap(self.mask, band=self.band * matting.frame_scale(*self.mask.shape))
+
+    @cached_property
+    def alpha(self) -> np.ndarray:
+        """Share of portrait in each pixel, (H, W) float32 in 0..1."""
+        return matting.matte(self.photo, self.trimap)
+
+    @property
+    def foreground(self) -> np.ndarray:
+        """The portrait's own colours, (H, W, 3) uint8 RGB, with nothing of the background in them."""
+        return self._layers[0]
+
+    @property
+    def background(self) -> np.ndarray:
+        """The background's own colours, (H, W, 3) uint8 RGB; made up where the portrait hides it."""
+        return self._layers[1]
+
+    @cached_property
+    def _layers(self) -> tuple[np.ndarray, np.ndarray]:
+        return matting.layers(self.photo, self.alpha)
+
+
+class Portrait:
+    """`method` (bsn.prediction) with the face detector that tells it where the face is.
+
+    Of several faces the largest is the one that the network is told of, as the paper's photos have one face; without
+    a face it is told of none. What belongs to the portrait is the network's word in either case.
+    """
+
+    def __init__(self, method: Method, *, detector: Detector) -> None:
+        self.method = method
+        self.detector = detector
+
+    @classmethod
+    def load(cls, model: Path | str = MODEL, *, mean_mask: Path | str = MEAN_MASK) -> "Portrait":
+        """A trained folder of `models/`, on the GPU if there is one, and the training set's aligned mean mask.
+
+        Raises InputError, with the command that makes them, when they are not there or are something else.
+        """
+        folder = Path(model)
+        prior = _load_mean_mask(Path(mean_mask), folder)
+        if not (folder / "model.json").is_file():
+            raise InputError(_untrained(folder / "model.json", folder))
+        try:
+            method = load_method(folder, aligned_mean_mask=prior)
+        except FileNotFoundError:
+            raise InputError(_untrained(folder / "weights.safetensors", folder)) from None
+        # A damaged or foreign folder: which of these depends on what is in it.
+        except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise InputError(
+                f"{folder} is not a network that this code trained ({reason}); `dvc repro {_stage(folder)}` makes one"
+            ) from None
+        return cls(method, detector=FaceDetector(min_face_fraction=_MIN_FACE, min_probability=_MIN_PROBABILITY))
+
+    def segment(self, photo: np.ndarray | Path | str) -> np.ndarray:
+        """The portrait's mask, (H, W) uint8 {0, 1}, at the photo's own size.
+
+        photo: (H, W, 3) uint8 RGB, upright; or a file, which is turned as its EXIF says. Raises InputError for a file
+        that can't be read and ValueError for another array.
+        """
+        return self.cut_out(photo).mask
+
+    def cut_out(self, photo: np.ndarray | Path | str, *, band: float = BAND) -> Cutout:
+        """The photo with its mask, and with trimap, matte and layers as they are asked for. Arguments as in `segment`
+        and `Cutout`."""
+        pixels = photo if isinstance(photo, np.ndarray) else read_upright(Path(photo))
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+            raise ValueError(f"photo is {pixels.dtype} {pixels.shape}; give uint8 (height, width, 3) RGB")
+        faces, affine = self._look(pixels)
+        return Cutout(photo=pixels, mask=self.method(pixels, affine), faces=faces, band=band)
+
+    def _look(self, photo: np.ndarray) -> tuple[int, np.ndarray | None]:
+        """How many faces, and the affine (2, 3) of the largest. Seen at the size of PFCN's photos at most: a face that
+        counts is large enough there, and twenty times as many pixels take twenty times as long."""
+        height, width = photo.shape[:2]
+        scale = matting.frame_scale(height, width)
+        small = photo
+        if scale > 1:
+            size = max(1, round(width / scale)), max(1, round(height / scale))
+            small = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
+        faces = self.detector.detect(small)
+        if not faces:
+            return 0, None
+        to_frame = np.vstack([alignment(faces[0].points), [0, 0, 1]]) @ scaling((height, width), small.shape[:2])
+        return len(faces), to_frame[:2]
+
+
+def _load_mean_mask(file: Path, folder: Path) -> np.ndarray:
+    if not file.is_file():
+        raise InputError(_untrained(file, folder))
+    try:
+        prior = np.load(file)
+    # What numpy raises depends on what the file is instead.
+    except (ValueError, OSError, EOFError) as error:
+        raise InputError(f"{file} is not a readable .npy file ({str(error).splitlines()[0]})") from None
+    if prior.shape != FRAME or prior.dtype != np.float32:
+        raise InputError(f"{file} holds {prior.dtype} {prior.shape}; the aligned mean mask is float32 {FRAME}")
+    return prior
+
+
+def _untrained(missing: Path, folder: Path) -> str:
+    return f"{missing} is not there, and nothing is trained here; `dvc repro {_stage(folder)}` makes it"
+
+
+def _stage(folder: Path) -> str:
+    name = folder.name or MODEL.name
+    return f"baselines@{name}" if name in ("graph_cut", "mean_mask") else f"train@{name}"
