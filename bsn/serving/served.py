@@ -1,7 +1,7 @@
 """The MLflow model of one method: MLflow runs this file, from the copy of it that the model holds.
 
-In: a column `photo` of bytes, a JPEG, PNG or whatever else Pillow reads, of any size. Out: a column `mask` of bytes, for
-each photo a grey PNG of its size, 0 and 255 = portrait. A photo's EXIF rotation is applied: the mask is that of the
+In: a column `photo` of bytes: a JPEG, PNG or whatever else Pillow reads, of any size. Out: a column `mask` of bytes:
+for each photo a grey PNG of its size, 0 and 255 = portrait. A photo's EXIF rotation is applied: the mask is that of the
 upright photo. In JSON bytes are base64. A photo that can't be read refuses the request, with one line that counts it.
 
 Nothing here is pickled, and `bsn` is the model's own copy: the model goes on when the project has moved. It needs the
