@@ -13,16 +13,21 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
+
+import numpy as np
 
 # A dead server must cost seconds, not MLflow's four minutes of retries.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
 # Nothing leaves the machine unasked.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+# A stage has a bar of its own.
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Metric, Param, RunTag
 
 FLUSH_EVERY = 5.0  # seconds between sending the points of a curve
 WEIGHTS_TAG, EVALUATED_TAG = "weights", "evaluated"
@@ -68,6 +73,32 @@ class Run:
     def artifact(self, file: Path, folder: str | None = None) -> None:
         """Keep a copy of a file with the run."""
         self._try(lambda client: client.log_artifact(self._id, str(file), folder))
+
+    def model(self, folder: Path, *, aligned_mean_mask: np.ndarray) -> str | None:
+        """Log the trained method of `models/<method>` as an MLflow model of that name that takes photos.
+
+        Returns its URI, for `mlflow models serve -m`, or None when MLflow does not take it. aligned_mean_mask:
+        (800, 600) float32, of the training set.
+        """
+        if self._client is None:
+            return None
+        what = f"the model of {folder.name}"
+        return _guarded(lambda client: self._log_model(client, folder, aligned_mean_mask), self._client, what=what)
+
+    def _log_model(self, client: MlflowClient, folder: Path, aligned_mean_mask: np.ndarray) -> str:
+        from bsn.serving.package import save_model
+
+        with TemporaryDirectory() as work:
+            # Made first: MLflow hears of no model that could not be made.
+            save_model(Path(work) / "model", folder, aligned_mean_mask=aligned_mean_mask, run=self._id)
+            run = client.get_run(self._id)
+            logged = client.create_logged_model(
+                run.info.experiment_id, name=folder.name, source_run_id=self._id, params=run.data.params
+            )
+            client.log_model_artifacts(logged.model_id, str(Path(work) / "model"))
+        client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
+        client.log_outputs(self._id, [LoggedModelOutput(logged.model_id, step=0)])
+        return logged.model_uri
 
     def _open(self, store: Store, name: str, weights: str | None) -> None:
         def start(_: None) -> MlflowClient:
@@ -149,11 +180,11 @@ def _trained_run(client: MlflowClient, experiment: str, weights: str) -> str | N
     return next((run.info.run_id for run in runs if EVALUATED_TAG not in run.data.tags), None)
 
 
-def _guarded(action: Callable[[Any], T], argument: Any) -> T | None:
+def _guarded(action: Callable[[Any], T], argument: Any, *, what: str = "this run") -> T | None:
     try:
         return action(argument)
     # Whatever goes wrong with tracking, and that is anything, must not cost the run.
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
-        warnings.warn(f"MLflow does not take this run ({reason}); going on without it", stacklevel=2)
+        warnings.warn(f"MLflow does not take {what} ({reason}); going on without it", stacklevel=2)
         return None

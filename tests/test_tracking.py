@@ -1,9 +1,13 @@
+import json
 import time
 import warnings
 
+import numpy as np
 import pytest
 from mlflow import MlflowClient
+from safetensors.torch import save_file
 
+from bsn.models import build
 from bsn.tracking import EVALUATED_TAG, WEIGHTS_TAG, Store, tracked_run
 
 
@@ -107,3 +111,31 @@ def test_a_dead_server_costs_one_warning_and_a_few_seconds():
     assert len(ours) == 1
     assert done == ["science"]
     assert time.monotonic() - started < 10
+
+
+def test_a_model_that_can_not_be_made_costs_one_warning_and_the_run_goes_on(store, tmp_path):
+    (tmp_path / "model.json").write_text('{"network": "graph_cut", "options": {}}')
+    with tracked_run(store, name="graph_cut", params={}, tags={}) as run:
+        with pytest.warns(UserWarning, match=f"does not take the model of {tmp_path.name} .*has no network"):
+            assert run.model(tmp_path, aligned_mean_mask=np.zeros((800, 600), np.float32)) is None
+        run.metrics({"pfcn/mean_iou": 0.8})
+    (found,) = runs(store)
+    assert found.data.metrics == {"pfcn/mean_iou": 0.8}
+    assert found.info.status == "FINISHED"
+    assert MlflowClient(store.uri).search_logged_models([found.info.experiment_id]) == []
+
+
+def test_a_trained_method_is_logged_as_a_model_of_its_run(store, tmp_path):
+    folder, options = tmp_path / "portrait_fcn", {"classes": 2, "base_width": 2}
+    folder.mkdir()
+    save_file(build("fcn8s", **options).state_dict(), folder / "weights.safetensors")
+    (folder / "model.json").write_text(json.dumps({"network": "fcn8s", "options": options, "size": [64, 48]}))
+    with tracked_run(store, name="portrait_fcn", params={"seed": 1}, tags={}) as run:
+        uri = run.model(folder, aligned_mean_mask=np.zeros((800, 600), np.float32))
+    (found,) = runs(store)
+    client = MlflowClient(store.uri)
+    (logged,) = client.search_logged_models([found.info.experiment_id])
+    assert uri == f"models:/{logged.model_id}"
+    assert (logged.name, logged.status, logged.source_run_id) == ("portrait_fcn", "READY", found.info.run_id)
+    assert logged.params == {"seed": "1"}
+    assert [output.model_id for output in found.outputs.model_outputs] == [logged.model_id]
