@@ -86,7 +86,7 @@ def project(tmp_path_factory):
     made.run("git", "config", "user.email", "test@example.org")
     made.run("git", "config", "user.name", "test")
     made.run("dvc", "repro")
-    made.first = made.stages_that_ran()
+    made.first, made.first_output = made.stages_that_ran(), made.output
     made.run("git", "add", "--all")
     made.run("git", "commit", "--quiet", "--message", "the miniature study")
     return made
@@ -125,6 +125,25 @@ def test_a_second_repro_runs_nothing_and_leaves_git_clean(project):
     assert json.loads(project.run("dvc", "status", "--json", "dvc.yaml")) == {}
 
 
+def test_the_provenance_tells_commit_machine_and_seconds_and_stays_while_it_is_true(project):
+    file = project.folder / "metrics/provenance.json"
+    written = file.read_text()
+    made = json.loads(written)
+    head = project.run("git", "rev-parse", "HEAD").strip()
+    # The study was made before its first commit: there was nothing yet to name.
+    assert (made["profile"], made["seed"], made["commit"]) == ("mini", 1, None)
+    assert set(made["seconds"]) == {"graph_cut", "mean_mask", *TRAINED}
+    assert made["seconds"]["bsn"]["pfcn"] > 0
+    assert f"on {made['machine']}" in (project.folder / "reports/table1.md").read_text()
+    project.run("dvc", "repro", "--force", "--single-item", "provenance")
+    assert file.read_text() == written
+    file.unlink()
+    project.run("dvc", "repro", "--force", "--single-item", "provenance")
+    assert json.loads(file.read_text())["commit"] == head[:10]
+    project.run("git", "checkout", "--quiet", ".")
+    project.run("dvc", "checkout", "--force", "--quiet")
+
+
 def test_mlflow_holds_one_run_a_method_with_parameters_curves_and_metrics(project):
     client = MlflowClient(f"sqlite:///{project.folder}/mlflow.db")
     experiment = client.get_experiment_by_name("bsn-mini")
@@ -138,6 +157,11 @@ def test_mlflow_holds_one_run_a_method_with_parameters_curves_and_metrics(projec
     assert bsn.data.metrics["pfcn/mean_iou"] == pytest.approx(metrics["sets"]["pfcn"]["mean_iou"])
     assert [point.step for point in client.get_metric_history(bsn.info.run_id, "train/loss")] == [3, 6]
     assert client.list_artifacts(bsn.info.run_id, "examples")
+    models = client.search_logged_models([experiment.experiment_id])
+    assert {model.name for model in models} == set(TRAINED)
+    (model,) = [model for model in models if model.name == "bsn"]
+    assert model.source_run_id == bsn.info.run_id
+    assert "mlflow models serve -m models:/" in project.first_output
 
 
 def test_a_bad_parameter_stops_the_run_before_any_stage_works(project):
@@ -159,7 +183,7 @@ def test_a_bad_parameter_stops_the_run_before_any_stage_works(project):
 def test_a_change_re_runs_what_it_reaches_and_nothing_else(project, change, reached):
     project.run("dvc", "exp", "run", "--set-param", change)
     # The check reads every parameter; tables, figures and the page are made from what was evaluated.
-    assert project.stages_that_ran() == {"check", *reached, "tables", "figures", "report"}
+    assert project.stages_that_ran() == {"check", *reached, "provenance", "tables", "figures", "report"}
     project.run("git", "checkout", "--quiet", ".")
     project.run("dvc", "checkout", "--quiet")
 
