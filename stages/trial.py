@@ -52,7 +52,8 @@ def trial(reading: str, seed: str) -> None:
             "pfcn", portraits=DATA / "portraits/pfcn", faces=DATA / "faces/pfcn.csv", out=Path(scratch) / "masks"
         )
         method = load_method(model, aligned_mean_mask=aligned)
-        summary = summarise(evaluate_samples(samples, method=method, title=reading), seed=params.seed)
+        rows = evaluate_samples(samples, method=method, title=reading, **params.boundary_iou.model_dump())
+        summary = summarise(rows, seed=params.seed)
         run.metrics({f"pfcn/{key}": value for key, value in summary.items() if isinstance(value, int | float)})
     OUT.mkdir(parents=True, exist_ok=True)
     found = {"method": name, "reading": reading, "seed": params.seed, "profile": params.profile, "pfcn": summary}
