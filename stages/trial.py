@@ -55,7 +55,7 @@ def trial(key: str) -> None:
             "pfcn", portraits=DATA / "portraits/pfcn", faces=DATA / "faces/pfcn.csv", out=Path(scratch) / "masks"
         )
         method = load_method(model, aligned_mean_mask=np.load(DATA / "mean_mask/aligned.npy"))
-        photos = evaluate_samples(samples, method=method, title=key)
+        photos = evaluate_samples(samples, method=method, title=key, **params.boundary_iou.model_dump())
         summary = summarise(photos, seed=params.seed)
         run.metrics({f"pfcn/{measure}": value for measure, value in summary.items() if isinstance(value, int | float)})
     (OUT / "photos").mkdir(parents=True, exist_ok=True)
