@@ -55,8 +55,8 @@ def evaluate_samples(
     predicted = predict_files([photo.file for photo in photos], method=method)
     with ThreadPoolExecutor(1) as pool:
         pending = [
-            pool.submit(_measure, photo.file.mask, photo.target, frame_is_boundary)
-            for photo, _ in zip(photos, tqdm(predicted, total=len(photos), desc=title, unit=" photos"), strict=True)
+            pool.submit(_measure, mask, photo.target, frame_is_boundary)
+            for photo, mask in zip(photos, tqdm(predicted, total=len(photos), desc=title, unit=" photos"), strict=True)
         ]
         measured = [
             {"set": photo.set, "id": photo.id, **future.result()} for photo, future in zip(photos, pending, strict=True)
