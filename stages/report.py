@@ -1,10 +1,11 @@
-"""The report: metrics/, data/portraits/*/index.csv and reports/figures/ on one page, reports/index.html."""
+"""The report: metrics/, data/ and reports/figures/ on one page, reports/index.html with reports/compare/."""
 
 import json
 from importlib.metadata import version
 from pathlib import Path
 
 from bsn.report import page
+from bsn.report.comparison import compare
 from bsn.report.figures import CAPTIONS
 from stages.params import Params, load
 from stages.results import results
@@ -14,10 +15,13 @@ PACKAGES = ("torch", "torchvision", "opencv-python", "numpy", "dvc", "mlflow")
 
 
 def report() -> None:
-    """Write the page."""
+    """Write the page and the pictures of its slider."""
     params = load()
-    figures = json.loads((Path("reports/figures") / CAPTIONS).read_text("utf-8"))
-    page.write(page.render(results(params), figures, facts(params)), Path("reports/index.html"))
+    measured = results(params)
+    figures = Path("reports/figures")
+    shown = page.sized(json.loads((figures / CAPTIONS).read_text("utf-8")), figures)
+    compared = compare(measured, Path("data/portraits"), Path("data/predictions"), Path("reports/compare"))
+    page.write(page.render(measured, shown, facts(params), compared), Path("reports/index.html"))
 
 
 def facts(params: Params) -> dict[str, str]:
