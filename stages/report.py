@@ -1,9 +1,10 @@
-"""The report: metrics/, data/portraits/*/index.csv and reports/figures/ on one page, reports/index.html."""
+"""The report: metrics/, data/ and reports/figures/ on one page, reports/index.html with reports/compare/."""
 
 import json
 from pathlib import Path
 
 from bsn.report import page
+from bsn.report.comparison import compare
 from bsn.report.figures import CAPTIONS
 from bsn.report.results import Results
 from stages.params import Params, load
@@ -12,11 +13,13 @@ from stages.runner import run_stage
 
 
 def report() -> None:
-    """Write the page."""
+    """Write the page and the pictures of its slider."""
     params = load()
-    figures = json.loads((Path("reports/figures") / CAPTIONS).read_text("utf-8"))
     measured = results(params)
-    page.write(page.render(measured, figures, facts(params, measured)), Path("reports/index.html"))
+    figures = Path("reports/figures")
+    shown = page.sized(json.loads((figures / CAPTIONS).read_text("utf-8")), figures)
+    compared = compare(measured, Path("data/portraits"), Path("data/predictions"), Path("reports/compare"))
+    page.write(page.render(measured, shown, facts(params, measured), compared), Path("reports/index.html"))
 
 
 def facts(params: Params, measured: Results) -> dict[str, str]:

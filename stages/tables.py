@@ -1,11 +1,13 @@
 """Tables 1 to 3, from metrics/ and the sets' index.csv, to reports/ and metrics/tables.json.
 
-Beside them the portraits by margin of the face box.
+Beside them the portraits by margin of the face box, and what DVC's plots show.
 """
 
 import json
 from pathlib import Path
 
+from bsn.report.bands import band_rows
+from bsn.report.pairs import pair_rows
 from bsn.report.tables import build, headline, margin_rows
 from stages.params import load
 from stages.results import results
@@ -20,6 +22,8 @@ def tables() -> None:
     for table in made:
         table.write(Path("reports"))
     margin_rows(measured).to_csv("reports/portrait_margins.csv", index=False)
+    band_rows(measured).to_csv("reports/bands.csv", index=False)
+    pair_rows(measured).to_csv("reports/pairs.csv", index=False)
     Path("metrics/tables.json").write_text(json.dumps(headline(measured), indent=2) + "\n")
     print("\n" + "\n".join(table.text() for table in made))
 

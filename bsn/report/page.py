@@ -1,23 +1,42 @@
-"""`reports/index.html`: the tables, the figures and the facts of one run on a page that needs no network."""
+"""`reports/index.html`: methods side by side, tables, figures and facts of one run; the page needs no network."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
+from PIL import Image
 
 from bsn.report import formats, paper
 from bsn.report.results import Results
+from bsn.report.slider import slider
 from bsn.report.tables import build
 
 TEMPLATE = "page.html.j2"
+COMMANDS = {
+    "Everything on this page, from the data on": "dvc repro",
+    "A wider boundary: what it reaches is made again, and nothing else": "dvc exp run --set-param kernel.width=15",
+    "What a change did to the numbers": "dvc metrics diff",
+    "The curves in DVC's own page (it loads its drawing library from the network)": "dvc plots show --open",
+    "Your own photo": "python -m bsn segment photo.jpg --out portraits",
+}
 
 
-def render(results: Results, figures: Sequence[dict[str, str]], facts: dict[str, str]) -> str:
+def sized(figures: Sequence[dict], folder: Path) -> list[dict]:
+    """The entries of `captions.json` with each picture's width and height, so that the page never jumps."""
+    sizes = []
+    for figure in figures:
+        with Image.open(folder / figure["file"]) as picture:
+            sizes.append({"width": picture.width, "height": picture.height})
+    return [figure | size for figure, size in zip(figures, sizes, strict=True)]
+
+
+def render(results: Results, figures: Sequence[dict], facts: dict[str, str], comparison: dict) -> str:
     """The page as HTML.
 
     `figures` are the entries of `figures/captions.json`: file (in `figures/`, beside the page), title and
-    caption. `facts` are the lines under "This run": what -> value.
+    caption, with width and height from `sized`. `facts` are the lines under "This run": what -> value.
+    `comparison` is what `bsn.report.comparison.compare` wrote to `compare/`, beside the page.
     """
     environment = Environment(
         loader=PackageLoader("bsn.report", "."),
@@ -29,7 +48,13 @@ def render(results: Results, figures: Sequence[dict[str, str]], facts: dict[str,
     environment.filters["bold"] = _bold
     page = environment.get_template(TEMPLATE)
     return page.render(
-        results=results, tables=build(results), figures=figures, facts=facts, headline=_headline(results)
+        results=results,
+        tables=build(results),
+        figures=figures,
+        facts=facts,
+        headline=_headline(results),
+        slider=slider(comparison),
+        commands=COMMANDS,
     )
 
 
