@@ -23,8 +23,8 @@ def draw(material: Material) -> tuple[Image.Image, str]:
         figure, axes = pyplot.subplots(figsize=(14, 5.2), dpi=100, layout="constrained")
         for method, rows in curves.items():
             smooth = rows["loss_segmentation"].ewm(span=max(2, len(rows) // 20)).mean()
-            width = 3.5 if method == "bsn" else 2.2
-            axes.plot(rows["iteration"], smooth, color=palette.METHODS[method], lw=width, label=METHODS[method])
+            look = {"color": palette.METHODS[method], "ls": palette.DASHES.get(method, "-")}
+            axes.plot(rows["iteration"], smooth, lw=3.5 if method == "bsn" else 2.4, label=METHODS[method], **look)
         second = [rows.loc[rows["phase"] == 2, "iteration"].min() for rows in curves.values()]
         for start in sorted({start for start in second if not pd.isna(start)}):
             axes.axvline(start, color=palette.MUTED, lw=1.5, ls=":")
