@@ -106,8 +106,8 @@ class Material:
 
     def cutout(self, method: str, name: str, photo: str) -> Cutout:
         """The photo with the method's mask, as `python -m bsn segment` goes on from there."""
-        # These sets' photos show one face each.
         mask = self.prediction(method, name, photo)
+        # The photos of all four sets are portraits of one.
         return Cutout(photo=self.photo(name, photo), mask=mask, faces=1, band=self.kernel_width)
 
 
