@@ -58,7 +58,7 @@ def test_a_method_that_was_not_run_leaves_its_cell_or_its_figure_out(material, r
     (run / "metrics/photos/bsn.csv").unlink()
     draw_all(material, tmp_path / "figures")
     told = captions(tmp_path / "figures")
-    for file in ("figure7.jpg", "figure8.jpg", "figure9.jpg", "scatter.png", "extremes.jpg", "error_map.png"):
+    for file in ("figure7.jpg", "figure8.jpg", "figure9.jpg", "scatter.png", "extremes.jpg", "error_map.jpg"):
         assert told[file] == "Not drawn. BSN was not run on PFCN."
     assert not told["figure6.jpg"].startswith("Not drawn")
     assert "interval of PortraitDeepLabv2." in told["bands.png"]

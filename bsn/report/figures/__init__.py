@@ -50,7 +50,7 @@ FIGURES = (
     Figure("bands.png", "IoU near the boundary", bands.draw),
     Figure("scatter.png", "BSN against PortraitDeepLabv2, photo by photo", scatter.draw),
     Figure("extremes.jpg", "Best and worst photos of BSN", extremes.draw),
-    Figure("error_map.png", "Where the methods err", error_map.draw),
+    Figure("error_map.jpg", "Where the methods err", error_map.draw),
     Figure("portrait_margins.png", "Table 2 against the margin of the face box", margins.draw),
     Figure("curves.png", "Training curves", curves.draw),
 )

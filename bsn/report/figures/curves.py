@@ -17,7 +17,8 @@ def draw(material: Material) -> tuple[Image.Image, str]:
         raise Missing("No network was trained in this run.")
     caption = (
         "Segmentation loss in training, smoothed; the dotted line starts the second phase, with its smaller "
-        "learning rate. Losses of soft and of hard labels are not on one scale. BSN_AC is dashed, as it can lie on PortraitDeepLabv2."
+        "learning rate. Losses of soft and of hard labels are not on one scale. BSN_AC is dashed: until the second "
+        "phase it is PortraitDeepLabv2."
     )
     with pyplot_in_style() as pyplot:
         figure, axes = pyplot.subplots(figsize=(14, 5.2), dpi=100, layout="constrained")

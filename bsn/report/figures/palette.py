@@ -19,5 +19,5 @@ METHODS = {
     "bsn_ik": "#d55e00",
     "bsn": INK,
 }
-# Without the attributes' gradient BSN_AC is PortraitDeepLabv2 again; dashed, it does not hide it.
+# BSN_AC differs from PortraitDeepLabv2 in the second phase alone; dashed, it does not hide it.
 DASHES = {"bsn_ac": (0, (3, 2.2))}
