@@ -1,4 +1,4 @@
-"""Figures 2 to 9, the counts by margin and the training curves, from data/, models/ and tables, to reports/figures/."""
+"""Every figure of the report, from data/, models/, metrics/photos/ and tables, to reports/figures/."""
 
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,8 @@ def figures() -> None:
     material = Material(
         portraits=Path("data/portraits"),
         predictions=Path("data/predictions"),
+        photos=Path("metrics/photos"),
+        faces=Path("data/faces"),
         hair=Path("data/attributes/hair.csv"),
         mean_mask=Path("data/mean_mask/mean_mask.npy"),
         curves=Path("models"),
@@ -30,6 +32,7 @@ def figures() -> None:
         global_low=params.global_kernel.a,
         global_high=params.global_kernel.b,
         global_reading=params.global_kernel.reading,
+        seed=params.seed,
     )
     draw_all(material, Path("reports/figures"), progress=partial(tqdm, desc="figures", unit="figure"))
 

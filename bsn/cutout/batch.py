@@ -8,8 +8,9 @@ import numpy as np
 
 from bsn.cutout import effects
 from bsn.cutout.backdrop import Backdrop, backdrop
+from bsn.cutout.cutout import Cutout
 from bsn.cutout.photos import find_photos, write_picture
-from bsn.cutout.portrait import Cutout, Portrait
+from bsn.cutout.portrait import Portrait
 from bsn.disk import disk_errors
 from bsn.errors import InputError
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from bsn.cutout import effects
-from bsn.cutout.portrait import Cutout
+from bsn.cutout.cutout import Cutout
 from tests.cutout.stand_ins import GREEN, SKIN
 
 # The mask's contour may be a few pixels off, as a network's is.

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from bsn import metrics
-from bsn.data.tables import write_index
+from bsn.data.tables import FaceRow, write_faces, write_index
 from bsn.report.figures.material import Material
 from bsn.report.paper import METHODS
 
@@ -55,6 +55,9 @@ def run(tmp_path: Path) -> Path:
         "set,margin,photos,photos_paper\ncoco,0.0,3,626\ncoco,0.3,9,626\nvoc,0.0,1,62\nvoc,0.3,80,62\n"
     )
     write_metrics(tmp_path)
+    to_frame = np.array([[5.0, 0, 0], [0, 5.0, 0]])  # From 160x120 to 800x600.
+    faces = [FaceRow(id=p, source="tracker", points=np.ones((5, 2)), affine=to_frame) for p in TEST_PHOTOS[:-1]]
+    write_faces(tmp_path / "data/faces/pfcn.csv", [*faces, FaceRow(id=TEST_PHOTOS[-1], source="none")])
     (tmp_path / "hair.csv").write_text("id,hair\n00001,long\n00002,long\n00003,short\n00004,short\n00005,long\n")
     np.save(tmp_path / "mean_mask.npy", np.full((800, 600), 0.5, np.float32))
     for method in ("portrait_deeplab", "bsn"):
@@ -97,6 +100,8 @@ def material(run: Path) -> Material:
     return Material(
         portraits=run / "data/portraits",
         predictions=run / "data/predictions",
+        photos=run / "metrics/photos",
+        faces=run / "data/faces",
         hair=run / "hair.csv",
         mean_mask=run / "mean_mask.npy",
         curves=run / "models",
@@ -107,4 +112,5 @@ def material(run: Path) -> Material:
         global_low=0.9,
         global_high=1.0,
         global_reading="text",
+        seed=0,
     )

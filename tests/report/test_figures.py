@@ -1,4 +1,4 @@
-"""Figures 2 to 9 from a run made by hand."""
+"""Every figure from a run made by hand."""
 
 import json
 import shutil
@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from bsn.faces import Face
-from bsn.report.figures import CAPTIONS, FIGURES, boundaries, challenges, draw_all, effects, overlay
+from bsn.report.figures import CAPTIONS, FIGURES, boundaries, challenges, draw_all, overlay
 from bsn.report.figures.material import spread
 from bsn.report.figures.sheet import MARGIN, blank, grid, scaled
 
@@ -25,7 +25,7 @@ def test_every_figure_is_drawn_and_not_blank(material, tmp_path):
     assert list(told) == [figure.file for figure in FIGURES]
     for file, caption in told.items():
         picture = np.asarray(Image.open(tmp_path / "figures" / file))
-        assert picture.shape[1] > 600, file
+        assert picture.shape[1] > 500, file
         assert picture.std() > 10, file
         assert not caption.startswith("Not drawn"), file
 
@@ -40,11 +40,14 @@ def test_the_same_inputs_give_the_same_bytes(material, tmp_path):
 def test_what_a_run_does_not_have_is_said_in_words(material, run, tmp_path):
     shutil.rmtree(run / "data")
     shutil.rmtree(run / "models")
+    shutil.rmtree(run / "metrics")
     material.margins.unlink()
     draw_all(material, tmp_path / "figures")
     told = captions(tmp_path / "figures")
     assert told["figure4.jpg"] == "Not drawn. No PFCN photos in this run."
     assert told["portrait_margins.png"] == "Not drawn. No COCO, COCO-Stuff or PASCAL VOC photos in this run."
+    assert told["bands.png"] == "Not drawn. No method was run on PFCN."
+    assert told["scatter.png"] == "Not drawn. BSN was not run on PFCN."
     assert told["curves.png"] == "Not drawn. No network was trained in this run."
     assert Image.open(tmp_path / "figures/figure4.jpg").height == 220
     assert Image.open(tmp_path / "figures/figure5.jpg").height > 220  # One pale line a set, not one for all.
@@ -52,10 +55,13 @@ def test_what_a_run_does_not_have_is_said_in_words(material, run, tmp_path):
 
 def test_a_method_that_was_not_run_leaves_its_cell_or_its_figure_out(material, run, tmp_path):
     shutil.rmtree(run / "data/predictions/bsn")
+    (run / "metrics/photos/bsn.csv").unlink()
     draw_all(material, tmp_path / "figures")
     told = captions(tmp_path / "figures")
-    assert told["figure9.jpg"] == "Not drawn. BSN was not run on PFCN."
+    for file in ("figure7.jpg", "figure8.jpg", "figure9.jpg", "scatter.png", "extremes.jpg", "error_map.jpg"):
+        assert told[file] == "Not drawn. BSN was not run on PFCN."
     assert not told["figure6.jpg"].startswith("Not drawn")
+    assert "interval of PortraitDeepLabv2." in told["bands.png"]
 
 
 def test_clutter_counts_edges_in_the_background_only():
@@ -145,52 +151,3 @@ def test_scaling_crops_around_the_middle_and_never_stretches():
     photo[:, 100:200] = 255
     assert (scaled(photo, (50, 50)) == 255).all()
     assert blank("x", (30, 20)).shape == (20, 30, 3)
-
-
-# ---- effects ------------------------------------------------------------------------------------------
-
-
-def disc() -> tuple[np.ndarray, np.ndarray]:
-    """A red disc on green with a blurred rim, and its mask."""
-    mask = np.zeros((200, 150), np.uint8)
-    cv2.circle(mask, (75, 100), 45, 1, -1)
-    share = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 2)[..., None]
-    photo = share * np.float32([220, 30, 30]) + (1 - share) * np.float32([30, 200, 40])
-    return photo.astype(np.uint8), mask
-
-
-def test_a_soft_edge_believes_the_mask_away_from_the_contour():
-    photo, mask = disc()
-    alpha = effects.soft_edge(photo, mask, radius=8)
-    distance = cv2.distanceTransform(mask, cv2.DIST_L2, 5) + cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5)
-    far = distance > 13
-    assert (alpha[far] == mask[far]).all()
-    assert 0 <= alpha.min() < alpha.max() <= 1
-
-
-def test_the_old_background_leaves_no_halo():
-    photo, mask = disc()
-    alpha = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 2)
-    foreground, _ = effects.layers(photo, alpha)
-    rim = (alpha > 0.3) & (alpha < 0.7)
-    assert photo[rim][:, 1].mean() > 80  # Green shines through in the photo,
-    assert foreground[rim][:, 1].mean() < 50  # and not in the foreground.
-
-
-@pytest.mark.parametrize("effect", [effects.replaced, effects.depth_of_field])
-def test_the_portrait_itself_is_left_alone(effect):
-    photo, mask = disc()
-    out = effect(photo, mask.astype(np.float32))
-    inside = cv2.erode(mask, np.ones((5, 5), np.uint8)) == 1
-    assert np.abs(out[inside].astype(int) - photo[inside]).max() <= 1
-    assert out.shape == photo.shape
-
-
-@pytest.mark.parametrize("effect", [effects.cartoon, effects.stylised])
-def test_cartoon_and_painting_change_the_portrait(effect):
-    photo, mask = disc()
-    noisy = np.clip(photo + np.random.default_rng(0).normal(0, 12, photo.shape), 0, 255).astype(np.uint8)
-    out = effect(noisy, mask.astype(np.float32))
-    inside = cv2.erode(mask, np.ones((15, 15), np.uint8)) == 1
-    assert out[inside].std(axis=0).mean() < noisy[inside].std(axis=0).mean()
-    assert out.dtype == np.uint8

@@ -1,4 +1,4 @@
-"""Figures 2 to 9 of the paper for any run, the counts of Table 2, and the training curves."""
+"""Figures 2 to 9 of the paper for any run, and beyond it what tells where and how surely the methods differ."""
 
 import json
 from collections.abc import Callable
@@ -9,14 +9,18 @@ from PIL import Image
 
 from bsn.report.figures import (
     applications,
+    bands,
     boundaries,
     challenges,
     curves,
+    error_map,
+    extremes,
     hair,
     kernel_steps,
     margins,
     pfcn_samples,
     portrait_samples,
+    scatter,
     trimaps,
 )
 from bsn.report.figures.material import Material, Missing
@@ -43,6 +47,10 @@ FIGURES = (
     Figure("figure7.jpg", "Figure 7. Boundaries", boundaries.draw),
     Figure("figure8.jpg", "Figure 8. Trimaps", trimaps.draw),
     Figure("figure9.jpg", "Figure 9. Applications", applications.draw),
+    Figure("bands.png", "IoU near the boundary", bands.draw),
+    Figure("scatter.png", "BSN against PortraitDeepLabv2, photo by photo", scatter.draw),
+    Figure("extremes.jpg", "Best and worst photos of BSN", extremes.draw),
+    Figure("error_map.jpg", "Where the methods err", error_map.draw),
     Figure("portrait_margins.png", "Table 2 against the margin of the face box", margins.draw),
     Figure("curves.png", "Training curves", curves.draw),
 )

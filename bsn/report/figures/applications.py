@@ -2,36 +2,41 @@
 
 from PIL import Image
 
-from bsn.metrics import iou
-from bsn.report.figures import effects
+from bsn.cutout import effects
+from bsn.cutout.cutout import Cutout
 from bsn.report.figures.material import Material
+from bsn.report.figures.scenes import evening, sunburst
 from bsn.report.figures.sheet import Picture, cell_width, grid, scaled
+from bsn.report.figures.stylisation import painting, pencil
 
-_EFFECTS = {
-    "Background replaced": effects.replaced,
-    "Depth of field": effects.depth_of_field,
-    "Cartoon": effects.cartoon,
-    "Stylised": effects.stylised,
-}
 _ROWS = 2
 
 
 def draw(material: Material) -> tuple[Image.Image, str]:
     """The test photos that BSN segments best, through each effect."""
-    ids = material.ids("pfcn")
-    material.need("bsn", "pfcn")
-    scores = {p: iou(material.prediction("bsn", "pfcn", p), material.mask("pfcn", p)) for p in ids}
-    best = sorted(ids, key=lambda photo: -scores[photo])[:_ROWS]
+    scores = material.scores("bsn", "pfcn")["iou"]
+    best = scores.sort_values(ascending=False, kind="stable").index[:_ROWS].tolist()
+    cutouts = [material.cutout("bsn", "pfcn", photo) for photo in best]
+    rows = [[_cell(cutout.photo), *map(_cell, applied(cutout).values())] for cutout in cutouts]
     caption = (
-        "Applications of BSN's own masks, with a soft edge: a new background, depth of field, cartoon, and "
-        f"stylisation. The photos are those that BSN segments best: {' and '.join(best)}."
+        "Applications of BSN's own masks with the matte of `python -m bsn segment`: a new background, depth of field, "
+        f"cartoon, and stylisation. The photos are those that BSN segments best: {' and '.join(best)}."
     )
-    return grid([_row(material, photo) for photo in best], heads=["Photo", *_EFFECTS]), caption
+    return grid(rows, heads=["Photo", *applied(cutouts[0])]), caption
 
 
-def _row(material: Material, photo: str) -> list[Picture]:
-    image = material.photo("pfcn", photo)
-    alpha = effects.soft_edge(image, material.prediction("bsn", "pfcn", photo))
-    width = cell_width(1 + len(_EFFECTS))
-    size = (width, width * 4 // 3)
-    return [scaled(image, size), *(scaled(effect(image, alpha), size) for effect in _EFFECTS.values())]
+def applied(cutout: Cutout) -> dict[str, Picture]:
+    """Each effect's name -> the photo through it, at its own size."""
+    front, behind, alpha = cutout.foreground, cutout.background, cutout.alpha
+    pairs = {
+        "Background replaced": (front, evening(*alpha.shape)),
+        "Depth of field": (front, effects.out_of_focus(behind, alpha)),
+        "Cartoon": (effects.cartoon(front), sunburst(*alpha.shape)),
+        "Stylised": (painting(front), pencil(behind)),
+    }
+    return {name: effects.composite(above, alpha, below) for name, (above, below) in pairs.items()}
+
+
+def _cell(picture: Picture) -> Picture:
+    width = cell_width(5)
+    return scaled(picture, (width, width * 4 // 3))

@@ -9,7 +9,7 @@ from bsn.report.figures.overlay import cutout, outlined
 from bsn.report.figures.sheet import GAP, MARGIN, WIDTH, Picture, grid, scaled
 from bsn.report.paper import METHODS
 
-COLUMNS = ("portrait_fcn", "bsn_ac", "bsn")
+COLUMNS = ("portrait_fcn", "portrait_deeplab", "bsn_ac", "bsn")
 _ROWS = 3
 _WINDOW = 0.2  # of the photo's height
 
@@ -23,7 +23,7 @@ def draw(material: Material) -> tuple[Image.Image, str]:
     rows = [_row(material, photo) for photo in ranked[:_ROWS]]
     caption = (
         "Boundaries, magnified. The places are chosen by rule: the windows of the PFCN test photos in which "
-        "the three methods disagree most within 10 pixels of the true contour (the orange line); one window "
+        "the four methods disagree most within 10 pixels of the true contour (the orange line); one window "
         f"a photo, photos {', '.join(ranked[:_ROWS])}."
     )
     return grid(rows, heads=["", "Photo", *(METHODS[method] for method in COLUMNS)]), caption
@@ -46,8 +46,8 @@ def _most_disputed(material: Material, photo: str) -> tuple[float, tuple[int, in
 def _row(material: Material, photo: str) -> list[Picture]:
     image, mask = material.photo("pfcn", photo), material.mask("pfcn", photo)
     left, top, side = _most_disputed(material, photo)[1]
-    # One whole photo (3:4) and four squares share the row.
-    height = int((WIDTH - 2 * MARGIN - 4 * GAP) / (0.75 + 1 + len(COLUMNS)))
+    # One whole photo (3:4) and the squares share the row.
+    height = int((WIDTH - 2 * MARGIN - (1 + len(COLUMNS)) * GAP) / (0.75 + 1 + len(COLUMNS)))
     whole = Image.fromarray(scaled(image, (height * 3 // 4, height)))
     scale = height / image.shape[0]
     frame = [scale * edge for edge in (left, top, left + side, top + side)]

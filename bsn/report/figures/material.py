@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from bsn.cutout.cutout import Cutout
+from bsn.data.tables import read_faces
 from bsn.faces import Detector
 from bsn.report.paper import METHODS, SETS
 
@@ -24,6 +26,10 @@ class Material:
     """`<set>/index.csv`, `images/` and `masks/`."""
     predictions: Path
     """`<method>/<set>/<id>.png`, 0 and 255."""
+    photos: Path
+    """`<method>.csv`: set, id, and the numbers of each photo."""
+    faces: Path
+    """`<set>.csv`, with the affine of each photo that has a face."""
     hair: Path
     """CSV: id, hair (long or short)."""
     mean_mask: Path
@@ -39,6 +45,8 @@ class Material:
     global_low: float
     global_high: float
     global_reading: str
+    seed: int
+    """Of the bootstrap over photos."""
 
     @cached_property
     def _rows(self) -> dict[str, pd.DataFrame]:
@@ -80,6 +88,27 @@ class Material:
     def prediction(self, method: str, name: str, photo: str) -> np.ndarray:
         """uint8 (H, W) {0, 1}."""
         return _read(self.predictions / method / name / f"{photo}.png", cv2.IMREAD_GRAYSCALE) // 255
+
+    def scores(self, method: str, name: str) -> pd.DataFrame:
+        """The numbers of each photo of the set, by id. Raises Missing when the method was not run on it."""
+        file = self.photos / f"{method}.csv"
+        rows = pd.read_csv(file, dtype={"id": str}) if file.exists() else pd.DataFrame(columns=["set", "id"])
+        rows = rows[rows["set"] == name].set_index("id")
+        if rows.empty:
+            raise Missing(f"{METHODS[method]} was not run on {SETS[name]}.")
+        return rows
+
+    def affines(self, name: str) -> dict[str, np.ndarray]:
+        """float64 (2, 3) from photo to face frame, by id, of the photos that have a face."""
+        file = self.faces / f"{name}.csv"
+        rows = read_faces(file) if file.exists() else {}
+        return {photo: row.affine for photo, row in rows.items() if row.affine is not None}
+
+    def cutout(self, method: str, name: str, photo: str) -> Cutout:
+        """The photo with the method's mask, as `python -m bsn segment` goes on from there."""
+        mask = self.prediction(method, name, photo)
+        # The photos of all four sets are portraits of one.
+        return Cutout(photo=self.photo(name, photo), mask=mask, faces=1, band=self.kernel_width)
 
 
 def spread(ids: list[str], number: int) -> list[str]:

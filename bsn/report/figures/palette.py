@@ -19,3 +19,5 @@ METHODS = {
     "bsn_ik": "#d55e00",
     "bsn": INK,
 }
+# BSN_AC differs from PortraitDeepLabv2 in the second phase alone; dashed, it does not hide it.
+DASHES = {"bsn_ac": (0, (3, 2.2))}
