@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from monai.metrics.utils import get_mask_edges, get_surface_distance
+from scipy.ndimage import distance_transform_edt
 from sklearn.metrics import jaccard_score
 
 from bsn import metrics
+from bsn.metrics.masks import comparable
 
 SHAPE = (17, 13)
 thoroughly = settings(max_examples=40, deadline=None)
@@ -375,6 +377,34 @@ def test_void_border_has_its_contour_in_the_middle():
     assert math.isnan(got[4])  # All void.
     assert got[6] == 0.0  # Columns 9 and 14 count; 14 is missed.
     assert got[8] == pytest.approx(1 / 2)
+
+
+@pytest.fixture(params=[1, 2])
+def threads(request):
+    """OpenCV on one thread and on two."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(request.param)
+    yield
+    cv2.setNumThreads(before)
+
+
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("width", [15, 31])
+def test_a_tie_of_an_ignored_pixel_goes_to_the_background_on_any_number_of_threads(width):
+    # OpenCV's float32 distances of a tie differ in their last digits, and not alike on one thread and on two.
+    for seed in range(2):
+        _, target = blobs(seed, shape=(800, 600))
+        square = np.ones((width, width), np.uint8)
+        target[cv2.dilate(target, square) != cv2.erode(target, square)] = 255
+        squared = []
+        for label in (0, 1):
+            nearest = distance_transform_edt(target != label, return_distances=False, return_indices=True)
+            squared.append(((nearest - np.indices(target.shape)) ** 2).sum(axis=0))
+        expected = (squared[1] < squared[0]) & (target == 255)
+        assert ((squared[0] == squared[1]) & (target == 255)).any()
+        filled = comparable(np.zeros_like(target), target)
+        np.testing.assert_array_equal(filled.prediction == 255, expected)
+        np.testing.assert_array_equal(filled.target == 255, expected | (target == 1))
 
 
 def test_no_contour_no_band():

@@ -23,8 +23,14 @@ def comparable(prediction: np.ndarray, target: np.ndarray) -> Masks:
     portrait = cv2.compare(target, 1, cv2.CMP_EQ)
     ignored = cv2.compare(target, IGNORE, cv2.CMP_EQ)
     if cv2.countNonZero(ignored):
-        nearer = distance_to(portrait) < distance_to(cv2.compare(target, 0, cv2.CMP_EQ))
-        filled = cv2.bitwise_and(nearer.view(np.uint8) * 255, ignored)
+        chosen = ignored.view(bool)
+        # Squared distances are whole numbers: rounded to them, the transform's small error, which differs with OpenCV's
+        # number of threads, decides no tie.
+        portrait_at, background_at = (
+            np.rint(np.square(distance_to(marked)[chosen])) for marked in (portrait, cv2.compare(target, 0, cv2.CMP_EQ))
+        )
+        filled = np.zeros_like(target)
+        filled[chosen] = (portrait_at < background_at) * np.uint8(255)
         portrait = cv2.bitwise_or(portrait, filled)
         predicted = cv2.bitwise_or(cv2.bitwise_and(predicted, cv2.bitwise_not(ignored)), filled)
     return Masks(predicted, portrait, cv2.bitwise_not(ignored))
