@@ -44,24 +44,26 @@ def kept_test_photos(set_name: str, *, portraits: Path, faces: Path, out: Path) 
     ]
 
 
-def evaluate_samples(photos: Sequence[Sample], *, method: Method, title: str) -> pd.DataFrame:
-    """A row a photo: set, id, what `evaluate_photo` measures, and the seconds that the method took.
+def evaluate_samples(
+    photos: Sequence[Sample], *, method: Method, title: str, frame_is_boundary: bool = False
+) -> pd.DataFrame:
+    """A row a photo: set, id, and what `evaluate_photo` measures; the same rows whenever it runs.
 
-    The measuring runs beside the next predictions. title: of the progress bar.
+    The measuring runs beside the next predictions. title: of the progress bar. frame_is_boundary: the convention of
+    `bsn.metrics.boundary_iou`.
     """
     predicted = predict_files([photo.file for photo in photos], method=method)
     with ThreadPoolExecutor(1) as pool:
-        times, pending = [], []
-        for photo, seconds in zip(photos, tqdm(predicted, total=len(photos), desc=title, unit=" photos"), strict=True):
-            times.append(seconds)
-            pending.append(pool.submit(_measure, photo.file.mask, photo.target))
+        pending = [
+            pool.submit(_measure, mask, photo.target, frame_is_boundary)
+            for photo, mask in zip(photos, tqdm(predicted, total=len(photos), desc=title, unit=" photos"), strict=True)
+        ]
         measured = [
-            {"set": photo.set, "id": photo.id, **future.result(), "seconds": seconds}
-            for photo, seconds, future in zip(photos, times, pending, strict=True)
+            {"set": photo.set, "id": photo.id, **future.result()} for photo, future in zip(photos, pending, strict=True)
         ]
     return pd.DataFrame(measured)
 
 
-def _measure(mask: Path, target: Path) -> dict[str, float]:
+def _measure(mask: Path, target: Path, frame_is_boundary: bool) -> dict[str, float]:
     predicted, wanted = (cv2.imread(str(file), cv2.IMREAD_UNCHANGED) for file in (mask, target))
-    return evaluate_photo(predicted // 255, wanted)
+    return evaluate_photo(predicted // 255, wanted, frame_is_boundary=frame_is_boundary)

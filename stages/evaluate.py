@@ -28,7 +28,7 @@ def evaluate(name: str) -> None:
         raise InputError(f"method = {name!r} has no folder {folder}; train it with: dvc repro train@{name}")
     method = load_method(folder, aligned_mean_mask=np.load(DATA / "mean_mask/aligned.npy"))
     samples = [sample for set_name in SETS for sample in _samples(name, set_name)]
-    photos = evaluate_samples(samples, method=method, title=name)
+    photos = evaluate_samples(samples, method=method, title=name, **params.boundary_iou.model_dump())
     if photos.empty:
         raise InputError(f"there is no test photo in {DATA / 'portraits'}; look at the reasons in its index.csv files")
     (METRICS / "photos").mkdir(parents=True, exist_ok=True)
@@ -43,7 +43,6 @@ def evaluate(name: str) -> None:
     weights = folder / "weights.safetensors"
     with track(params, name, weights=file_fingerprint(weights) if weights.exists() else None) as run:
         run.metrics(dict(_flat(summary["sets"])))
-        run.metrics({f"{set_name}/seconds": rows["seconds"].median() for set_name, rows in photos.groupby("set")})
         run.artifact(file)
         run.tag(EVALUATED_TAG, "yes")
         for example in sorted((DATA / "predictions" / name / "pfcn").glob("*.png"))[:4]:

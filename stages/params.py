@@ -81,6 +81,12 @@ class Hair(Section):
     below_mouth: NotNegative
 
 
+class BoundaryIoU(Section):
+    """The convention of boundary IoU (bsn.metrics.boundary_iou)."""
+
+    frame_is_boundary: Annotated[bool, Field(description="true or false")]
+
+
 class GraphCut(Section):
     """The baseline of Table 1: weights of the smoothness term, and the size it is solved at."""
 
@@ -208,6 +214,7 @@ class Params(Section):
     attributes: dict[Name, Annotated[list[Name], Field(description="a list of attributes, such as [hair]")]]
     hair: Hair
     graph_cut: GraphCut
+    boundary_iou: BoundaryIoU
     methods: Annotated[dict[str, Method], Field(min_length=1)]
     data: Data
     networks: Networks

@@ -1,21 +1,18 @@
-"""The trials of metrics/readings/ -> reports/readings.csv and .md: each reading's mean and spread over its seeds."""
+"""The trials of the readings -> reports/readings.csv and .md: each reading's mean and spread over its seeds."""
 
-import json
 from pathlib import Path
 
-from bsn.errors import InputError
-from bsn.report.readings import readings_table
+from bsn.report.readings import READINGS, readings_table
+from bsn.report.trials import read_trials
 from stages.params import load
 from stages.runner import run_stage
 
-TRIALS = Path("metrics/readings")
+TRIALS = Path("metrics/trials")
 
 
 def readings() -> None:
     params = load()
-    trials = [json.loads(file.read_text()) for file in sorted(TRIALS.glob("*.json"))]
-    if not trials:
-        raise InputError(f"{TRIALS} holds no trial; run them with: dvc repro readings/dvc.yaml")
+    trials = read_trials(TRIALS, READINGS, profile=params.profile)
     chosen = (params.kernel.reading, params.global_kernel.reading)
     table = readings_table(trials, chosen=chosen, profile=params.profile)
     table.write(Path("reports"))

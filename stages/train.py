@@ -10,9 +10,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from bsn.checkpoints import file_fingerprint
 from bsn.errors import InputError
-from stages.fitting import fit_method, launch
+from stages.fitting import DATA, fit_method, launch
 from stages.params import load
 from stages.runner import run_stage
 from stages.tracking import track
@@ -38,6 +40,9 @@ def train(name: str) -> None:
     with track(params, name) as run:
         fit_method(params, method, OUT / name, fabric=fabric, on_point=lambda point: _log(run, point))
         run.tag(WEIGHTS_TAG, file_fingerprint(OUT / name / "weights.safetensors"))
+        model = run.model(OUT / name, aligned_mean_mask=np.load(DATA / "mean_mask/aligned.npy"))
+    if model:
+        print(f"to serve it: mlflow models serve -m {model} --env-manager local")
 
 
 def _log(run: "Run", point: "CurvePoint") -> None:

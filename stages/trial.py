@@ -1,9 +1,9 @@
-"""One reading of the paper on trial -> metrics/readings/<reading>-<seed>.json: a network trained under it, and tested.
+"""A network trained once more and tested -> metrics/trials/<trial>-<seed>.json and metrics/trials/photos/ of that name.
 
-The readings of eq. (1) are tried on BSN_IK and those of eq. (6) on BSN_GK; "plain" is PortraitDeepLabv2, which has
-neither kernel.
+A trial is a method of Table 1 as params.yaml has it, or one reading of the paper: those of eq. (1) are tried on BSN_IK
+and those of eq. (6) on BSN_GK; "plain" is PortraitDeepLabv2, which has neither kernel.
 
-    python -m stages.trial closeness 2
+    python -m stages.trial closeness-2
 """
 
 import json
@@ -18,9 +18,12 @@ from stages.params import Params, load
 from stages.runner import run_stage
 from stages.tracking import track
 
-DATA, OUT = Path("data"), Path("metrics/readings")
+DATA, OUT = Path("data"), Path("metrics/trials")
 TRIED = {
     "plain": "portrait_deeplab",
+    "portrait_fcn": "portrait_fcn",
+    "bsn_ac": "bsn_ac",
+    "bsn": "bsn",
     "distance": "bsn_ik",
     "closeness": "bsn_ik",
     "sum": "bsn_ik",
@@ -29,21 +32,21 @@ TRIED = {
 }
 
 
-def trial(reading: str, seed: str) -> None:
+def trial(key: str) -> None:
     from bsn.evaluation import evaluate_samples, kept_test_photos
     from bsn.kernels import global_kernel
     from bsn.metrics import summarise
     from bsn.prediction import load_method
 
-    if reading not in TRIED:
-        raise InputError(f"reading = {reading!r} is refused; allowed: {', '.join(TRIED)}")
-    if not seed.isdecimal():
-        raise InputError(f"seed = {seed!r} is refused; allowed: a whole number, 0 or more")
-    name = TRIED[reading]
-    params = _under(load(), name, reading, int(seed))
-    mean_mask, aligned = (np.load(DATA / "mean_mask" / f"{which}.npy") for which in ("mean_mask", "aligned"))
-    kernel = global_kernel(mean_mask, **params.global_kernel.model_dump()) if name == "bsn_gk" else None
-    with TemporaryDirectory() as scratch, track(params, f"{name} {reading}") as run:
+    tried, _, seed = key.partition("-")
+    if tried not in TRIED or not seed.isdecimal():
+        raise InputError(f"trial = {key!r} is refused; allowed: {', '.join(TRIED)}, each with a seed, such as plain-1")
+    name = TRIED[tried]
+    params = _under(load(), name, tried, int(seed))
+    kernel = None
+    if name == "bsn_gk":
+        kernel = global_kernel(np.load(DATA / "mean_mask/mean_mask.npy"), **params.global_kernel.model_dump())
+    with TemporaryDirectory() as scratch, track(params, f"trial {key}") as run:
         model = Path(scratch) / "model"
         fit_method(
             params, params.methods[name], model, fabric=launch(devices=1), kernel=kernel, reading=params.kernel.reading
@@ -51,21 +54,23 @@ def trial(reading: str, seed: str) -> None:
         samples = kept_test_photos(
             "pfcn", portraits=DATA / "portraits/pfcn", faces=DATA / "faces/pfcn.csv", out=Path(scratch) / "masks"
         )
-        method = load_method(model, aligned_mean_mask=aligned)
-        summary = summarise(evaluate_samples(samples, method=method, title=reading), seed=params.seed)
-        run.metrics({f"pfcn/{key}": value for key, value in summary.items() if isinstance(value, int | float)})
-    OUT.mkdir(parents=True, exist_ok=True)
-    found = {"method": name, "reading": reading, "seed": params.seed, "profile": params.profile, "pfcn": summary}
-    (OUT / f"{reading}-{seed}.json").write_text(json.dumps(found, indent=1) + "\n")
+        method = load_method(model, aligned_mean_mask=np.load(DATA / "mean_mask/aligned.npy"))
+        photos = evaluate_samples(samples, method=method, title=key, **params.boundary_iou.model_dump())
+        summary = summarise(photos, seed=params.seed)
+        run.metrics({f"pfcn/{measure}": value for measure, value in summary.items() if isinstance(value, int | float)})
+    (OUT / "photos").mkdir(parents=True, exist_ok=True)
+    photos.to_csv(OUT / "photos" / f"{key}.csv", index=False, float_format="%.6g")
+    found = {"method": name, "trial": tried, "seed": params.seed, "profile": params.profile, "pfcn": summary}
+    (OUT / f"{key}.json").write_text(json.dumps(found, indent=1) + "\n")
 
 
-def _under(params: Params, method: str, reading: str, seed: int) -> Params:
-    """The parameters with this reading and this seed, as a user would have set them."""
+def _under(params: Params, method: str, tried: str, seed: int) -> Params:
+    """The parameters with this seed and, where one is tried, this reading, as a user would have set them."""
     changes = {"seed": seed}
     if method == "bsn_ik":
-        changes["kernel"] = params.kernel.model_copy(update={"reading": reading})
+        changes["kernel"] = params.kernel.model_copy(update={"reading": tried})
     if method == "bsn_gk":
-        changes["global_kernel"] = params.global_kernel.model_copy(update={"reading": reading})
+        changes["global_kernel"] = params.global_kernel.model_copy(update={"reading": tried})
     return params.model_copy(update=changes)
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from mlflow import MlflowClient
@@ -86,7 +87,7 @@ def project(tmp_path_factory):
     made.run("git", "config", "user.email", "test@example.org")
     made.run("git", "config", "user.name", "test")
     made.run("dvc", "repro")
-    made.first = made.stages_that_ran()
+    made.first, made.first_output = made.stages_that_ran(), made.output
     made.run("git", "add", "--all")
     made.run("git", "commit", "--quiet", "--message", "the miniature study")
     return made
@@ -125,6 +126,25 @@ def test_a_second_repro_runs_nothing_and_leaves_git_clean(project):
     assert json.loads(project.run("dvc", "status", "--json", "dvc.yaml")) == {}
 
 
+def test_the_provenance_tells_commit_machine_and_seconds_and_stays_while_it_is_true(project):
+    file = project.folder / "metrics/provenance.json"
+    written = file.read_text()
+    made = json.loads(written)
+    head = project.run("git", "rev-parse", "HEAD").strip()
+    # The study was made before its first commit: there was nothing yet to name.
+    assert (made["profile"], made["seed"], made["commit"]) == ("mini", 1, None)
+    assert set(made["seconds"]) == {"graph_cut", "mean_mask", *TRAINED}
+    assert made["seconds"]["bsn"]["pfcn"] > 0
+    assert f"on {made['machine']}" in (project.folder / "reports/table1.md").read_text()
+    project.run("dvc", "repro", "--force", "--single-item", "provenance")
+    assert file.read_text() == written
+    file.unlink()
+    project.run("dvc", "repro", "--force", "--single-item", "provenance")
+    assert json.loads(file.read_text())["commit"] == head[:10]
+    project.run("git", "checkout", "--quiet", ".")
+    project.run("dvc", "checkout", "--force", "--quiet")
+
+
 def test_mlflow_holds_one_run_a_method_with_parameters_curves_and_metrics(project):
     client = MlflowClient(f"sqlite:///{project.folder}/mlflow.db")
     experiment = client.get_experiment_by_name("bsn-mini")
@@ -138,6 +158,11 @@ def test_mlflow_holds_one_run_a_method_with_parameters_curves_and_metrics(projec
     assert bsn.data.metrics["pfcn/mean_iou"] == pytest.approx(metrics["sets"]["pfcn"]["mean_iou"])
     assert [point.step for point in client.get_metric_history(bsn.info.run_id, "train/loss")] == [3, 6]
     assert client.list_artifacts(bsn.info.run_id, "examples")
+    models = client.search_logged_models([experiment.experiment_id])
+    assert {model.name for model in models} == set(TRAINED)
+    (model,) = [model for model in models if model.name == "bsn"]
+    assert model.source_run_id == bsn.info.run_id
+    assert "mlflow models serve -m models:/" in project.first_output
 
 
 def test_a_bad_parameter_stops_the_run_before_any_stage_works(project):
@@ -159,27 +184,64 @@ def test_a_bad_parameter_stops_the_run_before_any_stage_works(project):
 def test_a_change_re_runs_what_it_reaches_and_nothing_else(project, change, reached):
     project.run("dvc", "exp", "run", "--set-param", change)
     # The check reads every parameter; tables, figures and the page are made from what was evaluated.
-    assert project.stages_that_ran() == {"check", *reached, "tables", "figures", "report"}
+    assert project.stages_that_ran() == {"check", *reached, "provenance", "tables", "figures", "report"}
     project.run("git", "checkout", "--quiet", ".")
     project.run("dvc", "checkout", "--quiet")
 
 
-def test_the_readings_are_tried_by_a_pipeline_of_their_own(project):
-    trials = [f"readings/dvc.yaml:trial@{trial}" for trial in ("plain-1", "closeness-1", "printed-1")]
-    project.run("dvc", "repro", "--single-item", *trials)
-    project.run("dvc", "repro", "--single-item", "readings/dvc.yaml:readings")
-    found = json.loads((project.folder / "metrics/readings/closeness-1.json").read_text())
+def trials_that_ran(project: Project) -> set[str]:
+    ran = {stage.partition("trials/dvc.yaml:trial@")[2] for stage in project.stages_that_ran()}
+    return ran - {""}
+
+
+def test_the_readings_are_tried_by_a_pipeline_of_their_own_and_the_seeds_beside_them(project):
+    tried = ("plain-1", "plain-2", "closeness-1", "distance-1", "printed-1", "bsn-1", "bsn-2")
+    project.run("dvc", "repro", "--single-item", *[f"trials/dvc.yaml:trial@{trial}" for trial in tried])
+    assert trials_that_ran(project) == set(tried)
+    found = json.loads((project.folder / "metrics/trials/closeness-1.json").read_text())
     assert (found["method"], found["seed"], found["pfcn"]["photos"]) == ("bsn_ik", 1, 3)
+    photos = pd.read_csv(project.folder / "metrics/trials/photos/closeness-1.csv")
+    assert photos["iou"].mean() == pytest.approx(found["pfcn"]["mean_iou"], abs=1e-5)
+
+    # The reports are of whatever was tried; here not all of it.
+    project.run("python", "-m", "stages.readings")
     table = (project.folder / "reports/readings.md").read_text()
     assert "| BSN_IK, eq. (1): 1 - d / d_max | 1 |" in table
     assert "| BSN_GK, eq. (6): uncertain places weigh a | 1 |" in table
+    project.run("python", "-m", "stages.seeds")
+    table = pd.read_csv(project.folder / "reports/seeds.csv").set_index("method")
+    assert table["seeds"].to_dict() == {"portrait_deeplab": 2, "bsn_ik": 1, "bsn": 2}
+    assert table.loc["bsn", "mean_iou_gain_low"] <= table.loc["bsn", "mean_iou_gain"]
+
     client = MlflowClient(f"sqlite:///{project.folder}/mlflow.db")
     experiment = client.get_experiment_by_name("bsn-mini").experiment_id
-    (run,) = client.search_runs([experiment], "attributes.run_name = 'bsn_ik closeness'")
+    (run,) = client.search_runs([experiment], "attributes.run_name = 'trial closeness-1'")
     assert run.data.params["kernel.reading"] == "closeness"
     assert run.data.metrics["pfcn/mean_iou"] == pytest.approx(found["pfcn"]["mean_iou"])
+
+    # Each report asks for its own trials, those of the readings in params.yaml among them.
+    seeds = {f"{trial}-{seed}" for trial in ("portrait_fcn", "bsn_ac", "text", "distance") for seed in (1, 2, 3)}
+    project.run("dvc", "repro", "--dry", "trials/dvc.yaml:seeds")
+    assert trials_that_ran(project) - set(tried) == seeds | {"plain-3", "bsn-3"} - set(tried)
+
+    # Nothing that a trial does not need runs it again.
+    text = (project.folder / "params.yaml").read_text()
+    for section, name, value, again in (
+        ("kernel", "reading", "sum", {"bsn-1", "bsn-2"}),
+        ("kernel", "width", 15, {"bsn-1", "bsn-2", "closeness-1", "distance-1"}),
+        ("global_kernel", "reading", "printed", {"bsn-1", "bsn-2"}),
+        ("global_kernel", "a", 0.5, {"bsn-1", "bsn-2", "printed-1"}),
+    ):
+        params = yaml.safe_load(text)
+        params[section][name] = value
+        (project.folder / "params.yaml").write_text(yaml.safe_dump(params))
+        project.run("dvc", "repro", "--single-item", "labels@soft", "weights@global")
+        project.run("dvc", "repro", "--dry", "--single-item", *[f"trials/dvc.yaml:trial@{trial}" for trial in tried])
+        assert trials_that_ran(project) == again
+        project.run("git", "checkout", "--quiet", "params.yaml", "dvc.lock")
+        project.run("dvc", "checkout", "--force", "--quiet", "labels@soft", "weights@global")
     project.run("git", "checkout", "--quiet", ".")
-    project.run("git", "clean", "--force", "--quiet")
+    project.run("git", "clean", "--force", "-d", "--quiet")
 
 
 def test_two_processes_of_torchrun_train_the_stage_s_weights_and_log_one_run(project):

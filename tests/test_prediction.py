@@ -56,20 +56,19 @@ def photo_files(folder, count=5):
 
 def predicted(files, cores, monkeypatch, method):
     monkeypatch.setattr(prediction, "cores", lambda: cores)
-    seconds = list(predict_files(files, method=method))
-    return seconds, [file.mask.read_bytes() for file in files]
+    masks = list(predict_files(files, method=method))
+    return masks, [mask.read_bytes() for mask in masks]
 
 
 def test_graph_cut_writes_the_same_bytes_by_one_and_by_several_processes(tmp_path, monkeypatch):
     files = photo_files(tmp_path)
     cut = GraphCut(aligned_mean_mask=LOWER_HALF, smoothness=4, contrast=1, height=80)
-    seconds, by_one = predicted(files, 1, monkeypatch, cut)
+    masks, by_one = predicted(files, 1, monkeypatch, cut)
     by_three = predicted(files, 3, monkeypatch, cut)[1]
     assert by_one == by_three
     # A face at three heights; without one the mask is where the first face has it.
     assert len(set(by_one)) == 3
-    assert len(seconds) == len(files)
-    assert min(seconds) > 0
+    assert masks == [file.mask for file in files]
     for file in files:
         expected = cut(cv2.imread(str(file.photo))[:, :, ::-1], file.affine) * 255
         assert (cv2.imread(str(file.mask), cv2.IMREAD_UNCHANGED) == expected).all()

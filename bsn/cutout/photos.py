@@ -56,14 +56,19 @@ def find_photos(arguments: Sequence[str]) -> Found:
 
 
 def read_upright(file: Path) -> np.ndarray:
-    """uint8 (H, W, 3) RGB in sRGB, turned as its EXIF says. Transparency is dropped.
-
-    Raises InputError, naming the whole path, for what `bsn.data.photos.read_photo` refuses.
-    """
+    """`upright`, with the whole path in what it refuses."""
     try:
-        picture = Image.fromarray(read_photo(file))
+        return upright(file)
     except InputError as error:
         raise InputError(str(error).replace(file.name, str(file), 1)) from None
+
+
+def upright(file: Path) -> np.ndarray:
+    """uint8 (H, W, 3) RGB in sRGB, turned as its EXIF says. Transparency is dropped.
+
+    Raises InputError for what `bsn.data.photos.read_photo` refuses.
+    """
+    picture = Image.fromarray(read_photo(file))
     with Image.open(file) as header:
         picture.getexif()[_ORIENTATION] = header.getexif().get(_ORIENTATION, 1)
         profile = header.info.get("icc_profile")

@@ -7,22 +7,18 @@ cutout = portrait.cut_out("me.jpg")        # .trimap, .alpha, .foreground, .back
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 from safetensors import SafetensorError
 
-from bsn.alignment import FRAME, alignment
-from bsn.cutout import matting
+from bsn.alignment import FRAME
 from bsn.cutout.cutout import BAND, Cutout
+from bsn.cutout.faces import face_detector, look_for_face
 from bsn.cutout.photos import read_upright
 from bsn.errors import InputError
-from bsn.faces import Detector, FaceDetector
-from bsn.inputs import scaling
+from bsn.faces import Detector
 from bsn.prediction import Method, load_method
 
 MODEL, MEAN_MASK = Path("models/bsn"), Path("data/mean_mask/aligned.npy")
-# Of faces: as for PFCN's photos (bsn/data/landmarks.py, params.yaml).
-_MIN_FACE, _MIN_PROBABILITY = 0.01, 0.9
 
 
 class Portrait:
@@ -56,7 +52,7 @@ class Portrait:
             raise InputError(
                 f"{folder} is not a network that this code trained ({reason}); `dvc repro {_stage(folder)}` makes one"
             ) from None
-        return cls(method, detector=FaceDetector(min_face_fraction=_MIN_FACE, min_probability=_MIN_PROBABILITY))
+        return cls(method, detector=face_detector())
 
     def segment(self, photo: np.ndarray | Path | str) -> np.ndarray:
         """The portrait's mask, (H, W) uint8 {0, 1}, at the photo's own size.
@@ -72,23 +68,8 @@ class Portrait:
         pixels = photo if isinstance(photo, np.ndarray) else read_upright(Path(photo))
         if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
             raise ValueError(f"photo is {pixels.dtype} {pixels.shape}; give uint8 (height, width, 3) RGB")
-        faces, affine = self._look(pixels)
+        faces, affine = look_for_face(pixels, detector=self.detector)
         return Cutout(photo=pixels, mask=self.method(pixels, affine), faces=faces, band=band)
-
-    def _look(self, photo: np.ndarray) -> tuple[int, np.ndarray | None]:
-        """How many faces, and the affine (2, 3) of the largest. Seen at the size of PFCN's photos at most: a face that
-        counts is large enough there, and twenty times as many pixels take twenty times as long."""
-        height, width = photo.shape[:2]
-        scale = matting.frame_scale(height, width)
-        small = photo
-        if scale > 1:
-            size = max(1, round(width / scale)), max(1, round(height / scale))
-            small = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
-        faces = self.detector.detect(small)
-        if not faces:
-            return 0, None
-        to_frame = np.vstack([alignment(faces[0].points), [0, 0, 1]]) @ scaling((height, width), small.shape[:2])
-        return len(faces), to_frame[:2]
 
 
 def _load_mean_mask(file: Path, folder: Path) -> np.ndarray:

@@ -71,3 +71,9 @@ def signed_count(number: float) -> str:
 def parameters(number: float) -> str:
     """1234567 -> 1.23 M; a method without parameters has a dash."""
     return f"{number / 1e6:.2f} M" if number else DASH
+
+
+@_or_dash
+def seconds(number: float) -> str:
+    """0.02137 -> 0.021; two digits that count."""
+    return f"{float(f'{number:.2g}'):g}"

@@ -24,11 +24,12 @@ _MEASURES = ("mean_iou", "boundary_iou")
 def readings_table(trials: Sequence[dict[str, Any]], *, chosen: Sequence[str], profile: str) -> Table:
     """A row a reading: mean and standard deviation over the seeds, and the gain over the plain network's same seeds.
 
-    trials: `reading`, `seed` and `pfcn` (of bsn.metrics.summarise) of each. chosen: the readings that params.yaml has.
+    trials: `trial`, `seed` and `pfcn` (of bsn.metrics.summarise) of each; those that try no reading have no row.
+    chosen: the readings that params.yaml has.
     The standard deviation of a single seed is missing.
     """
     flat = pd.DataFrame(
-        [{"reading": t["reading"], "seed": t["seed"], **{key: t["pfcn"][key] for key in _MEASURES}} for t in trials]
+        [{"reading": t["trial"], "seed": t["seed"], **{key: t["pfcn"][key] for key in _MEASURES}} for t in trials]
     )
     plain = flat[flat["reading"] == PLAIN].set_index("seed")
     rows = []
@@ -54,6 +55,6 @@ def readings_table(trials: Sequence[dict[str, Any]], *, chosen: Sequence[str], p
     notes = (
         f"Profile {profile}: {' or '.join(map(str, photos))} PFCN test photos a trial. Mean ± standard deviation over "
         "the seeds, in per cent; gains are over PortraitDeepLabv2 with the same seed.",
-        "Made by `dvc repro readings/dvc.yaml`.",
+        "Made by `dvc repro trials/dvc.yaml:readings`.",
     )
     return Table("readings", "The readings of eq. (1) and eq. (6) on trial.", pd.DataFrame(rows), columns, notes)

@@ -29,6 +29,8 @@ class Results:
     """`metrics/photos/<method>.csv` by method."""
     portraits: dict[str, pd.DataFrame] = field(default_factory=dict)
     """`data/portraits/<set>/index.csv` by set."""
+    provenance: dict = field(default_factory=dict)
+    """`metrics/provenance.json`: the commit and the machine, and the seconds a photo."""
 
     @property
     def setting(self) -> str:
@@ -43,6 +45,10 @@ class Results:
         """The method's numbers on the set; empty when there are none."""
         entry = self.metrics.get(method, {}).get("sets", {}).get(name, {})
         return {} if "absent" in entry else entry
+
+    def seconds(self, method: str, name: str) -> float | None:
+        """Seconds that the method takes for a photo of the set; None when it was not timed."""
+        return self.provenance.get("seconds", {}).get(method, {}).get(name)
 
     def absence(self, name: str) -> str | None:
         """Why the set is not there, as the evaluation recorded it; None when some method was run on it."""
@@ -59,21 +65,22 @@ class Results:
             return None
         return portraits_by_margin(index, min_face=self.min_face, min_on_mask=self.min_on_mask)
 
-    def gain(self, method: str, baseline: str, name: str) -> tuple[float, float, float] | None:
-        """Mean IoU of `method` less `baseline` over the set's photos, with its 95 % bootstrap interval."""
+    def gain(self, method: str, baseline: str, name: str, *, measure: str = "iou") -> tuple[float, float, float] | None:
+        """Mean of `measure`, a column of the photos' CSV, of `method` less `baseline` over the set's photos, with its
+        95 % bootstrap interval."""
         if method not in self.photos or baseline not in self.photos:
             return None
-        ours, theirs = (_of_set(self.photos[key], name) for key in (method, baseline))
+        ours, theirs = (_of_set(self.photos[key], name, measure) for key in (method, baseline))
         both = ours.merge(theirs, on="id", suffixes=("", "_baseline"))
         if both.empty:
             return None
-        return paired_difference(both["iou"].to_numpy(), both["iou_baseline"].to_numpy(), seed=self.seed)
+        return paired_difference(both[measure].to_numpy(), both[f"{measure}_baseline"].to_numpy(), seed=self.seed)
 
 
 def read_results(
     metrics: Path, portraits: Path, *, profile: str, drawn: bool, seed: int, min_face: float, min_on_mask: float
 ) -> Results:
-    """Read `metrics/*.json`, `metrics/photos/*.csv` and `data/portraits/*/index.csv`.
+    """Read `metrics/*.json`, with the provenance among them, `metrics/photos/*.csv` and `data/portraits/*/index.csv`.
 
     `drawn` says that the photos are drawings; `min_face` and `min_on_mask` are the filter's. Raises InputError when
     a metrics file comes from another profile than `profile`.
@@ -83,10 +90,7 @@ def read_results(
         file = metrics / f"{method}.json"
         if not file.exists():
             continue
-        record = json.loads(file.read_text())
-        if record["profile"] != profile:
-            raise InputError(f"{file} was made with profile {record['profile']!r}, not {profile!r}: run `dvc repro`")
-        results.metrics[method] = record
+        results.metrics[method] = _record(file, profile)
         rows = metrics / "photos" / f"{method}.csv"
         if rows.exists():
             results.photos[method] = pd.read_csv(rows, dtype={"id": str, "set": str})
@@ -94,9 +98,19 @@ def read_results(
         index = portraits / name / "index.csv"
         if index.exists():
             results.portraits[name] = pd.read_csv(index, dtype={"id": str})
+    provenance = metrics / "provenance.json"
+    if provenance.exists():
+        results.provenance.update(_record(provenance, profile))
     return results
 
 
-def _of_set(rows: pd.DataFrame, name: str) -> pd.DataFrame:
-    """id and iou of the set's photos."""
-    return rows.loc[rows["set"] == name, ["id", "iou"]]
+def _record(file: Path, profile: str) -> dict:
+    record = json.loads(file.read_text())
+    if record["profile"] != profile:
+        raise InputError(f"{file} was made with profile {record['profile']!r}, not {profile!r}: run `dvc repro`")
+    return record
+
+
+def _of_set(rows: pd.DataFrame, name: str, measure: str) -> pd.DataFrame:
+    """id and measure of the set's photos."""
+    return rows.loc[rows["set"] == name, ["id", measure]]

@@ -49,13 +49,14 @@ def _table_1(results: Results) -> Table:
         | _gain(results, method, baseline, "pfcn", published - paper.TABLE_1[baseline])
         for method, published in paper.TABLE_1.items()
     ]
-    columns = {"Method": _method, **_SCORES, "Parameters": _write(formats.parameters, "parameters")}
+    columns = {"Method": _method, **_scores(results), **_COSTS}
     notes = _notes(results, ["pfcn"], paper.TABLE_1, baseline)
     floor = results.summary(paper.FLOOR, "pfcn")
     if floor:
         score = formats.percent(floor["mean_iou"])
         notes.append(f"The aligned mean mask as the answer to every photo scores {score}.")
     caption = _caption(results, 1, "Mean IoU (%) on the PFCN test photos.")
+    notes += _provenance(results)
     return Table("table1", caption, pd.DataFrame(rows), columns, tuple(notes))
 
 
@@ -65,6 +66,7 @@ def _table_2(results: Results) -> Table:
         kept = _kept(results, name)
         rows.append(
             {
+                **_origin(results),
                 "set": name,
                 "photos_paper": published,
                 "photos": kept,
@@ -75,12 +77,12 @@ def _table_2(results: Results) -> Table:
     columns = {
         "Dataset": lambda row: f"{paper.SETS[row['set']]} portrait",
         "Paper": _write(formats.count, "photos_paper"),
-        "Ours": _write(formats.count, "photos"),
+        _ours(results): _write(formats.count, "photos"),
         "Difference": _write(formats.signed_count, "difference"),
         "Photos looked at": _write(formats.count, "looked_at"),
     }
     caption = _caption(results, 2, "Photos in the three portrait datasets.")
-    notes = [*_absent(results, paper.TABLE_2), *_margins(results), *_overlaps(results)]
+    notes = [*_absent(results, paper.TABLE_2), *_margins(results), *_overlaps(results), *_provenance(results)]
     # dtype=object keeps whole numbers whole beside the ones that are missing.
     return Table("table2", caption, pd.DataFrame(rows, dtype=object), columns, tuple(notes))
 
@@ -93,8 +95,8 @@ def _table_3(results: Results) -> Table:
             rows.append(
                 _measured(results, method, name, published[method]) | _gain(results, method, "portrait_fcn", name, step)
             )
-    columns = {"Dataset": lambda row: paper.SETS[row["set"]], "Method": _method, **_SCORES}
-    notes = _notes(results, paper.TABLE_3, ["portrait_fcn", "bsn"], "portrait_fcn")
+    columns = {"Dataset": lambda row: paper.SETS[row["set"]], "Method": _method, **_scores(results), **_COSTS}
+    notes = _notes(results, paper.TABLE_3, ["portrait_fcn", "bsn"], "portrait_fcn") + _provenance(results)
     caption = _caption(
         results, 3, "Mean IoU (%) on the COCO, COCO-Stuff and PASCAL VOC portraits, without fine-tuning."
     )
@@ -109,23 +111,42 @@ def _method(row: dict) -> str:
     return paper.METHODS[row["method"]]
 
 
-_SCORES: Columns = {
-    "Paper": _write(formats.percent, "mean_iou_paper"),
-    "Ours": _write(formats.percent, "mean_iou"),
-    "Difference": _write(formats.signed_percent, "difference"),
-    "95 % interval": _write(formats.interval, "mean_iou_low", "mean_iou_high"),
-    "Gain, paper": _write(formats.signed_percent, "gain_paper"),
-    "Gain, ours": _write(formats.gain, "gain", "gain_low", "gain_high"),
-    "Boundary IoU": _write(formats.percent, "boundary_iou"),
-    "Two-class mIoU": _write(formats.percent, "miou_two_class"),
+def _ours(results: Results) -> str:
+    """The heading over our numbers: even a single column of drawn data must say so."""
+    return "Ours (drawn)" if results.drawn else "Ours"
+
+
+def _scores(results: Results) -> Columns:
+    return {
+        "Paper": _write(formats.percent, "mean_iou_paper"),
+        _ours(results): _write(formats.percent, "mean_iou"),
+        "Difference": _write(formats.signed_percent, "difference"),
+        "95 % interval": _write(formats.interval, "mean_iou_low", "mean_iou_high"),
+        "Gain, paper": _write(formats.signed_percent, "gain_paper"),
+        "Gain, ours": _write(formats.gain, "gain", "gain_low", "gain_high"),
+        "Boundary IoU": _write(formats.percent, "boundary_iou"),
+        "Its gain": _write(formats.gain, "boundary_iou_gain", "boundary_iou_gain_low", "boundary_iou_gain_high"),
+        "Two-class mIoU": _write(formats.percent, "miou_two_class"),
+    }
+
+
+_COSTS: Columns = {
+    "Parameters": _write(formats.parameters, "parameters"),
+    "Seconds a photo": _write(formats.seconds, "seconds"),
 }
+
+
+def _origin(results: Results) -> dict:
+    """The first columns of every CSV, so that no copy of a number can hide what it was measured on."""
+    return {"profile": results.profile, "data": "drawn" if results.drawn else "real"}
 
 
 def _measured(results: Results, method: str, name: str, published: float) -> dict:
     summary = results.summary(method, name)
     ours = summary.get("mean_iou")
-    copied = ("mean_iou_low", "mean_iou_high", "boundary_iou", "miou_two_class", "photos")
+    copied = ("mean_iou_low", "mean_iou_high", "boundary_iou", "boundary_f", "miou_two_class", "photos")
     return {
+        **_origin(results),
         "set": name,
         "method": method,
         "mean_iou_paper": published,
@@ -133,15 +154,17 @@ def _measured(results: Results, method: str, name: str, published: float) -> dic
         "difference": None if ours is None else ours - published,
         **{key: summary.get(key) for key in copied},
         "parameters": results.metrics.get(method, {}).get("parameters"),
+        "seconds": results.seconds(method, name),
     }
 
 
 def _gain(results: Results, method: str, baseline: str, name: str, published: float) -> dict:
     """What the method adds to the baseline, in the paper and here; nothing for the baseline itself."""
-    known = results.gain(method, baseline, name) if method != baseline else None
-    mean, low, high = known or (None, None, None)
-    gain_paper = published if method != baseline else None
-    return {"gain_paper": gain_paper, "gain": mean, "gain_low": low, "gain_high": high}
+    row: dict = {"gain_paper": published if method != baseline else None}
+    for measure, key in (("iou", "gain"), ("boundary_iou", "boundary_iou_gain")):
+        known = results.gain(method, baseline, name, measure=measure) if method != baseline else None
+        row |= dict(zip((key, f"{key}_low", f"{key}_high"), known or (None, None, None), strict=True))
+    return row
 
 
 def _kept(results: Results, name: str) -> int | None:
@@ -198,7 +221,20 @@ def _notes(results: Results, names: Iterable[str], methods: Iterable[str], basel
     if counted:
         notes.append(
             f"Photos: {', '.join(counted)}. Intervals are 95 %, bootstrapped over photos, of one trained "
-            f"network a method. Gain is over {paper.METHODS[baseline]} on the same photos, marked where its "
-            "interval leaves out 0."
+            f"network a method. Gain is over {paper.METHODS[baseline]} on the same photos. In bold it is real for "
+            "these networks: its interval leaves out 0. Whether it would be for others of another seed, "
+            "`dvc repro trials/dvc.yaml:seeds` says."
         )
     return notes
+
+
+def _provenance(results: Results) -> list[str]:
+    """The command, the commit, the seed and the machine."""
+    made = results.provenance
+    if not made:
+        return []
+    packages = ", ".join(f"{name} {number}" for name, number in made["packages"].items())
+    return [
+        f"Made by `dvc exp run -S profile={made['profile']} -S seed={made['seed']}` at commit "
+        f"{made['commit'] or 'unknown'}, on {made['date']}, on {made['machine']}, with {packages}."
+    ]

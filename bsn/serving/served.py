@@ -20,19 +20,13 @@ import torch
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
-from PIL import Image, ImageOps
 
-from bsn.alignment import alignment
-from bsn.data.landmarks import MIN_FACE
-from bsn.data.photos import read_photo
+from bsn.cutout.faces import face_detector, look_for_face
+from bsn.cutout.photos import upright
 from bsn.errors import InputError
-from bsn.faces import FaceDetector
 from bsn.inputs import network_input, prior_channels, working_photo
 from bsn.models.output import upsample
 from bsn.serving import CELLS, INPUT
-
-MIN_PROBABILITY = 0.9  # of a face, as in params.yaml
-_ORIENTATION = 0x0112  # EXIF's number of the tag
 
 
 class PortraitModel(PythonModel):
@@ -44,7 +38,7 @@ class PortraitModel(PythonModel):
         told = self.session.get_modelmeta().custom_metadata_map
         self.size, self.corners = tuple(json.loads(told["size"])), json.loads(told["corners"])
         self.mean_mask = np.load(context.artifacts["mean_mask"], allow_pickle=False)
-        self.detector = FaceDetector(min_face_fraction=MIN_FACE, min_probability=MIN_PROBABILITY)
+        self.detector = face_detector()
 
     def predict(self, context: PythonModelContext, model_input: pd.DataFrame, params: None = None) -> pd.DataFrame:
         """A frame with `photo` (bytes) to a frame with `mask` (bytes)."""
@@ -59,8 +53,8 @@ class PortraitModel(PythonModel):
 
     def _mask(self, photo: np.ndarray) -> np.ndarray:
         """(H, W, 3) uint8 RGB -> (H, W) uint8 {0, 1}."""
-        faces = self.detector.detect(photo)
-        small = working_photo(photo, alignment(faces[0].points) if faces else None, self.size)
+        _, affine = look_for_face(photo, detector=self.detector)
+        small = working_photo(photo, affine, self.size)
         prior = prior_channels(small.to_frame, self.mean_mask, small.image.shape[:2])
         image = torch.from_numpy(small.image.transpose(2, 0, 1)[None])
         channels = network_input(image, torch.from_numpy(prior[None])).numpy()
@@ -70,14 +64,11 @@ class PortraitModel(PythonModel):
 
 
 def _upright_photo(name: str, content: bytes) -> np.ndarray:
-    """(H, W, 3) uint8 RGB, as viewers show it. Raises InputError, with `name`, as `read_photo` does."""
+    """(H, W, 3) uint8 RGB, as viewers show it. Raises InputError, with `name`, as `upright` does."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / name
         file.write_bytes(content)
-        image = Image.fromarray(read_photo(file))
-        with Image.open(file) as stored:
-            image.getexif()[_ORIENTATION] = stored.getexif().get(_ORIENTATION, 1)
-    return np.asarray(ImageOps.exif_transpose(image))
+        return upright(file)
 
 
 set_model(PortraitModel())

@@ -25,7 +25,7 @@ def here(tmp_path, monkeypatch, disc):
     Path("data/mean_mask").mkdir(parents=True)
     np.save("data/mean_mask/aligned.npy", np.zeros(FRAME, np.float32))
     monkeypatch.setattr(portrait, "load_method", lambda *_, **__: RedPart())
-    monkeypatch.setattr(portrait, "FaceDetector", lambda **_: Told(face(POINTS)))
+    monkeypatch.setattr(portrait, "face_detector", lambda: Told(face(POINTS)))
     Path("p").mkdir()
     Image.fromarray(disc.photo).save("p/a.png")
     Image.fromarray(disc.photo[:, ::-1]).save("p/b.jpg", quality=95)
@@ -97,7 +97,7 @@ def test_the_band_widens_the_unknown_edge(here, capsys):
     ],
 )
 def test_the_line_tells_what_faces_were_found(here, capsys, monkeypatch, faces, remark):
-    monkeypatch.setattr(portrait, "FaceDetector", lambda **_: Told(*faces))
+    monkeypatch.setattr(portrait, "face_detector", lambda: Told(*faces))
     _, lines, _ = segment(capsys, "p/a.png", "--out", "o", "--trimap")
     assert lines == [f"p/a.png -> o/a_trimap.png{remark}"]
 

@@ -7,7 +7,7 @@ from bsn.report.readings import readings_table
 
 def trial(reading, seed, iou, boundary=0.5):
     return {
-        "reading": reading,
+        "trial": reading,
         "seed": seed,
         "pfcn": {"photos": 60, "mean_iou": iou, "boundary_iou": boundary},
     }

@@ -41,7 +41,7 @@ def test_table_1_puts_ours_beside_the_paper(run):
     summary = json.loads((run / "metrics/bsn.json").read_text())["sets"]["pfcn"]
     assert len(table.cells()) == 7
     assert (bsn["Method"], bsn["Paper"]) == ("BSN", "96.7")
-    assert bsn["Ours"] == f"{100 * summary['mean_iou']:.1f}"
+    assert bsn["Ours (drawn)"] == f"{100 * summary['mean_iou']:.1f}"
     assert bsn["Difference"] == formats.signed_percent(summary["mean_iou"] - 0.967)
     assert bsn["Parameters"] == "6.00 M"
 
@@ -67,6 +67,38 @@ def test_gain_is_paired_photo_by_photo_and_marked_when_it_is_real(run):
     assert formats.gain(0.02, -0.01, 0.05) == "+2.0 (−1.0 to +5.0)"
 
 
+def test_boundary_iou_has_a_paired_gain_of_its_own(run):
+    frame = build(read(run))[0].frame.set_index("method")
+    photos = {m: pd.read_csv(run / f"metrics/photos/{m}.csv")["boundary_iou"] for m in ("bsn", "portrait_deeplab")}
+    assert frame.loc["bsn", "boundary_iou_gain"] == pytest.approx((photos["bsn"] - photos["portrait_deeplab"]).mean())
+    assert frame.loc["bsn", "boundary_iou_gain_low"] <= frame.loc["bsn", "boundary_iou_gain"]
+    assert pd.isna(frame.loc["portrait_deeplab", "boundary_iou_gain"])
+
+
+def test_every_table_tells_the_command_the_commit_the_seed_the_machine_and_the_seconds(run):
+    made = {
+        "profile": "sketch",
+        "seed": 3,
+        "commit": "0123456789",
+        "machine": "2 cores of a processor, no GPU",
+        "date": "2026-11-25",
+        "packages": {"torch": "2.11.0"},
+        "seconds": {"bsn": {"pfcn": 0.02137, "voc": 0.5}},
+    }
+    assert build(read(run))[0].cells()[-1][-1] == "-"
+    (run / "metrics/provenance.json").write_text(json.dumps(made))
+    tables = build(read(run))
+    for table in tables:
+        assert table.notes[-1] == (
+            "Made by `dvc exp run -S profile=sketch -S seed=3` at commit 0123456789, on 2026-11-25, on 2 cores of a "
+            "processor, no GPU, with torch 2.11.0."
+        )
+    assert tables[0].cells()[-1][-1] == "0.021"
+    assert tables[0].cells()[0][-1] == "-"
+    with pytest.raises(InputError, match=r"'sketch', not 'lite'"):
+        read(run, profile="lite")
+
+
 def test_absent_sets_are_dashes_with_a_reason(run):
     _, second, third = build(read(run))
     assert [row[2] for row in second.cells()] == ["-", "-", "-"]
@@ -82,7 +114,7 @@ def test_table_2_counts_what_the_rule_kept(run):
     table = build(read(run))[1]
     assert table.cells()[2] == ["PASCAL VOC portrait", "62", "2", "−60", "3"]
     table.write(run / "reports")
-    assert (run / "reports/table2.csv").read_text().splitlines()[-1] == "voc,62,2,-60,3"
+    assert (run / "reports/table2.csv").read_text().splitlines()[-1] == "sketch,drawn,voc,62,2,-60,3"
 
 
 def portrait(name: str, *, side: float = 40, **more) -> PhotoRow:
@@ -141,7 +173,12 @@ def test_drawn_data_cannot_be_mistaken(run):
     for table in build(read(run)):
         for written in (table.markdown(), table.text()):
             assert "drawn data: not comparable with the paper" in written.splitlines()[0]
-    assert "drawn" not in build(read(run, drawn=False))[0].caption
+        assert "Ours (drawn)" in table.columns
+        assert set(table.frame["data"]) == {"drawn"}
+    real = build(read(run, drawn=False))[0]
+    assert "drawn" not in real.caption
+    assert "Ours" in real.columns
+    assert set(real.frame["data"]) == {"real"}
 
 
 def test_numbers_of_another_profile_are_refused(run):
@@ -201,6 +238,8 @@ def test_the_mean_mask_s_floor_is_told_when_it_is_known(run):
         (formats.interval(0.91, 0.934), "91.0 to 93.4"),
         (formats.parameters(0), "-"),
         (formats.signed_count(5), "+5"),
+        (formats.seconds(0.02137), "0.021"),
+        (formats.seconds(12.34), "12"),
     ],
 )
 def test_numbers_are_written_plainly(written, expected):

@@ -69,6 +69,7 @@ def test_the_papers_values_are_the_defaults():
         ("networks.deeplab.depth", 34, "networks.deeplab.depth = 34 is refused; allowed: 18, 50 or 101"),
         ("networks.deeplab.crop", [96], "networks.deeplab.crop = [96] is refused; allowed: [height, width] in pixels"),
         ("networks.deeplab.augmentation.flip", 2, "augmentation.flip = 2 is refused; allowed: a fraction from 0 to 1"),
+        ("boundary_iou.frame_is_boundary", "yes", "frame_is_boundary = 'yes' is refused; allowed: true or false"),
         ("data.draw.pfcn.train", 0, "data.draw.pfcn.train = 0 is refused; allowed: a whole number, 1 or more"),
     ],
 )

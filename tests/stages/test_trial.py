@@ -1,25 +1,31 @@
+from pathlib import Path
+
 import pytest
+import yaml
 
 from bsn.errors import InputError
 from stages import params, trial
 
 
-@pytest.mark.parametrize(
-    ("arguments", "line"),
-    [
-        (("letter", "1"), "reading = 'letter' is refused; allowed: plain, distance, closeness, sum, text, printed"),
-        (("sum", "-1"), "seed = '-1' is refused; allowed: a whole number, 0 or more"),
-    ],
-)
-def test_what_is_no_trial_is_refused(arguments, line):
-    with pytest.raises(InputError, match=line):
-        trial.trial(*arguments)
+@pytest.mark.parametrize("key", ["letter-1", "sum", "sum--1", "sum-first"])
+def test_what_is_no_trial_is_refused(key):
+    with pytest.raises(
+        InputError, match=f"trial = '{key}' is refused; allowed: plain, portrait_fcn, .*such as plain-1"
+    ):
+        trial.trial(key)
+
+
+def test_the_pipeline_has_every_trial_with_three_seeds_under_its_own_method():
+    pipeline = yaml.safe_load(Path("trials/dvc.yaml").read_text())["stages"]["trial"]["foreach"]
+    expected = {f"{name}-{seed}": method for name, method in trial.TRIED.items() for seed in (1, 2, 3)}
+    assert {key: item["method"] for key, item in pipeline.items()} == expected
 
 
 @pytest.mark.parametrize(
     ("method", "reading", "readings"),
     [
         ("portrait_deeplab", "plain", ("distance", "text")),
+        ("bsn", "bsn", ("distance", "text")),
         ("bsn_ik", "sum", ("sum", "text")),
         ("bsn_gk", "printed", ("distance", "printed")),
     ],

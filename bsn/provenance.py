@@ -1,0 +1,49 @@
+"""Where numbers come from: the machine and the commit."""
+
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from bsn.workers import cores
+
+
+def machine() -> str:
+    """`2 cores of Intel(R) Xeon(R) Platinum 8481C, no GPU`, or with the GPU's name."""
+    import torch
+
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    number = cores()
+    return f"{number} core{'s' if number > 1 else ''} of {_processor()}, {gpu}"
+
+
+def commit(root: Path, paths: Sequence[str]) -> str | None:
+    """The commit that `root` is at, ten digits; "with changes" where tracked files of `paths` differ from it.
+
+    None where there is no git to ask.
+    """
+    head = _git(root, "rev-parse", "--short=10", "HEAD")
+    if not head:
+        return None
+    changes = _git(root, "status", "--porcelain", "--untracked-files=no", "--", *paths)
+    return f"{head} with changes" if changes else head
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    # What git itself sets for a hook would make it look at another repository.
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    try:
+        asked = subprocess.run(
+            ["git", *arguments], cwd=root, env=environment, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return asked.stdout.strip()
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    named = re.search(r"^model name\s*:\s*(.+)$", cpuinfo.read_text(), re.MULTILINE) if cpuinfo.exists() else None
+    return named[1].strip() if named else platform.processor() or platform.machine()

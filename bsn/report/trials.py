@@ -1,0 +1,47 @@
+"""The trials as they lie on disk: a summary a trial and seed, and the rows of their photos."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bsn.errors import InputError
+
+
+def read_trials(folder: Path, names: Iterable[str], *, profile: str) -> list[dict[str, Any]]:
+    """`<folder>/<name>-<seed>.json` of every seed that there is, in the order of the names.
+
+    Raises InputError when there is none, or when one comes from another profile than `profile`.
+    """
+    trials = []
+    for name in names:
+        for file in sorted(folder.glob(f"{name}-*.json")):
+            trial = json.loads(file.read_text())
+            if trial["profile"] != profile:
+                raise InputError(
+                    f"{file} was made with profile {trial['profile']!r}, not {profile!r}: "
+                    "run `dvc repro trials/dvc.yaml`"
+                )
+            trials.append(trial)
+    if not trials:
+        raise InputError(f"{folder} holds no trial of this report; run them with: dvc repro trials/dvc.yaml")
+    return trials
+
+
+def read_trial_photos(folder: Path, names: Iterable[str], *, profile: str) -> pd.DataFrame:
+    """`<folder>/photos/<name>-<seed>.csv` of the same trials in one table, with the columns `trial` and `seed` before.
+
+    Raises InputError as `read_trials` does, or when a trial's file of photos is missing.
+    """
+    tables = []
+    for trial in read_trials(folder, names, profile=profile):
+        file = folder / "photos" / f"{trial['trial']}-{trial['seed']}.csv"
+        if not file.exists():
+            raise InputError(f"{file} is missing; get it with: dvc pull, or dvc repro trials/dvc.yaml")
+        rows = pd.read_csv(file, dtype={"id": str, "set": str})
+        rows.insert(0, "trial", trial["trial"])
+        rows.insert(1, "seed", trial["seed"])
+        tables.append(rows)
+    return pd.concat(tables, ignore_index=True)
