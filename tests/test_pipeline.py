@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from bsn.data.tables import read_faces, read_index
 
 ROOT = Path(__file__).parents[1]
+CURVES = ["Training loss", "Band IoU", "BSN by photo"]
 TRAINED = ["portrait_fcn", "portrait_deeplab", "bsn_ac", "bsn_gk", "bsn_ik", "bsn"]
 
 
@@ -143,6 +144,25 @@ def test_the_provenance_tells_commit_machine_and_seconds_and_stays_while_it_is_t
     assert json.loads(file.read_text())["commit"] == head[:10]
     project.run("git", "checkout", "--quiet", ".")
     project.run("dvc", "checkout", "--force", "--quiet")
+
+
+def test_dvc_plots_show_and_compare_what_the_page_shows(project):
+    def plotted(*command: str) -> dict[str, list[dict]]:
+        shown = json.loads(project.run("dvc", "plots", *command, "--json", "--out", "plots").split("\n")[0])
+        assert "errors" not in shown
+        return shown["data"]
+
+    shown = plotted("show", "--split")
+    points = {name: shown[name][0]["anchor_definitions"]["<DVC_METRIC_DATA>"] for name in CURVES}
+    losses = {Path(point["filename"]).parent.name for point in points["Training loss"]}
+    assert losses == set(TRAINED)
+    assert {point["field"] for point in points["Band IoU"]} == {"graph_cut", "mean_mask", *TRAINED}
+    assert len(points["BSN by photo"]) == 3
+    captions = json.loads((project.folder / "reports/figures/captions.json").read_text("utf-8"))
+    assert set(shown) == {*CURVES, *(f"reports/figures/{caption['file']}" for caption in captions)}
+    both = plotted("diff", "HEAD", "--split", "--targets", "Band IoU")
+    assert both["Band IoU"][0]["revisions"] == ["HEAD", "workspace"]
+    project.run("git", "clean", "--force", "--quiet", "-d", "plots")
 
 
 def test_mlflow_holds_one_run_a_method_with_parameters_curves_and_metrics(project):

@@ -17,7 +17,7 @@ COMMANDS = {
     "Everything on this page, from the data on": "dvc repro",
     "A wider boundary: what it reaches is made again, and nothing else": "dvc exp run --set-param kernel.width=15",
     "What a change did to the numbers": "dvc metrics diff",
-    "The curves in DVC's own page (it loads its drawing library from the network)": "dvc plots show --open",
+    "The curves in DVC's own page (which loads vega from the network)": "dvc plots show --open",
     "Your own photo": "python -m bsn segment photo.jpg --out portraits",
 }
 

@@ -65,7 +65,7 @@ def test_every_photo_has_its_jpeg_the_truth_and_each_method(run, tmp_path):
 def test_a_large_photo_is_made_small(run, tmp_path):
     for file in (*(run / "data/portraits/pfcn").glob("*/*.png"), *(run / "data/predictions").glob("*/pfcn/*.png")):
         image = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
-        cv2.imwrite(str(file), cv2.resize(image, (1200, 1600), interpolation=cv2.INTER_NEAREST))
+        cv2.imwrite(str(file), cv2.resize(image, (600, 800), interpolation=cv2.INTER_NEAREST))
     photo = made(run, tmp_path / "compare")["photos"][0]
     assert (photo["width"], photo["height"]) == (480, 640)
     assert Image.open(tmp_path / f"compare/{photo['id']}/photo.jpg").size == (480, 640)

@@ -5,6 +5,7 @@ import shutil
 import time
 
 import pytest
+from PIL import Image
 from selenium import webdriver
 from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.common.actions.action_builder import ActionBuilder
@@ -15,10 +16,13 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from bsn.report import page
 from bsn.report.comparison import compare
-from bsn.report.figures import draw_all
 from bsn.report.results import read_results
 from bsn.report.tables import build
 
+FIGURES = [
+    {"file": "figure2.jpg", "title": "Figure 2. Kernels", "caption": "How the kernels come about."},
+    {"file": "curves.png", "title": "Training curves", "caption": "Segmentation loss in training."},
+]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 
@@ -41,16 +45,18 @@ def browser():
 
 
 @pytest.fixture
-def site(run, material):
-    """The folder with `index.html` and all that it shows, of four test photos and seven methods."""
+def site(run):
+    """The folder with `index.html` and all that it shows: four test photos, seven methods, two figures."""
     reports = run / "reports"
-    draw_all(material, reports / "figures")
+    (reports / "figures").mkdir(parents=True)
+    for figure in FIGURES:
+        Image.new("RGB", (1600, 700), "orange").save(reports / "figures" / figure["file"])
     results = read_results(
         run / "metrics", run / "data/portraits", profile="sketch", drawn=True, seed=1, min_face=0.1, min_on_mask=0.5
     )
     for table in build(results):
         table.write(reports)
-    shown = page.sized(json.loads((reports / "figures/captions.json").read_text("utf-8")), reports / "figures")
+    shown = page.sized(FIGURES, reports / "figures")
     compared = compare(results, run / "data/portraits", run / "data/predictions", reports / "compare")
     page.write(page.render(results, shown, {"Profile": "sketch"}, compared), reports / "index.html")
     return reports
@@ -131,7 +137,7 @@ def test_the_mouse_moves_the_divider_and_the_clips_follow(opened):
     assert split(opened) == pytest.approx(25, abs=0.6)
 
 
-def test_each_side_of_the_divider_shows_its_own_method(opened, tmp_path):
+def test_each_side_of_the_divider_shows_its_own_method(opened):
     stage = find(opened, ".stage")
     range_of = find(opened, ".stage input")
     range_of.send_keys(Keys.END)
@@ -222,10 +228,10 @@ def test_the_page_never_scrolls_sideways(opened, width):
     set_window(opened, width, 844, mobile=width < 700)
     root = "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
     content, window = opened.execute_script(root)
-    assert content <= window == width
-    # On a phone it is the wide table that does.
+    assert content <= window <= width
+    # Where it is narrow, the wide table does.
     table = "const box = document.querySelector('#table1 .scroll'); return box.scrollWidth > box.clientWidth"
-    assert opened.execute_script(table) == (width < 700)
+    assert opened.execute_script(table) == (width < 1000)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
