@@ -13,6 +13,7 @@ from bsn.report.slider import slider
 from bsn.report.tables import build
 
 TEMPLATE = "page.html.j2"
+NO_BREAK = "\N{NO-BREAK SPACE}"
 COMMANDS = {
     "Everything on this page, from the data on": "dvc repro",
     "A wider boundary: what it reaches is made again, and nothing else": "dvc exp run --set-param kernel.width=15",
@@ -98,8 +99,8 @@ def _headline(results: Results) -> list[dict[str, str]]:
 
 
 def _bold(cell: str) -> Markup:
-    """Markdown's bold as HTML's; everything else is escaped."""
-    parts = cell.split("**")
+    """Markdown's bold as HTML's; everything else is escaped. A line may break before an interval and not in it."""
+    parts = cell.replace(" to ", f"{NO_BREAK}to{NO_BREAK}").replace(" M", f"{NO_BREAK}M").split("**")
     return Markup("").join(
         Markup("<strong>{}</strong>").format(part) if place % 2 else escape(part) for place, part in enumerate(parts)
     )
