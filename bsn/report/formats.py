@@ -75,5 +75,5 @@ def parameters(number: float) -> str:
 
 @_or_dash
 def seconds(number: float) -> str:
-    """0.02137 -> 0.021; two digits that count."""
-    return f"{float(f'{number:.2g}'):g}"
+    """0.02137 -> 0.021, 0.01 -> 0.010: two digits that count."""
+    return f"{number:#.2g}".rstrip(".")

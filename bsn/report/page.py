@@ -46,7 +46,7 @@ def render(results: Results, figures: Sequence[dict], facts: dict[str, str], com
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["bold"] = _bold
+    environment.filters["bold"], environment.filters["code"] = _bold, _code
     page = environment.get_template(TEMPLATE)
     return page.render(
         results=results,
@@ -100,7 +100,16 @@ def _headline(results: Results) -> list[dict[str, str]]:
 
 def _bold(cell: str) -> Markup:
     """Markdown's bold as HTML's; everything else is escaped. A line may break before an interval and not in it."""
-    parts = cell.replace(" to ", f"{NO_BREAK}to{NO_BREAK}").replace(" M", f"{NO_BREAK}M").split("**")
-    return Markup("").join(
-        Markup("<strong>{}</strong>").format(part) if place % 2 else escape(part) for place, part in enumerate(parts)
-    )
+    whole = cell.replace(" to ", f"{NO_BREAK}to{NO_BREAK}").replace(" M", f"{NO_BREAK}M")
+    return _marked(whole, "**", Markup("<strong>{}</strong>"))
+
+
+def _code(note: str) -> Markup:
+    """Markdown's `code` as HTML's; everything else is escaped."""
+    return _marked(note, "`", Markup("<code>{}</code>"))
+
+
+def _marked(text: str, mark: str, written: Markup) -> Markup:
+    """What stands between two marks as `written` has it."""
+    parts = text.split(mark)
+    return Markup("").join(written.format(part) if place % 2 else escape(part) for place, part in enumerate(parts))

@@ -94,6 +94,12 @@ def test_all_three_tables_are_there_cell_by_cell(run):
     assert [cell.replace(page.NO_BREAK, " ") for cell in reader.cells] == expected
 
 
+def test_commands_in_the_notes_are_code(run):
+    text = page.render(results(run), [], {}, NOTHING)
+    assert "<code>dvc repro trials/dvc.yaml:seeds</code>" in text
+    assert "`" not in text.split("<main>")[1].split("<script>")[0]
+
+
 def test_drawn_data_has_a_banner_and_real_data_has_none(run):
     assert "every photo on this page is a drawing" in page.render(results(run), [], {}, NOTHING)
     assert "drawing" not in page.render(results(run, drawn=False), [], {}, NOTHING)

@@ -239,6 +239,7 @@ def test_the_mean_mask_s_floor_is_told_when_it_is_known(run):
         (formats.parameters(0), "-"),
         (formats.signed_count(5), "+5"),
         (formats.seconds(0.02137), "0.021"),
+        (formats.seconds(0.01), "0.010"),
         (formats.seconds(12.34), "12"),
     ],
 )
