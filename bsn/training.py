@@ -66,7 +66,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """Means over the iterations since the point before; seconds are of work, a resumed run's earlier work included."""
+    """Means over the iterations since the point before. No time of day: the same run gives the same points."""
 
     iteration: int
     phase: int
@@ -74,7 +74,6 @@ class CurvePoint:
     loss_segmentation: float
     loss_attribute: float
     lr: float
-    seconds: float
 
 
 def train(
@@ -97,7 +96,7 @@ def train(
     if sampler.batch < fabric.world_size:
         raise InputError(f"batch = {sampler.batch} is less than the {fabric.world_size} processes; give each a patch")
     state = checkpoint.load() if fabric.is_global_zero else None
-    state = fabric.broadcast(state) or {"iteration": 0, "seconds": 0.0, "curves": []}
+    state = fabric.broadcast(state) or {"iteration": 0, "curves": []}
     if "model" in state:
         model.load_state_dict(state["model"])
     run = _Run(model, sampler, recipe, fabric, checkpoint, workers, on_point, state)
@@ -135,7 +134,7 @@ class _Run:
             optimizer.load_state_dict(state["optimizer"])
         slots = range(self.fabric.global_rank, self.sampler.batch, self.fabric.world_size)
         ahead = batches(self.sampler, range(state["iteration"], last), slots=slots, workers=self.workers)
-        started, saved, recent = time.perf_counter() - state["seconds"], time.perf_counter(), []
+        saved, recent = time.perf_counter(), []
         for iteration, arrays in ahead:
             rate = _learning_rate(phase, iteration - first)
             for group in optimizer.param_groups:
@@ -148,8 +147,7 @@ class _Run:
                 continue
             values = self._checked(torch.stack(recent), phase, first)
             recent.clear()
-            state["seconds"] = time.perf_counter() - started
-            point = CurvePoint(state["iteration"], number, *values.mean(dim=0).tolist(), rate, state["seconds"])
+            point = CurvePoint(state["iteration"], number, *values.mean(dim=0).tolist(), rate)
             state["curves"].append(asdict(point))
             bar.set_postfix(loss=f"{point.loss:.3f}", phase=number)
             if not self.fabric.is_global_zero:
