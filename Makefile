@@ -13,7 +13,7 @@ repro: .venv/installed
 	@cat reports/table1.md reports/table2.md reports/table3.md
 
 test: .venv/installed
-	python -m pytest --numprocesses auto --dist loadfile
+	python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 ui: .venv/installed
 	MLFLOW_DISABLE_TELEMETRY=true mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"

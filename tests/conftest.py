@@ -10,6 +10,11 @@ from tests.site import Site
 SEED = 1
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest file first: spread over cores, the others are done beside it and nothing waits for it at the end."""
+    items.sort(key=lambda item: item.path.name != "test_pipeline.py")
+
+
 @pytest.fixture
 def site(monkeypatch) -> Iterator[Site]:
     """A server of its own for the test, and pauses too short to be noticed."""

@@ -76,7 +76,11 @@ def project(tmp_path_factory):
     )
     for name in listed.stdout.splitlines():
         # What the last run of the pipeline left in git is not part of a fresh start.
-        if name.split("/")[0] in ("metrics", "reports", "tests") or name == "dvc.lock" or not (ROOT / name).is_file():
+        if (
+            name.split("/")[0] in ("metrics", "reports", "tests")
+            or name.endswith("dvc.lock")
+            or not (ROOT / name).is_file()
+        ):
             continue
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
