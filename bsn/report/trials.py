@@ -39,7 +39,7 @@ def read_trial_photos(folder: Path, names: Iterable[str], *, profile: str) -> pd
     for trial in read_trials(folder, names, profile=profile):
         file = folder / "photos" / f"{trial['trial']}-{trial['seed']}.csv"
         if not file.exists():
-            raise InputError(f"{file} is missing; get it with: dvc pull, or dvc repro trials/dvc.yaml")
+            raise InputError(f"{file} is missing; get it with: git checkout, or dvc repro trials/dvc.yaml")
         rows = pd.read_csv(file, dtype={"id": str, "set": str})
         rows.insert(0, "trial", trial["trial"])
         rows.insert(1, "seed", trial["seed"])

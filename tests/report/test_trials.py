@@ -38,5 +38,5 @@ def test_no_trial_and_no_photos_are_told_with_what_makes_them(tmp_path):
     write(tmp_path, "plain", 1, photos=False)
     with pytest.raises(InputError, match=r"holds no trial of this report; run them with: dvc repro trials/dvc.yaml"):
         read_trials(tmp_path, ["bsn"], profile="sketch")
-    with pytest.raises(InputError, match=r"photos/plain-1.csv is missing; get it with: dvc pull"):
+    with pytest.raises(InputError, match=r"photos/plain-1.csv is missing; get it with: git checkout"):
         read_trial_photos(tmp_path, ["plain"], profile="sketch")
