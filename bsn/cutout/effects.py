@@ -6,7 +6,7 @@ None of it takes the photo's own pixels at the edge, where the old background is
 import cv2
 import numpy as np
 
-from bsn.cutout.matting import MATTE_PIXELS, frame_scale
+from bsn.cutout.matting import frame_scale, shrunk_size
 
 # Radius of a point of light out of focus, over the photo's longer side.
 APERTURE = 0.02
@@ -34,8 +34,7 @@ def out_of_focus(background: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     On at most MATTE_PIXELS: nothing sharp is left to be lost.
     """
     height, width = alpha.shape
-    scale = min(1.0, (MATTE_PIXELS / (height * width)) ** 0.5)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
+    size = shrunk_size(height, width)
     # Lenses blur light, not its gamma-coded value: highlights grow into discs.
     light = cv2.resize((background.astype(np.float32) / 255) ** 2.2, size, interpolation=cv2.INTER_AREA)
     seen = np.maximum(1 - cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), 1e-3)
@@ -53,17 +52,14 @@ def cartoon(foreground: np.ndarray) -> np.ndarray:
     as those of a small photo.
     """
     height, width = foreground.shape[:2]
-    scale = frame_scale(height, width)
-    small = foreground
-    if scale > 1:
-        size = max(1, round(width / scale)), max(1, round(height / scale))
-        small = cv2.resize(foreground, size, interpolation=cv2.INTER_AREA)
+    scale = max(1.0, frame_scale(height, width))
+    small = cv2.resize(foreground, shrunk_size(height, width), interpolation=cv2.INTER_AREA)
     for _ in range(4):
         small = cv2.bilateralFilter(small, 9, 30, 9)
     lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    if scale > 1:
+    if small.shape != foreground.shape:
         lab = cv2.resize(lab, (width, height), interpolation=cv2.INTER_CUBIC)
-    ink = _ink(lab[..., 0] / 100, max(scale, 1.0))
+    ink = _ink(lab[..., 0] / 100, scale)
     lab[..., 0] = 100 * _staircase(lab[..., 0] / 100) * ink
     lab[..., 1:] *= 1.15 * ink[..., None]
     return np.rint(255 * np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1)).astype(np.uint8)

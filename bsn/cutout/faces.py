@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from bsn.alignment import alignment
-from bsn.cutout.matting import frame_scale
+from bsn.cutout.matting import shrunk_size
 from bsn.data.landmarks import MIN_FACE
 from bsn.faces import Detector, FaceDetector
 from bsn.inputs import scaling
@@ -24,11 +24,7 @@ def look_for_face(photo: np.ndarray, *, detector: Detector) -> tuple[int, np.nda
     and twenty times as many pixels take twenty times as long.
     """
     height, width = photo.shape[:2]
-    scale = frame_scale(height, width)
-    small = photo
-    if scale > 1:
-        size = max(1, round(width / scale)), max(1, round(height / scale))
-        small = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(photo, shrunk_size(height, width), interpolation=cv2.INTER_AREA)
     faces = detector.detect(small)
     if not faces:
         return 0, None

@@ -24,6 +24,12 @@ def frame_scale(height: int, width: int) -> float:
     return (height * width / (FRAME[0] * FRAME[1])) ** 0.5
 
 
+def shrunk_size(height: int, width: int) -> tuple[int, int]:
+    """(width, height) of a copy of at most MATTE_PIXELS; a photo that has no more keeps its size."""
+    scale = min(1.0, (MATTE_PIXELS / (height * width)) ** 0.5)
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
 def trimap(mask: np.ndarray, *, band: float) -> np.ndarray:
     """Section 4.4.3: the contour, dilated to `band` pixels as for the individual kernel, is unknown.
 
@@ -50,16 +56,14 @@ def matte(photo: np.ndarray, known: np.ndarray) -> np.ndarray:
     # Only around the unknown is there anything to solve.
     rows, columns = (_span((known == UNKNOWN).any(axis=axis)) for axis in (1, 0))
     image, inner = photo[rows, columns], known[rows, columns]
-    height, width = inner.shape
-    scale = min(1.0, (MATTE_PIXELS / (height * width)) ** 0.5)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
+    size = shrunk_size(*inner.shape)
     sure = [cv2.resize(np.float32(inner == value), size, interpolation=cv2.INTER_AREA) for value in (FOREGROUND, 0)]
     small_known = np.where(sure[0] > 0.999, 1.0, np.where(sure[1] > 0.999, 0.0, 0.5))
     if not all((small_known == value).any() for value in (0, 0.5, 1)):
         return answer
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     alpha = _closed_form(small, small_known)
-    if scale < 1:
+    if small.shape != image.shape:
         alpha = _enlarged(alpha, small, image)
     unknown = inner == UNKNOWN
     answer[rows, columns][unknown] = alpha[unknown]
