@@ -1,4 +1,7 @@
-"""One method on every test set -> metrics/<method>.json, metrics/photos/<method>.csv, data/predictions/<method>/."""
+"""One method on every test set -> metrics/<method>.json, metrics/photos/<method>.csv, data/predictions/<method>/.
+
+metrics/headline/<method>.json holds the two numbers that experiments are compared by, under the method's name.
+"""
 
 import json
 from pathlib import Path
@@ -17,6 +20,7 @@ from stages.runner import run_stage
 from stages.tracking import track
 
 DATA, MODELS, METRICS = Path("data"), Path("models"), Path("metrics")
+HEADLINE = ("mean_iou", "boundary_iou")  # on PFCN
 
 
 def evaluate(name: str) -> None:
@@ -40,6 +44,9 @@ def evaluate(name: str) -> None:
         summary["sets"][set_name] = summarise(rows, seed=params.seed) if len(rows) else {"absent": reason}
     file = METRICS / f"{name}.json"
     file.write_text(json.dumps(summary, indent=1) + "\n")
+    headline = {key: round(value, 4) for key, value in summary["sets"]["pfcn"].items() if key in HEADLINE}
+    (METRICS / "headline").mkdir(exist_ok=True)
+    (METRICS / "headline" / f"{name}.json").write_text(json.dumps({name: headline}, indent=1) + "\n")
     weights = folder / "weights.safetensors"
     with track(params, name, weights=file_fingerprint(weights) if weights.exists() else None) as run:
         run.metrics(dict(_flat(summary["sets"])))

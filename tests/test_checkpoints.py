@@ -1,3 +1,5 @@
+import multiprocessing
+
 import numpy as np
 import torch
 
@@ -20,6 +22,26 @@ def test_a_kill_while_saving_leaves_the_state_before(tmp_path):
     store.save({"iteration": 3})
     (tmp_path / "state.partial").write_bytes(b"half a state")
     assert store.load() == {"iteration": 3}
+
+
+def _save_and_clear(folder) -> None:
+    for iteration in range(100):
+        store = Checkpoint(folder)
+        store.save({"iteration": iteration, "model": {"w": torch.full((100,), iteration)}})
+        state = store.load()
+        assert state is None or state["model"]["w"].eq(state["iteration"]).all()
+        if iteration % 10 == 0:
+            store.clear()
+
+
+def test_two_jobs_that_train_the_very_same_network_do_not_break_each_others_states(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    jobs = [context.Process(target=_save_and_clear, args=(tmp_path / "run",)) for _ in range(2)]
+    for job in jobs:
+        job.start()
+    for job in jobs:
+        job.join()
+    assert [job.exitcode for job in jobs] == [0, 0]
 
 
 def test_a_fingerprint_changes_with_any_setting_and_any_value():
