@@ -9,7 +9,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,19 +45,23 @@ class Experiment:
         return None if ours is None or theirs is None else ours - theirs
 
 
-def experiments(shown: list[dict[str, Any]]) -> list[Experiment]:
-    """The commit itself and its experiments, from `dvc exp show --json`."""
+def experiments(shown: list[dict[str, Any]], *, working: Callable[[], bool]) -> list[Experiment]:
+    """The commit itself and its experiments, from `dvc exp show --json`. working: whether the queue has a worker."""
     commit = next(entry for entry in shown if entry["rev"] != "workspace")
     own = _params(commit["data"])
     found = [Experiment(name=commit.get("name") or commit["rev"][:7], changed={}, metrics=_metrics(commit["data"]))]
+    # A job that is taken up just now is told as queued and as running.
+    entries: dict[str, dict[str, Any]] = {}
     for entry in commit["experiments"] or []:
+        entries.setdefault(entry["revs"][0]["rev"], entry)
+    for entry in entries.values():
         last, executor = entry["revs"][0], entry["executor"] or {}
         job = executor.get("local") or {}
         log = Path(job["log"]) if job.get("log") else None
         state, why = executor.get("state", ""), ""
         if state == "failed":
             why = reason(log.read_text(errors="replace") if log and log.exists() else "")
-        elif state == "running" and not _lives(job.get("pid")):
+        elif state == "running" and not _lives(job.get("pid")) and not working():
             state, why = "dead", f"its worker was killed: dvc queue kill {entry['name']}, then {AGAIN}"
         done = state in ("", "success")
         found.append(
@@ -107,7 +111,7 @@ def table(found: list[Experiment], method: str) -> Table:
 
 
 def compare(method: str = "bsn") -> None:
-    found = experiments(json.loads(dvc("exp", "show", "--json", folder=Path())))
+    found = experiments(json.loads(dvc("exp", "show", "--json", folder=Path())), working=_working)
     known = sorted({name for one in found for name in one.metrics})
     if method not in known:
         raise InputError(f"method = {method!r} is refused; allowed: {', '.join(known)}")
@@ -170,6 +174,10 @@ def _lives(pid: int | None) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def _working() -> bool:
+    return "Worker status: 0 active, 0 idle" not in dvc("queue", "status", folder=Path())
 
 
 def main() -> None:

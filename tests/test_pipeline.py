@@ -4,11 +4,15 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 import yaml
 from mlflow import MlflowClient
@@ -213,6 +217,82 @@ def test_a_change_re_runs_what_it_reaches_and_nothing_else(project, change, reac
     assert project.stages_that_ran() == {"check", *reached, "provenance", "tables", "figures", "report"}
     project.run("git", "checkout", "--quiet", ".")
     project.run("dvc", "checkout", "--quiet")
+
+
+def until(done: Callable[[], bool], *, within: float = 600) -> None:
+    """Wait for something that another process does."""
+    end = time.monotonic() + within
+    while not done():
+        assert time.monotonic() < end
+        time.sleep(0.2)
+
+
+def trainings(project: Project, method: str) -> Iterator[psutil.Process]:
+    """Processes that train the method in a job of the project's queue."""
+    for process in psutil.process_iter():
+        try:
+            command, folder = process.cmdline(), Path(process.cwd())
+        except (psutil.Error, OSError):
+            continue
+        if command[-2:] == ["stages.train", method] and project.folder / ".dvc" in folder.parents:
+            yield process
+
+
+def kill_a_training(project: Project, method: str) -> bool:
+    for process in trainings(project, method):
+        process.send_signal(signal.SIGKILL)
+        return True
+    return False
+
+
+@pytest.fixture(scope="module")
+def sweep(project) -> dict[str, str]:
+    """Three widths through the queue, beside one that is refused and one whose training dies: experiment -> state."""
+    for change, name, *targets in (
+        # Only as far as the training that is to die.
+        ("kernel.width=20", "dies", "train@bsn_ik"),
+        ("kernel.width=0", "refused"),
+        # The last is what the workspace holds already.
+        ("kernel.width=5", "width-5"),
+        ("kernel.width=15", "width-15"),
+        ("kernel.width=10", "width-10"),
+    ):
+        project.run("dvc", "exp", "run", "--queue", "--set-param", change, "--name", name, *targets)
+    project.run("dvc", "queue", "start")
+    until(lambda: kill_a_training(project, "bsn_ik"))
+    until(lambda: not re.search(r"Running|Queued|[1-9] (active|idle)", project.run("dvc", "queue", "status")))
+    return dict(re.findall(r"^\w{7} +(\S+) .* (\w+)$", project.run("dvc", "queue", "status"), re.MULTILINE))
+
+
+def test_a_sweep_keeps_all_good_results_beside_jobs_that_fail_and_those_say_why(project, sweep):
+    assert sweep == {
+        "dies": "Failed",
+        "refused": "Failed",
+        "width-5": "Success",
+        "width-15": "Success",
+        "width-10": "Success",
+    }
+    _, commit = json.loads(project.run("dvc", "exp", "show", "--json", "--hide-failed"))
+    shown = {entry["name"]: entry["revs"][0]["data"] for entry in commit["experiments"]}
+    for width in (5, 10, 15):
+        data = shown[f"width-{width}"]
+        assert data["params"]["params.yaml"]["data"]["kernel"]["width"] == width
+        assert {method for file in data["metrics"].values() for method in file["data"]} >= set(TRAINED)
+    # 10 is the commit's own width: nothing ran, and the numbers are the commit's.
+    assert shown["width-10"]["metrics"] == commit["data"]["metrics"]
+    project.run("dvc", "queue", "logs", "width-10")
+    assert project.stages_that_ran() == set()
+    project.run("dvc", "queue", "logs", "width-5")
+    reached = {"labels@soft", "train@bsn_ik", "train@bsn", "evaluate@bsn_ik", "evaluate@bsn"}
+    assert project.stages_that_ran() == {"check", *reached, "provenance", "tables", "figures", "report"}
+
+    table = project.run("python", "-m", "experiments.compare")
+    for width in (5, 15):
+        assert re.search(rf"^width-{width} +kernel.width={width} +\d", table, re.MULTILINE)
+    assert re.search(r"^width-10 +nothing +\d", table, re.MULTILINE)
+    assert "\nrefused: check: kernel.width = 0 is refused; allowed: pixels of the 800x600 frame" in table
+    assert "\ndies: python -m stages.train bsn_ik was ended by SIGKILL; queue it again" in table
+    assert project.run("git", "status", "--porcelain") == ""
 
 
 def trials_that_ran(project: Project) -> set[str]:

@@ -46,13 +46,13 @@ def shown(
             for method, value in (("bsn", iou), ("portrait_deeplab", 0.85))
         },
     }
-    return {"name": name, "revs": [{"rev": "1" * 40, "data": data}], "executor": executor}
+    return {"name": name, "revs": [{"rev": name, "data": data}], "executor": executor}
 
 
-def of_commit(*entries: dict) -> list[Experiment]:
+def of_commit(*entries: dict, working: bool = False) -> list[Experiment]:
     own = shown("main")["revs"][0]["data"]
     commit = {"rev": "2" * 40, "name": "main", "data": own, "experiments": list(entries)}
-    return experiments([{"rev": "workspace", "data": own, "experiments": None}, commit])
+    return experiments([{"rev": "workspace", "data": own, "experiments": None}, commit], working=lambda: working)
 
 
 def printed(found: list[Experiment], method: str = "bsn") -> list[list[str]]:
@@ -105,6 +105,15 @@ def test_a_job_whose_worker_is_gone_is_not_called_running():
     assert "dvc queue kill dead" in dead.why
     # The folder of a running job holds the commit's numbers until it writes its own.
     assert lives.metrics == {}
+    # Its process has ended and its worker has yet to take the result in.
+    _, ending = of_commit(shown("ends", executor={"state": "running", "local": {"pid": gone.pid}}), working=True)
+    assert (ending.state, ending.why) == ("running", "")
+
+
+def test_a_job_that_is_taken_up_just_now_is_one_row():
+    job = {"state": "running", "local": {"pid": os.getpid()}}
+    found = of_commit(shown("next", executor=job), shown("next", executor={"state": "queued", "local": None}))
+    assert [(one.name, one.state) for one in found] == [("main", ""), ("next", "running")]
 
 
 @pytest.mark.parametrize(
@@ -124,6 +133,6 @@ def test_the_reason_is_what_the_stage_said_last_or_the_signal_that_ended_it(log,
 
 def test_a_method_that_no_experiment_has_is_refused(monkeypatch):
     monkeypatch.setattr(compare, "dvc", lambda *arguments, folder: "[]")
-    monkeypatch.setattr(compare, "experiments", lambda shown: of_commit())
+    monkeypatch.setattr(compare, "experiments", lambda shown, working: of_commit())
     with pytest.raises(InputError, match="method = 'unet' is refused; allowed: bsn, portrait_deeplab"):
         compare.compare("unet")
