@@ -4,7 +4,6 @@ Sends what a server missed (bsn.tracking), and tells of what no stage could tell
 its cache or fetched from another machine, and the committed study of a fresh clone.
 """
 
-import io
 import re
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 from bsn.errors import InputError
 from bsn.tracking import send_all, waiting
 from bsn.tracking.outbox import connect, reason
+from experiments.commands import git, why
 from stages.params import load
 from stages.study import RESULTS_TAG, post_study, results
 from stages.tracking import EXPERIMENT_TAG, Origin, store, study
@@ -62,11 +62,11 @@ def _told(client: "MlflowClient") -> set[tuple[str, str]]:
 
 def _revisions() -> Iterator[tuple[Origin, str]]:
     """DVC's experiments, and the commit that is checked out."""
-    for line in _git("for-each-ref", "--format=%(objectname) %(refname)", "refs/exps").decode().splitlines():
+    for line in git("for-each-ref", "--format=%(objectname) %(refname)", "refs/exps", folder=Path()).splitlines():
         if found := _EXPERIMENT.fullmatch(line):
             revision, start, rest, name = found.groups()
             yield Origin(experiment=name, commit=start + rest), revision
-    head = _git("rev-parse", "HEAD").decode().strip()
+    head = git("rev-parse", "HEAD", folder=Path())
     yield Origin(experiment="", commit=head), head
 
 
@@ -78,9 +78,8 @@ def _tell(origin: Origin, revision: str, told: set[tuple[str, str]]) -> bool:
             _unpack(revision, folder)
             params = load(folder)
         except (InputError, subprocess.CalledProcessError) as error:
-            told_by = error.stderr.decode() if isinstance(error, subprocess.CalledProcessError) else str(error)
-            line = told_by.strip().splitlines()[0]
-            print(f"sync: {origin.title} at {revision[:10]} is left out: it is not of this code ({line})")
+            line = (str(error) if isinstance(error, InputError) else why(error)).splitlines()[0]
+            print(f"sync: {origin.title} at {revision[:10]} is left out, for it is not of this code: {line}")
             return False
         whole = study(params, origin, folder=folder)
         if (origin.experiment, results(whole.params, folder)) in told:
@@ -90,12 +89,10 @@ def _tell(origin: Origin, revision: str, told: set[tuple[str, str]]) -> bool:
 
 
 def _unpack(revision: str, folder: Path) -> None:
-    with tarfile.open(fileobj=io.BytesIO(_git("archive", revision, *_STUDY))) as archive:
-        archive.extractall(folder, filter="data")
-
-
-def _git(*arguments: str) -> bytes:
-    return subprocess.run(["git", *arguments], capture_output=True, check=True).stdout
+    archive = folder / "study.tar"
+    git("archive", "--output", str(archive), revision, *_STUDY, folder=Path())
+    with tarfile.open(archive) as members:
+        members.extractall(folder, filter="data")
 
 
 if __name__ == "__main__":
