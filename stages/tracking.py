@@ -15,7 +15,7 @@ from pathlib import Path
 import yaml
 
 from bsn.provenance import edits, head
-from bsn.tracking import Card, Run, Store, post, tracked_run
+from bsn.tracking import Card, Run, Store, flush, post, tracked_run
 from stages.checkout import checkout
 from stages.params import Params
 
@@ -109,6 +109,13 @@ def track_trial(params: Params, tried: Params, name: str) -> AbstractContextMana
     """The run of one trial (trials/dvc.yaml). params: of the study; tried: those of the trial."""
     card = part(study(params, Origin.here(), kind="trials"), name, kind="trial", params=tried)
     return tracked_run(store(params.profile), _here(card))
+
+
+def tell_trials(params: Params, *tables: Path) -> None:
+    """Add a report to the run that those of the trials hang under."""
+    place = store(params.profile)
+    post(place, study(params, Origin.here(), kind="trials"), metrics={}, artifacts=dict.fromkeys(tables, "tables"))
+    flush(place)
 
 
 def _here(card: Card) -> Card:

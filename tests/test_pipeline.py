@@ -374,6 +374,10 @@ def test_the_readings_are_tried_by_a_pipeline_of_their_own_and_the_seeds_beside_
     (run,) = client.search_runs([experiment], "attributes.run_name = 'trial closeness-1'")
     assert run.data.params["kernel.reading"] == "closeness"
     assert run.data.metrics["pfcn/mean_iou"] == pytest.approx(found["pfcn"]["mean_iou"])
+    trials = client.get_run(run.data.tags["mlflow.parentRunId"])
+    assert (trials.info.run_name, trials.info.status) == ("trials", "FINISHED")
+    files = {file.path for file in client.list_artifacts(trials.info.run_id, "tables")}
+    assert files == {f"tables/{name}.{kind}" for name in ("readings", "seeds") for kind in ("csv", "md")}
 
     # Each report asks for its own trials, those of the readings in params.yaml among them.
     for report, names in (
@@ -408,12 +412,12 @@ def test_two_processes_of_torchrun_train_the_stage_s_weights_and_log_one_run(pro
     weights = project.folder / "models/bsn/weights.safetensors"
     client = MlflowClient(f"sqlite:///{project.folder}/mlflow.db")
     experiment = client.get_experiment_by_name("bsn-mini").experiment_id
-    alone, runs = load_file(weights), len(client.search_runs([experiment]))
+    alone, runs = load_file(weights), len(client.search_runs([experiment], "tags.kind = 'method'"))
     weights.unlink()
     project.run("torchrun", "--nproc-per-node", "2", "--module", "stages.train", "bsn")
     together = load_file(weights)
     assert max((alone[name] - together[name]).abs().max().item() for name in alone) < 1e-4
-    assert len(client.search_runs([experiment])) == runs + 1
+    assert len(client.search_runs([experiment], "tags.kind = 'method'")) == runs + 1
     project.run("dvc", "checkout", "--force", "--quiet")
 
 

@@ -57,6 +57,7 @@ def connect(uri: str) -> "MlflowClient":
     # A dead server must be noticed in seconds, not in MLflow's four minutes of retries; whoever asks asks again.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     # Nothing leaves the machine unasked.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     from mlflow import MlflowClient

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import time
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ def main(outbox: Path, journal: Path | None, uri: str) -> None:
 def tell(**message: Any) -> None:
     """A line to the run, which may have been killed meanwhile."""
     with suppress(BrokenPipeError):
-        print(json.dumps(message), flush=True)
+        print(json.dumps(message), file=sys.__stdout__, flush=True)
 
 
 def _wait(journal: Path, seconds: float) -> None:
@@ -66,4 +66,5 @@ def _wait(journal: Path, seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]) if sys.argv[2:] else None, os.environ["MLFLOW_TRACKING_URI"])
+    with redirect_stdout(sys.stderr):  # MLflow too says things, and not in JSON
+        main(Path(sys.argv[1]), Path(sys.argv[2]) if sys.argv[2:] else None, os.environ["MLFLOW_TRACKING_URI"])

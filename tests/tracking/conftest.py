@@ -62,7 +62,7 @@ class Server:
         self.folder = folder
         self.port = free_port()
         self.uri = f"http://127.0.0.1:{self.port}"
-        self.start()
+        self.process: subprocess.Popen | None = None
 
     def start(self) -> None:
         """Returns when it answers."""
@@ -93,28 +93,37 @@ class Server:
         os.killpg(self.process.pid, number)
 
     def stop(self) -> None:
-        self.signal(signal.SIGKILL)
-        self.process.wait()
+        if self.process is not None:
+            self.signal(signal.SIGKILL)
+            self.process.wait()
+            self.process = None
 
 
 @pytest.fixture(scope="session")
-def running_server(tmp_path_factory):
+def any_server(tmp_path_factory):
+    """One server for all tests, as starting it takes seconds; not started yet."""
     server = Server(tmp_path_factory.mktemp("server"))
     yield server
     server.stop()
 
 
 @pytest.fixture
-def server(running_server):
-    """A server that answers, whatever the test before has done to it."""
-    running_server.signal(signal.SIGCONT)
-    if running_server.process.poll() is not None:
-        running_server.start()
-    return running_server
+def server(any_server):
+    """The server, answering."""
+    if any_server.process is None:
+        any_server.start()
+    return any_server
 
 
 @pytest.fixture
-def remote(server, request, tmp_path, monkeypatch):
+def server_down(any_server):
+    """The server, not there."""
+    any_server.stop()
+    return any_server
+
+
+@pytest.fixture
+def remote(any_server, request, tmp_path, monkeypatch):
     """The store that is that server."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    return Store(uri=server.uri, experiment=request.node.name, outbox=tmp_path / "outbox")
+    return Store(uri=any_server.uri, experiment=request.node.name, outbox=tmp_path / "outbox")
