@@ -2,16 +2,17 @@
 
 A sum that several threads share is rounded by where it is cut, so weights depend on how many there are. With a number
 that is set they do not depend on the machine's cores. What is left is the versions of the libraries and the processor's
-instruction set, `settings()["instructions"]`: oneDNN adds up in another order with AVX2 than with AVX-512.
+instruction set (`instructions`): oneDNN adds up in another order with AVX2 than with AVX-512.
 """
 
 import os
-from typing import Any
 
 import torch
 
 # Buffers of cuBLAS that no two products share: without them a product may be added up in another order.
 WORKSPACE = ":4096:8"
+# What `settle` asks of torch, for whoever writes down how a result was made.
+MODE = "deterministic where torch can be, a warning elsewhere"
 
 
 def settle() -> None:
@@ -30,9 +31,6 @@ def settle() -> None:
     torch.backends.cudnn.benchmark = False
 
 
-def settings() -> dict[str, Any]:
-    """What `settle` has set, and the instruction set that torch computes with, such as AVX512."""
-    return {
-        "deterministic": torch.are_deterministic_algorithms_enabled() and torch.backends.cudnn.deterministic,
-        "instructions": torch.backends.cpu.get_cpu_capability(),
-    }
+def instructions() -> str:
+    """The processor's instruction set that torch computes with, such as AVX512."""
+    return torch.backends.cpu.get_cpu_capability()

@@ -27,6 +27,9 @@ from bsn.errors import InputError
 
 # How long a process waits for the others: one may read its photos from a slow disk, none takes that long for a step.
 PATIENCE = timedelta(minutes=10)
+# For gloo, which connects processors, torch has no class of errors. One of these is in each text: the path of gloo's
+# code, or what its threads say to each other when one has lost patience.
+GLOO = ("gloo", "pair closure")
 
 
 def launch(*, threads: int, devices: int | None = None) -> Fabric:
@@ -62,8 +65,7 @@ def one_line_for_a_lost_process(fabric: Fabric) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        # Of gloo, which connects processors, torch makes no class of its own.
-        if not isinstance(error, torch.distributed.DistError) and "gloo" not in str(error):
+        if not isinstance(error, torch.distributed.DistError) and not any(word in str(error) for word in GLOO):
             raise
         reason = str(error).splitlines()[0]
         raise InputError(

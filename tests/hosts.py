@@ -1,4 +1,4 @@
-"""Two hosts on one machine that share nothing but a cable: network namespaces, each with a name and a disk of its own."""
+"""Two hosts that share nothing but a cable: network namespaces, each with a name and a disk of its own."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Host:
-    """A network namespace and the folder that it sees as its project. `address` is what the other host reaches it by."""
+    """A network namespace, and the folder that is its disk. address: where the other host reaches it."""
 
     name: str
     address: str

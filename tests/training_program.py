@@ -2,11 +2,13 @@
 
     torchrun --nproc-per-node 2 --module tests.training_program '{"lost": 4}'
 
-Options: lost, the step in which the second process makes the file `lost` and hangs; patience, in seconds; other, a
-process that has another photo than the first one.
+Options: lost, the step in which the second process makes the file `lost` and hangs; killed, the step in which it is
+killed; patience, in seconds; other, a process that has another photo than the first one.
 """
 
 import json
+import os
+import signal
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -32,13 +34,15 @@ def program(options: str) -> None:
         sampler.photos[3].photo.image[4, 5, 1] += 1
     patch = sampler.patch
 
-    def patch_or_hang(iteration, slot):
+    def patch_or_end(iteration, slot):
+        if fabric.global_rank == 1 and iteration == asked.get("killed"):
+            os.kill(os.getpid(), signal.SIGKILL)
         if fabric.global_rank == 1 and iteration == asked.get("lost"):
             Path("lost").touch()
             time.sleep(600)
         return patch(iteration, slot)
 
-    sampler.patch = patch_or_hang
+    sampler.patch = patch_or_end
     fit(
         Path("models/toy"),
         sampler,
