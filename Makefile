@@ -1,13 +1,14 @@
 # make repro   the whole study: environment, pipeline, the three tables
 # make test    the tests
 # make ui      the runs, in MLflow's pages at 127.0.0.1:5000
+# make verify  the last commit run again from nothing in a clone, and its numbers compared
 # make lint    style
 PYTHON ?= python3
 BIN := .venv/bin
 # DVC runs its stages through a shell: they must find this environment's python.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: repro test ui lint
+.PHONY: repro test ui verify lint
 repro: .venv/installed
 	dvc repro
 	@cat reports/table1.md reports/table2.md reports/table3.md
@@ -17,6 +18,9 @@ test: .venv/installed
 
 ui: .venv/installed
 	MLFLOW_DISABLE_TELEMETRY=true mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
+
+verify: .venv/installed
+	python -m experiments.verify
 
 lint: .venv/installed
 	ruff check .

@@ -1,0 +1,1 @@
+"""Around DVC, where stages/ is inside of it: sweeps, their comparison, what MLflow is told of them, verification."""
