@@ -1,8 +1,10 @@
 """The processes that train: one of this machine's, or those that `torchrun` or Slurm's `srun` has started.
 
-fabric = launch(threads=2)
-with one_line_for_a_lost_process(fabric):
-    train(...)
+    fabric = launch(threads=2)
+    with one_line_for_a_lost_process(fabric):
+        train(...)
+
+Several share every batch; the first one alone reads and writes files of the run.
 """
 
 import os

@@ -4,6 +4,7 @@ With several processes each makes a share of every batch, and the weights are th
 
     python -m stages.train bsn                                  # one processor, or every GPU of this machine
     torchrun --nproc-per-node 2 --module stages.train bsn       # two processes, each with half of every batch
+    srun --ntasks-per-node 2 python -m stages.train bsn         # the same under Slurm
 """
 
 from dataclasses import asdict
