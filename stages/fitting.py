@@ -8,6 +8,7 @@ import numpy as np
 
 from bsn.data.samples import Augmentation, PatchSampler
 from bsn.data.training_set import attribute_classes, training_photos
+from stages.checkout import checkout
 from stages.params import DeepLab, FCN8s, Method, Network, Params
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from bsn.training import CurvePoint, Recipe
 
-DATA, CHECKPOINTS = Path("data"), Path("checkpoints")
+DATA = Path("data")
 
 
 def fit_method(
@@ -69,7 +70,7 @@ def fit_method(
         recipe=_recipe(method, network),
         seed=params.seed,
         fabric=fabric,
-        checkpoints=CHECKPOINTS,
+        checkpoints=checkout() / "checkpoints",
         workers=network.workers,
         on_point=on_point,
     )

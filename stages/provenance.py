@@ -22,6 +22,7 @@ from bsn.provenance import commit, machine
 from bsn.speed import seconds_a_photo
 from stages.params import Params, load
 from stages.runner import run_stage
+from stages.tracking import SOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 DATA, MODELS, METRICS = Path("data"), Path("models"), Path("metrics")
 FILE = METRICS / "provenance.json"
 PACKAGES = ("torch", "torchvision", "opencv-python", "numpy", "facenet-pytorch")
-# What a commit must hold unchanged for it to be the source of the numbers.
-SOURCES = ("bsn", "stages", "profiles", "params.yaml", "dvc.yaml", "sources.yaml", "attributes")
 CODE = ("graph_cut.py", "inputs.py", "prediction.py", "speed.py", "models/*.py")
 TIMED = 8  # photos a set
 

@@ -44,9 +44,9 @@ def train(name: str) -> None:
     with track(params, name) as run:
         fit_method(params, method, OUT / name, fabric=fabric, on_point=lambda point: _log(run, point))
         run.tag(WEIGHTS_TAG, file_fingerprint(OUT / name / "weights.safetensors"))
-        model = run.model(OUT / name, aligned_mean_mask=np.load(DATA / "mean_mask/aligned.npy"))
-    if model:
-        print(f"to serve it: mlflow models serve -m {model} --env-manager local")
+        run.model(OUT / name, aligned_mean_mask=np.load(DATA / "mean_mask/aligned.npy"))
+    if run.model_uri:
+        print(f"to serve it: mlflow models serve -m {run.model_uri} --env-manager local")
 
 
 def _log(run: "Run", point: "CurvePoint") -> None:

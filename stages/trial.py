@@ -16,7 +16,7 @@ from bsn.errors import InputError
 from stages.fitting import fit_method
 from stages.params import Params, load
 from stages.runner import run_stage
-from stages.tracking import track
+from stages.tracking import track_trial
 
 DATA, OUT = Path("data"), Path("metrics/trials")
 TRIED = {
@@ -43,11 +43,12 @@ def trial(key: str) -> None:
     if tried not in TRIED or not seed.isdecimal():
         raise InputError(f"trial = {key!r} is refused; allowed: {', '.join(TRIED)}, each with a seed, such as plain-1")
     name = TRIED[tried]
-    params = _under(load(), name, tried, int(seed))
+    whole = load()
+    params = _under(whole, name, tried, int(seed))
     kernel = None
     if name == "bsn_gk":
         kernel = global_kernel(np.load(DATA / "mean_mask/mean_mask.npy"), **params.global_kernel.model_dump())
-    with TemporaryDirectory() as scratch, track(params, f"trial {key}") as run:
+    with TemporaryDirectory() as scratch, track_trial(whole, params, f"trial {key}") as run:
         model = Path(scratch) / "model"
         # On one thread whatever the profile says: trials are run side by side.
         fabric = launch(threads=1, devices=1)
