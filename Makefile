@@ -3,13 +3,14 @@
 # make ui      the runs, in MLflow's pages at 127.0.0.1:5000
 # make sync    MLflow told of what it missed: runs of a server that was down, experiments from DVC's cache
 # make compare every experiment of this commit beside the others; METHOD=bsn_ik for another method than BSN
+# make verify  the last commit run again from nothing in a clone, and its numbers compared
 # make lint    style
 PYTHON ?= python3
 BIN := .venv/bin
 # DVC runs its stages through a shell: they must find this environment's python.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: repro test ui sync compare lint
+.PHONY: repro test ui sync compare verify lint
 repro: .venv/installed
 	dvc repro
 	@python -m experiments.sync
@@ -27,6 +28,9 @@ sync: .venv/installed
 METHOD ?= bsn
 compare: .venv/installed
 	@python -m experiments.compare $(METHOD)
+
+verify: .venv/installed
+	python -m experiments.verify
 
 lint: .venv/installed
 	ruff check .

@@ -1,6 +1,5 @@
 """From the words of params.yaml to a trained network: what the stages that train have in common."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,25 +17,6 @@ if TYPE_CHECKING:
     from bsn.training import CurvePoint, Recipe
 
 DATA = Path("data")
-
-
-def launch(devices: int | None = None) -> "Fabric":
-    """The processes that train: what `torchrun` has started, or else every GPU of this machine, or its processor.
-
-    devices: how many GPUs at most, in place of every one.
-    """
-    import torch
-    from lightning_fabric import Fabric
-
-    local, world = (int(os.environ.get(name, 0)) for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"))
-    fabric = Fabric(
-        accelerator="auto",
-        devices=local or devices or "auto",
-        num_nodes=world // local if local else 1,
-        precision="bf16-mixed" if torch.cuda.is_available() else "32-true",
-    )
-    fabric.launch()
-    return fabric
 
 
 def fit_method(

@@ -140,6 +140,7 @@ class Network(Section):
     freeze_batch_norm: Annotated[bool, Field(description="true or false")]
     augmentation: Augmentation
     workers: ZeroOrMore
+    threads: Count
 
 
 class DeepLab(Network):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bsn import determinism
 from bsn.checkpoints import file_fingerprint, fingerprint
 from bsn.data.sources import SETS
 from bsn.evaluation import kept_test_photos
@@ -46,7 +47,8 @@ def provenance() -> None:
 def _run(params: Params, methods: list[str], here: str, known: dict[str, Any]) -> dict[str, Any]:
     """Profile, seed, machine, and when and with what the numbers were made there for the first time."""
     measured = {name: file_fingerprint(METRICS / f"{name}.json") for name in methods}
-    key = fingerprint({"metrics": measured, "machine": here, "params": params.flat()}, [])
+    training = _training(params)
+    key = fingerprint({"metrics": measured, "machine": here, "params": params.flat(), "training": training}, [])
     if known.get("key") == key:
         return {name: value for name, value in known.items() if name != "seconds"}
     return {
@@ -55,9 +57,16 @@ def _run(params: Params, methods: list[str], here: str, known: dict[str, Any]) -
         "seed": params.seed,
         "commit": commit(Path(), SOURCES),
         "machine": here,
+        "training": training,
         "date": datetime.now(UTC).date().isoformat(),
         "packages": {name: version(name) for name in PACKAGES},
     }
+
+
+def _training(params: Params) -> dict[str, Any]:
+    """How a network is trained by one process here: what its bytes depend on beside packages and parameters."""
+    threads = {name: getattr(params.networks, name).threads for name in type(params.networks).model_fields}
+    return {"threads": threads, "mode": determinism.MODE, "instructions": determinism.instructions()}
 
 
 def _seconds(name: str, photos: dict[str, list[PhotoFile]], here: str, known: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from bsn.errors import InputError
-from stages.fitting import fit_method, launch
+from stages.fitting import fit_method
 from stages.params import Params, load
 from stages.runner import run_stage
 from stages.tracking import track_trial
@@ -35,6 +35,7 @@ TRIED = {
 def trial(key: str) -> None:
     from bsn.evaluation import evaluate_samples, kept_test_photos
     from bsn.kernels import global_kernel
+    from bsn.launch import launch
     from bsn.metrics import summarise
     from bsn.prediction import load_method
 
@@ -49,9 +50,9 @@ def trial(key: str) -> None:
         kernel = global_kernel(np.load(DATA / "mean_mask/mean_mask.npy"), **params.global_kernel.model_dump())
     with TemporaryDirectory() as scratch, track_trial(whole, params, f"trial {key}") as run:
         model = Path(scratch) / "model"
-        fit_method(
-            params, params.methods[name], model, fabric=launch(devices=1), kernel=kernel, reading=params.kernel.reading
-        )
+        # On one thread whatever the profile says: trials are run side by side.
+        fabric = launch(threads=1, devices=1)
+        fit_method(params, params.methods[name], model, fabric=fabric, kernel=kernel, reading=params.kernel.reading)
         samples = kept_test_photos(
             "pfcn", portraits=DATA / "portraits/pfcn", faces=DATA / "faces/pfcn.csv", out=Path(scratch) / "masks"
         )
