@@ -25,6 +25,8 @@ from bsn.tracking.journal import LINES, writer_lives
 TRAINED_IN_TAG = "trained_in"
 _NOTE_TAG = "mlflow.note.content"
 _LINE_TAG = "journal"
+# MLflow's pages for training, in place of those for chat.
+_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 _MAX_VALUE = 500  # characters of a parameter that every backend takes
 _MAX_BATCH = 100  # parameters or tags that MLflow takes at once
 _MAX_METRICS = 1000
@@ -222,7 +224,7 @@ def _experiment(client: MlflowClient, store: dict[str, Any]) -> str:
         return found.experiment_id
     location = Path(store["artifacts"]).as_uri() if store["artifacts"] else None
     try:
-        return client.create_experiment(store["experiment"], artifact_location=location)
+        return client.create_experiment(store["experiment"], artifact_location=location, tags=_EXPERIMENT_TAGS)
     except MlflowException:
         # Another process was faster; or else this asks again, and says why it can't be.
         found = client.get_experiment_by_name(store["experiment"])

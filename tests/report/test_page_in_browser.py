@@ -1,12 +1,10 @@
 """The page as a reader has it: opened from its file in a headless Chromium, dragged, typed at and clicked."""
 
 import json
-import shutil
 import time
 
 import pytest
 from PIL import Image
-from selenium import webdriver
 from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.common.actions.action_builder import ActionBuilder
 from selenium.webdriver.common.actions.interaction import POINTER_TOUCH
@@ -18,30 +16,19 @@ from bsn.report import page
 from bsn.report.comparison import compare
 from bsn.report.results import read_results
 from bsn.report.tables import build
+from tests.chromium import chromium, needs_chromium
 
 FIGURES = [
     {"file": "figure2.jpg", "title": "Figure 2. Kernels", "caption": "How the kernels come about."},
     {"file": "curves.png", "title": "Training curves", "caption": "Segmentation loss in training."},
 ]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="no Chromium with its driver here: apt-get install chromium chromium-driver"
-)
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
 def browser():
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    # Chromium's sandbox refuses root, and containers have a small /dev/shm.
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
+    with chromium() as driver:
+        yield driver
 
 
 @pytest.fixture
