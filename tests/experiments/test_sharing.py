@@ -1,0 +1,26 @@
+from tests.experiments.conftest import Clone, someone
+
+
+def test_a_colleague_pulls_everything_from_s3_and_a_repro_with_pull_computes_nothing(toy, bucket, storage, tmp_path):
+    counted = tmp_path / "counted.txt"
+    toy.run("dvc", "remote", "add", "--default", "storage", f"s3://{bucket}/toy")
+    toy.run("dvc", "remote", "modify", "storage", "endpointurl", storage)
+    toy.run("dvc", "repro")
+    toy.run("dvc", "push", "--run-cache")
+    toy.commit("the results")
+    assert sorted(counted.read_text().split("\n")) == ["", "prepare driver", "score driver", "train-5 driver"]
+
+    colleague = Clone(tmp_path / "colleague/toy", someone(tmp_path / "colleague", COUNTED=str(counted)))
+    toy.run("git", "clone", "--quiet", str(toy.folder), str(colleague.folder))
+    colleague.run("dvc", "pull")
+    assert (colleague.folder / "model.txt").read_text() == "data" * 5
+    colleague.run("dvc", "repro", "--pull")
+    assert "Running stage" not in colleague.output
+    # Nor in a clone that has pulled nothing before.
+    other = Clone(tmp_path / "other/toy", someone(tmp_path / "other", COUNTED=str(counted)))
+    toy.run("git", "clone", "--quiet", str(toy.folder), str(other.folder))
+    other.run("dvc", "repro", "--pull")
+    assert "Running stage" not in other.output
+    assert (other.folder / "model.txt").read_text() == "data" * 5
+    assert other.run("git", "status", "--porcelain") == ""
+    assert len(counted.read_text().splitlines()) == 3
