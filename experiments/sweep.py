@@ -26,6 +26,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import cloudpickle
+from configobj import ConfigObj
 from distributed import Client, Future, KilledWorker, as_completed
 from distributed.diagnostics.plugin import UploadFile
 from distributed.versions import VersionMismatchWarning, get_versions
@@ -78,10 +79,9 @@ def sweep(root: Path, *, scheduler: str, settings: Sequence[str], prefix: str | 
             "versions": versions,
         }
         failed = collect(root, head, client, points, common, ahead=ahead)
-    print(
-        f"\n{len(points) - len(failed)} of {len(points)} experiments are here: dvc exp show; dvc exp apply NAME", end=""
-    )
-    print(" && dvc pull" if len(failed) < len(points) else "")
+    missing = {point.name for point, _, _ in failed}
+    bring_data(root, [job.reference(head, point.name) for point in points if point.name not in missing])
+    print(f"\n{len(points) - len(failed)} of {len(points)} experiments are here: dvc exp show, dvc exp apply NAME")
     for point, worker, reason in failed:
         print(f"\n{point} failed on {worker}:", *reason.splitlines(), sep="\n    ")
     return len(failed)
@@ -107,8 +107,14 @@ def shared_remote(root: Path) -> dict[str, str]:
             "no default DVC remote, through which machines share data; "
             "add one: dvc remote add --default storage s3://BUCKET/FOLDER"
         )
-    if "://" not in url and not Path(url).is_absolute():
-        raise InputError(f"remote {name} is {url}, which workers do not see; name a server, or a shared folder from /")
+    # As it is written: DVC itself shows a relative folder as an absolute one.
+    for file in (".dvc/config", ".dvc/config.local"):
+        written = ConfigObj(str(root / file)).get(f'remote "{name}"', {}).get("url", url)
+        if "://" not in written and not Path(written).is_absolute():
+            raise InputError(
+                f"remote {name} is {written}, beside this clone, which workers do not see; "
+                "name a server, or a shared folder from /"
+            )
     if urlsplit(url).password:
         raise InputError(f"the url of remote {name} holds a password; keep it in .dvc/config.local, on each machine")
     found = {key: options[f"remote.{name}.{key}"] for key in PLACE if f"remote.{name}.{key}" in options}
@@ -249,6 +255,20 @@ def take_in(root: Path, reference: str, bundle: bytes) -> None:
         file = Path(folder) / "experiment.bundle"
         file.write_bytes(bundle)
         git("fetch", "--quiet", str(file), f"{reference}:{reference}", folder=root)
+
+
+def bring_data(root: Path, references: Sequence[str]) -> None:
+    """What the experiments have that this clone has not, as `dvc exp pull` brings it: `dvc exp apply` needs it."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    if not references:
+        return
+    try:
+        with Repo(str(root)) as repo:
+            repo.fetch(revs=[git("rev-parse", reference, folder=root) for reference in references])
+    except DvcException as error:
+        print(f"the experiments' data stay in the remote ({error}): dvc exp apply NAME, and dvc pull", flush=True)
 
 
 def main() -> None:

@@ -94,9 +94,8 @@ def test_a_sweep_over_two_workers_brings_its_experiments_home(toy, bucket, stora
     assert f"try-4 (width=13): done on {left}" in output
     assert f"train-13 {left}" in (tmp_path / "counted.txt").read_text()
 
-    # An experiment of another machine is one of this clone: its numbers, and by the remote its data.
+    # An experiment of another machine is one of this clone, with its numbers and its data.
     toy.run("dvc", "exp", "apply", "try-4")
-    toy.run("dvc", "pull")
     assert (toy.folder / "model.txt").read_text() == "data" * 13
     assert (toy.folder / "metrics.json").read_text() == '{"length": 52}'
     assert (toy.folder / "params.yaml").read_text() == "width: 13\n"
@@ -115,7 +114,7 @@ def test_what_workers_cannot_see_is_refused_in_one_line(toy):
     with pytest.raises(InputError, match="dvc remote add --default storage s3://"):
         shared_remote(toy.folder)
     toy.run("dvc", "remote", "add", "--default", "near", "../store")
-    with pytest.raises(InputError, match=r"remote near is .*store, which workers do not see"):
+    with pytest.raises(InputError, match=r"remote near is .*store, beside this clone, which workers do not see"):
         shared_remote(toy.folder)
     with pytest.raises(InputError, match=r"^uncommitted: .dvc/config; workers run a commit"):
         committed(toy.folder)
