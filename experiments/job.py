@@ -107,7 +107,8 @@ def own_clone(folder: Path) -> Iterator[tuple[Path, int]]:
 
 
 def prepare(clone: Path, bundle: Path, head: str, remote: Mapping[str, str]) -> None:
-    """The commit's files and what DVC's cache here has of its data; what git ignores stays: the cache, checkpoints."""
+    """The commit's files and the data of its study as far as it was pushed; what git ignores stays: the cache,
+    checkpoints."""
     from dvc.config import Config
 
     used = clone.exists()
@@ -123,8 +124,8 @@ def prepare(clone: Path, bundle: Path, head: str, remote: Mapping[str, str]) -> 
     with Config(dvc_dir=str(clone / ".dvc"), validate=False).edit("local") as local:
         local.setdefault("core", {})["remote"] = remote["name"]
         local.setdefault("remote", {}).setdefault(remote["name"], {}).update(options)
-    if used:
-        dvc("checkout", "--force", "--quiet", "--allow-missing", folder=clone)
+    # `dvc exp run --pull` fetches stage by stage: slow for all of them, right for what another job has added.
+    dvc("checkout" if used else "pull", "--force", "--quiet", "--allow-missing", folder=clone)
 
 
 def experiment(

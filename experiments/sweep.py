@@ -39,6 +39,7 @@ from experiments.commands import dvc, git, run, why
 # Of a remote's options those that say where it is. What tells who one is stays with each machine.
 PLACE = ("url", "endpointurl", "region", "user", "port", "use_ssl", "ssl_verify", "version_aware")
 PARAMS = "params.yaml"
+PATIENCE = "10s"  # with a scheduler that does not answer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +171,7 @@ def connected(scheduler: str, root: Path) -> Iterator[tuple[Client, dict[str, st
         with warnings.catch_warnings():
             # Told below, in a line.
             warnings.simplefilter("ignore", VersionMismatchWarning)
-            client = Client(scheduler, timeout="10s")
+            client = Client(scheduler, timeout=PATIENCE)
     except (OSError, ValueError) as error:
         raise InputError(f"no Dask scheduler answers at {scheduler}; start one there: dask scheduler") from error
     with client, TemporaryDirectory() as folder:
