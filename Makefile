@@ -1,22 +1,36 @@
 # make repro   the whole study: environment, pipeline, the three tables
 # make test    the tests
 # make ui      the runs, in MLflow's pages at 127.0.0.1:5000
+# make sync    MLflow told of what it missed: runs of a server that was down, experiments from DVC's cache
+# make compare every experiment of this commit beside the others; METHOD=bsn_ik for another method than BSN
+# make verify  the last commit run again from nothing in a clone, and its numbers compared
 # make lint    style
 PYTHON ?= python3
 BIN := .venv/bin
 # DVC runs its stages through a shell: they must find this environment's python.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: repro test ui lint
+.PHONY: repro test ui sync compare verify lint
 repro: .venv/installed
 	dvc repro
+	@python -m experiments.sync
 	@cat reports/table1.md reports/table2.md reports/table3.md
 
 test: .venv/installed
 	python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-ui: .venv/installed
+ui: sync
 	MLFLOW_DISABLE_TELEMETRY=true mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
+
+sync: .venv/installed
+	@python -m experiments.sync
+
+METHOD ?= bsn
+compare: .venv/installed
+	@python -m experiments.compare $(METHOD)
+
+verify: .venv/installed
+	python -m experiments.verify
 
 lint: .venv/installed
 	ruff check .

@@ -23,6 +23,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.step import Step, made_up_batch
+from bsn.determinism import settle
 from bsn.models import build
 from bsn.models.batch_norm import freeze_batch_norm
 
@@ -206,7 +207,7 @@ def main() -> None:
     gpu = torch.cuda.is_available()
     scale = on_gpu() if gpu else on_cpu()
     if gpu:
-        torch.backends.cudnn.benchmark = True
+        settle()  # as in training
         print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, CUDA {torch.version.cuda}")
     else:
         print("No GPU at hand: a small network on a CPU, which shows that the code runs and says nothing of a GPU.")

@@ -1,10 +1,12 @@
 """Where a training run keeps its state, so that it can go on after it was killed, and never another run's."""
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,10 @@ import torch
 
 
 class Checkpoint:
-    """One run's folder. A kill while saving leaves the state before it."""
+    """One run's folder. A kill while saving leaves the state before it.
+
+    Two jobs of a sweep may train the very same network at once; their states are the same, and each may save its own.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -21,21 +26,32 @@ class Checkpoint:
 
     def load(self) -> dict[str, Any] | None:
         """The last saved state, or None."""
-        return torch.load(self._file, weights_only=True, map_location="cpu") if self._file.exists() else None
+        with self._alone():
+            return torch.load(self._file, weights_only=True, map_location="cpu") if self._file.exists() else None
 
     def save(self, state: dict[str, Any]) -> None:
         """Replace the saved state, atomically."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         partial = self._file.with_suffix(".partial")
-        with partial.open("wb") as stream:
-            torch.save(state, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(self._file)
+        with self._alone():
+            self.folder.mkdir(exist_ok=True)
+            with partial.open("wb") as stream:
+                torch.save(state, stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+            partial.replace(self._file)
 
     def clear(self) -> None:
         """Forget the run: it is finished, and its weights are written."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        with self._alone():
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """No other process loads, saves or clears a state beside this one meanwhile."""
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        with (self.folder.parent / ".lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
 
 def fingerprint(settings: dict[str, Any], arrays: Iterable[np.ndarray], *, code: Iterable[Path] = ()) -> str:

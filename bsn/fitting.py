@@ -15,6 +15,8 @@ from torch import Tensor
 import bsn
 from bsn.checkpoints import Checkpoint, fingerprint
 from bsn.data.samples import PatchSampler
+from bsn.errors import InputError
+from bsn.launch import one_line_for_a_lost_process
 from bsn.models import build
 from bsn.models.weights import fill
 from bsn.training import CurvePoint, Recipe, train
@@ -24,6 +26,7 @@ CODE = (
     "batches.py",
     "criterion.py",
     "data/samples.py",
+    "determinism.py",
     "inputs.py",
     "kernels.py",
     "losses.py",
@@ -50,20 +53,24 @@ def fit(
     description: `network` and its `options` for `bsn.models.build`, the working `size`, the names of its `attributes`.
     start: of `bsn.models.weights.starting_weights`. seed: of the weights that are not among them; the sampler has its
     own. checkpoints: the folder that holds those of all runs.
-    With several processes the first one writes.
+    With several processes the first one writes, and the others, which may be on hosts with disks of their own, go on
+    from its checkpoint. Raises InputError when one has other photos, settings or code than the first, when one is lost,
+    and as `train` does.
     """
     torch.manual_seed(seed)
     model = build(description["network"], **description["options"])
     fill(model, start)
     settings = {**description, **sampler.settings(), "recipe": asdict(recipe), "precision": _precision(fabric)}
     first_weights = (value.numpy() for value in model.state_dict().values())
-    checkpoint = Checkpoint(checkpoints / fingerprint(settings, [*sampler.arrays(), *first_weights], code=_code()))
+    key = fingerprint(settings, [*sampler.arrays(), *first_weights], code=_code())
+    checkpoint = Checkpoint(checkpoints / key)
     if fabric.device.type == "cuda":
-        torch.backends.cudnn.benchmark = True
         model = model.to(memory_format=torch.channels_last)
-    curves = train(
-        model, sampler, recipe=recipe, fabric=fabric, checkpoint=checkpoint, workers=workers, on_point=on_point
-    )
+    with one_line_for_a_lost_process(fabric):
+        _check_that_all_agree(fabric, key)
+        curves = train(
+            model, sampler, recipe=recipe, fabric=fabric, checkpoint=checkpoint, workers=workers, on_point=on_point
+        )
     if fabric.is_global_zero:
         folder.mkdir(parents=True, exist_ok=True)
         weights = {key: value.contiguous() for key, value in model.cpu().state_dict().items()}
@@ -71,6 +78,19 @@ def fit(
         (folder / "model.json").write_text(json.dumps(description, indent=1) + "\n")
         pd.DataFrame([asdict(point) for point in curves]).to_csv(folder / "curves.csv", index=False)
         checkpoint.clear()
+
+
+def _check_that_all_agree(fabric: Fabric, key: str) -> None:
+    """Each process raises InputError where one's fingerprint is not that of the first."""
+    keys = fabric.all_gather(torch.tensor(list(bytes.fromhex(key)), device=fabric.device)).reshape(
+        fabric.world_size, -1
+    )
+    others = (keys != keys[0]).any(dim=1).nonzero().flatten().tolist()
+    if others:
+        raise InputError(
+            f"process {', '.join(map(str, others))} of {fabric.world_size} has other photos, parameters or code than "
+            "process 0; bring every host to the same commit and the same data/"
+        )
 
 
 def _precision(fabric: Fabric) -> str:

@@ -1,5 +1,6 @@
 """Where numbers come from: the machine and the commit."""
 
+import hashlib
 import os
 import platform
 import re
@@ -29,6 +30,17 @@ def commit(root: Path, paths: Sequence[str]) -> str | None:
         return None
     changes = _git(root, "status", "--porcelain", "--untracked-files=no", "--", *paths)
     return f"{head} with changes" if changes else head
+
+
+def head(root: Path) -> str | None:
+    """The commit that `root` is at, all forty digits. None where there is no git to ask."""
+    return _git(root, "rev-parse", "HEAD")
+
+
+def edits(root: Path, paths: Sequence[str]) -> str:
+    """Ten digits of what tracked files of `paths` have beyond the commit, "" where that is nothing."""
+    difference = _git(root, "diff", "HEAD", "--", *paths)
+    return hashlib.sha256(difference.encode()).hexdigest()[:10] if difference else ""
 
 
 def _git(root: Path, *arguments: str) -> str | None:

@@ -1,1 +1,1 @@
-"""Around DVC: what needs clones, remotes and MLflow. It calls the real `dvc` and `git`; no stage imports it."""
+"""Around DVC, where stages/ is inside of it: sweeps, their comparison, what MLflow is told of them, verification."""

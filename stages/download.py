@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bsn.data.sources import SETS, SOURCE_FILE, tree
 from bsn.errors import InputError
+from stages.checkout import checkout
 from stages.params import Params, load
 from stages.runner import run_stage
 from stages.sources import Sources, load_sources
@@ -53,7 +53,7 @@ def download(set_name: str) -> None:
 def _own(set_name: str, params: Params) -> dict[str, Any]:
     """The set in the user's own folder."""
     name = params.data.folder
-    root = Path(name).expanduser().resolve()
+    root = (checkout() / Path(name).expanduser()).resolve()
     if not root.is_dir():
         raise InputError(f"data.folder = {name!r} in profiles/{params.profile}.yaml is not a folder")
     if not any((root / known).is_dir() for known in SETS):
@@ -81,8 +81,7 @@ def _fetched(set_name: str, params: Params, sources: Sources, out: Path) -> dict
 def _bring(set_name: str, params: Params, sources: Sources) -> "Brought":
     from bsn.data import coco, official
 
-    # DVC_ROOT is the user's own checkout even when DVC works in a temporary copy: nothing is fetched twice.
-    kept = Path(os.environ.get("DVC_ROOT", ".")).resolve() / Path(params.data.download.folder).expanduser()
+    kept = checkout() / Path(params.data.download.folder).expanduser()
     place = {"folder": kept / set_name, "archives": kept / "archives"}
     rule = params.portraits.rule()
     if set_name == "pfcn":

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import torch
 from tqdm import tqdm
 
 from bsn.data.landmarks import MIN_FACE, indexed_faces, pfcn_faces
@@ -16,6 +17,8 @@ RAW, PORTRAITS, OUT = Path("data/raw"), Path("data/portraits"), Path("data/faces
 
 def faces() -> None:
     params = load().portraits
+    # The last digits of a face depend on how many threads look for it.
+    torch.set_num_threads(1)
     for set_name in SETS:
         folder = PORTRAITS / set_name
         kept = [row for row in read_index(folder / "index.csv") if row.kept]

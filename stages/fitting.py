@@ -1,6 +1,5 @@
 """From the words of params.yaml to a trained network: what the stages that train have in common."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +8,7 @@ import numpy as np
 
 from bsn.data.samples import Augmentation, PatchSampler
 from bsn.data.training_set import attribute_classes, training_photos
+from stages.checkout import checkout
 from stages.params import DeepLab, FCN8s, Method, Network, Params
 
 if TYPE_CHECKING:
@@ -16,26 +16,7 @@ if TYPE_CHECKING:
 
     from bsn.training import CurvePoint, Recipe
 
-DATA, CHECKPOINTS = Path("data"), Path("checkpoints")
-
-
-def launch(devices: int | None = None) -> "Fabric":
-    """The processes that train: what `torchrun` has started, or else every GPU of this machine, or its processor.
-
-    devices: how many GPUs at most, in place of every one.
-    """
-    import torch
-    from lightning_fabric import Fabric
-
-    local, world = (int(os.environ.get(name, 0)) for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"))
-    fabric = Fabric(
-        accelerator="auto",
-        devices=local or devices or "auto",
-        num_nodes=world // local if local else 1,
-        precision="bf16-mixed" if torch.cuda.is_available() else "32-true",
-    )
-    fabric.launch()
-    return fabric
+DATA = Path("data")
 
 
 def fit_method(
@@ -89,7 +70,7 @@ def fit_method(
         recipe=_recipe(method, network),
         seed=params.seed,
         fabric=fabric,
-        checkpoints=CHECKPOINTS,
+        checkpoints=checkout() / "checkpoints",
         workers=network.workers,
         on_point=on_point,
     )

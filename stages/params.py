@@ -140,6 +140,7 @@ class Network(Section):
     freeze_batch_norm: Annotated[bool, Field(description="true or false")]
     augmentation: Augmentation
     workers: ZeroOrMore
+    threads: Count
 
 
 class DeepLab(Network):
@@ -224,13 +225,13 @@ class Params(Section):
         return dict(_flatten(self.model_dump(), ""))
 
 
-def load() -> Params:
-    """The checked parameters of this run.
+def load(folder: Path = Path()) -> Params:
+    """The checked parameters of this run, or of the project in another folder.
 
     Raises InputError: a line a bad value, each with its key, the value and what is allowed.
     """
-    raw = read_yaml(PARAMS_FILE)
-    return check(raw, _read_profile(raw.get("profile")))
+    raw = read_yaml(folder / PARAMS_FILE)
+    return check(raw, _read_profile(folder / PROFILES_FOLDER, raw.get("profile")))
 
 
 def check(raw: dict[str, Any], profile: dict[str, Any]) -> Params:
@@ -294,11 +295,11 @@ def _starts_that_do_not_fit(networks: Networks) -> Iterator[str]:
         yield f"{refused}; allowed: none or a file's path, or layout torchvision, which those weights have"
 
 
-def _read_profile(name: Any) -> dict[str, Any]:
-    known = sorted(file.stem for file in PROFILES_FOLDER.glob("*.yaml"))
+def _read_profile(profiles: Path, name: Any) -> dict[str, Any]:
+    known = sorted(file.stem for file in profiles.glob("*.yaml"))
     if name not in known:
         raise InputError(f"profile = {name!r} is refused; allowed: {', '.join(known)} (a file of {PROFILES_FOLDER}/)")
-    return read_yaml(PROFILES_FOLDER / f"{name}.yaml")
+    return read_yaml(profiles / f"{name}.yaml")
 
 
 def _flatten(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:

@@ -25,6 +25,10 @@ def portraits(set_name: str) -> None:
     if set_name == "pfcn" or not candidates:
         judged = judge_lists(candidates)
     else:
+        import torch
+
+        # As in each of many processes: the last digits of a face depend on how many threads look for it.
+        torch.set_num_threads(1)
         rule = params.rule()
         detector = FaceDetector(
             min_face_fraction=rule.min_face, margin=rule.widest_margin, min_probability=params.min_probability

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from bsn.errors import InputError
+from stages.checkout import checkout
 from stages.params import Networks, load
 from stages.runner import run_stage
 
@@ -18,7 +19,9 @@ def pretrained(network: str) -> None:
     if network not in Networks.model_fields:
         raise InputError(f"network = {network!r} is refused; allowed: {', '.join(Networks.model_fields)}")
     settings = getattr(load().networks, network)
-    tensors = starting_weights(network, settings.weights, **settings.architecture())
+    own = checkout() / Path(settings.weights).expanduser()
+    source = str(own) if own.is_file() else settings.weights
+    tensors = starting_weights(network, source, **settings.architecture())
     write_atomically(OUT / f"{network}.safetensors", [save(tensors)])
 
 

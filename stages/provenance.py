@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bsn import determinism
 from bsn.checkpoints import file_fingerprint, fingerprint
 from bsn.data.sources import SETS
 from bsn.evaluation import kept_test_photos
@@ -21,6 +22,7 @@ from bsn.provenance import commit, machine
 from bsn.speed import seconds_a_photo
 from stages.params import Params, load
 from stages.runner import run_stage
+from stages.tracking import SOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
 DATA, MODELS, METRICS = Path("data"), Path("models"), Path("metrics")
 FILE = METRICS / "provenance.json"
 PACKAGES = ("torch", "torchvision", "opencv-python", "numpy", "facenet-pytorch")
-# What a commit must hold unchanged for it to be the source of the numbers.
-SOURCES = ("bsn", "stages", "profiles", "params.yaml", "dvc.yaml", "sources.yaml", "attributes")
 CODE = ("graph_cut.py", "inputs.py", "prediction.py", "speed.py", "models/*.py")
 TIMED = 8  # photos a set
 
@@ -47,7 +47,8 @@ def provenance() -> None:
 def _run(params: Params, methods: list[str], here: str, known: dict[str, Any]) -> dict[str, Any]:
     """Profile, seed, machine, and when and with what the numbers were made there for the first time."""
     measured = {name: file_fingerprint(METRICS / f"{name}.json") for name in methods}
-    key = fingerprint({"metrics": measured, "machine": here, "params": params.flat()}, [])
+    training = _training(params)
+    key = fingerprint({"metrics": measured, "machine": here, "params": params.flat(), "training": training}, [])
     if known.get("key") == key:
         return {name: value for name, value in known.items() if name != "seconds"}
     return {
@@ -56,9 +57,16 @@ def _run(params: Params, methods: list[str], here: str, known: dict[str, Any]) -
         "seed": params.seed,
         "commit": commit(Path(), SOURCES),
         "machine": here,
+        "training": training,
         "date": datetime.now(UTC).date().isoformat(),
         "packages": {name: version(name) for name in PACKAGES},
     }
+
+
+def _training(params: Params) -> dict[str, Any]:
+    """How a network is trained by one process here: what its bytes depend on beside packages and parameters."""
+    threads = {name: getattr(params.networks, name).threads for name in type(params.networks).model_fields}
+    return {"threads": threads, "mode": determinism.MODE, "instructions": determinism.instructions()}
 
 
 def _seconds(name: str, photos: dict[str, list[PhotoFile]], here: str, known: dict[str, Any]) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from bsn.report.readings import READINGS, readings_table
 from bsn.report.trials import read_trials
 from stages.params import load
 from stages.runner import run_stage
+from stages.tracking import tell_trials
 
-TRIALS = Path("metrics/trials")
+TRIALS, REPORTS = Path("metrics/trials"), Path("reports")
 
 
 def readings() -> None:
@@ -15,8 +16,9 @@ def readings() -> None:
     trials = read_trials(TRIALS, READINGS, profile=params.profile)
     chosen = (params.kernel.reading, params.global_kernel.reading)
     table = readings_table(trials, chosen=chosen, profile=params.profile)
-    table.write(Path("reports"))
+    table.write(REPORTS)
     print(table.text())
+    tell_trials(params, REPORTS / "readings.csv", REPORTS / "readings.md")
 
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@ from bsn.report.seeds import seeds_table
 from bsn.report.trials import read_trial_photos
 from stages.params import load
 from stages.runner import run_stage
+from stages.tracking import tell_trials
 
-TRIALS = Path("metrics/trials")
+TRIALS, REPORTS = Path("metrics/trials"), Path("reports")
 
 
 def seeds() -> None:
@@ -23,8 +24,9 @@ def seeds() -> None:
     photos = read_trial_photos(TRIALS, trials.values(), profile=params.profile)
     methods = {trial: method for method, trial in trials.items()}
     table = seeds_table(photos.assign(method=photos["trial"].map(methods)), profile=params.profile, seed=params.seed)
-    table.write(Path("reports"))
+    table.write(REPORTS)
     print(table.text())
+    tell_trials(params, REPORTS / "seeds.csv", REPORTS / "seeds.md")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ With several processes each makes a share of every batch, and the weights are th
 
     python -m stages.train bsn                                  # one processor, or every GPU of this machine
     torchrun --nproc-per-node 2 --module stages.train bsn       # two processes, each with half of every batch
+    srun --ntasks-per-node 2 python -m stages.train bsn         # the same under Slurm
 """
 
 from dataclasses import asdict
@@ -14,7 +15,7 @@ import numpy as np
 
 from bsn.checkpoints import file_fingerprint
 from bsn.errors import InputError
-from stages.fitting import DATA, fit_method, launch
+from stages.fitting import DATA, fit_method
 from stages.params import load
 from stages.runner import run_stage
 from stages.tracking import track
@@ -31,7 +32,10 @@ def train(name: str) -> None:
     params = load()
     if name not in params.methods:
         raise InputError(f"method = {name!r} is refused; allowed: {', '.join(params.methods)}")
-    method, fabric = params.methods[name], launch()
+    from bsn.launch import launch
+
+    method = params.methods[name]
+    fabric = launch(threads=getattr(params.networks, method.network).threads)
     if not fabric.is_global_zero:
         fit_method(params, method, OUT / name, fabric=fabric)
         return
@@ -40,9 +44,9 @@ def train(name: str) -> None:
     with track(params, name) as run:
         fit_method(params, method, OUT / name, fabric=fabric, on_point=lambda point: _log(run, point))
         run.tag(WEIGHTS_TAG, file_fingerprint(OUT / name / "weights.safetensors"))
-        model = run.model(OUT / name, aligned_mean_mask=np.load(DATA / "mean_mask/aligned.npy"))
-    if model:
-        print(f"to serve it: mlflow models serve -m {model} --env-manager local")
+        run.model(OUT / name, aligned_mean_mask=np.load(DATA / "mean_mask/aligned.npy"))
+    if run.model_uri:
+        print(f"to serve it: mlflow models serve -m {run.model_uri} --env-manager local")
 
 
 def _log(run: "Run", point: "CurvePoint") -> None:

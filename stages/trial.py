@@ -13,10 +13,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from bsn.errors import InputError
-from stages.fitting import fit_method, launch
+from stages.fitting import fit_method
 from stages.params import Params, load
 from stages.runner import run_stage
-from stages.tracking import track
+from stages.tracking import track_trial
 
 DATA, OUT = Path("data"), Path("metrics/trials")
 TRIED = {
@@ -35,6 +35,7 @@ TRIED = {
 def trial(key: str) -> None:
     from bsn.evaluation import evaluate_samples, kept_test_photos
     from bsn.kernels import global_kernel
+    from bsn.launch import launch
     from bsn.metrics import summarise
     from bsn.prediction import load_method
 
@@ -42,15 +43,16 @@ def trial(key: str) -> None:
     if tried not in TRIED or not seed.isdecimal():
         raise InputError(f"trial = {key!r} is refused; allowed: {', '.join(TRIED)}, each with a seed, such as plain-1")
     name = TRIED[tried]
-    params = _under(load(), name, tried, int(seed))
+    whole = load()
+    params = _under(whole, name, tried, int(seed))
     kernel = None
     if name == "bsn_gk":
         kernel = global_kernel(np.load(DATA / "mean_mask/mean_mask.npy"), **params.global_kernel.model_dump())
-    with TemporaryDirectory() as scratch, track(params, f"trial {key}") as run:
+    with TemporaryDirectory() as scratch, track_trial(whole, params, f"trial {key}") as run:
         model = Path(scratch) / "model"
-        fit_method(
-            params, params.methods[name], model, fabric=launch(devices=1), kernel=kernel, reading=params.kernel.reading
-        )
+        # On one thread whatever the profile says: trials are run side by side.
+        fabric = launch(threads=1, devices=1)
+        fit_method(params, params.methods[name], model, fabric=fabric, kernel=kernel, reading=params.kernel.reading)
         samples = kept_test_photos(
             "pfcn", portraits=DATA / "portraits/pfcn", faces=DATA / "faces/pfcn.csv", out=Path(scratch) / "masks"
         )

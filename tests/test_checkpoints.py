@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import torch
 
@@ -20,6 +22,20 @@ def test_a_kill_while_saving_leaves_the_state_before(tmp_path):
     store.save({"iteration": 3})
     (tmp_path / "state.partial").write_bytes(b"half a state")
     assert store.load() == {"iteration": 3}
+
+
+def test_two_jobs_that_train_the_very_same_network_do_not_break_each_others_states(tmp_path):
+    def train(job: int) -> None:
+        store = Checkpoint(tmp_path / "run")
+        for iteration in range(30):
+            store.save({"iteration": iteration, "model": {"w": torch.full((1000,), iteration)}})
+            state = store.load()
+            assert state is None or state["model"]["w"].eq(state["iteration"]).all()
+            if iteration % 10 == 0:
+                store.clear()
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(train, range(2)))
 
 
 def test_a_fingerprint_changes_with_any_setting_and_any_value():

@@ -4,11 +4,15 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 import yaml
 from mlflow import MlflowClient
@@ -171,24 +175,36 @@ def test_dvc_plots_show_and_compare_what_the_page_shows(project):
     project.run("git", "clean", "--force", "--quiet", "-d", "plots")
 
 
-def test_mlflow_holds_one_run_a_method_with_parameters_curves_and_metrics(project):
+def test_mlflow_holds_the_study_over_one_run_a_method_with_parameters_curves_metrics_and_pictures(project):
     client = MlflowClient(f"sqlite:///{project.folder}/mlflow.db")
     experiment = client.get_experiment_by_name("bsn-mini")
     runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    study = runs.pop("repro without a commit")
     assert set(runs) == {"mean_mask", "graph_cut", *TRAINED}
+    assert {run.info.status for run in (study, *runs.values())} == {"FINISHED"}
+    assert {run.data.tags["mlflow.parentRunId"] for run in runs.values()} == {study.info.run_id}
+    tables = {file.path for file in client.list_artifacts(study.info.run_id, "tables")}
+    assert tables == {f"tables/table{number}.{kind}" for number in (1, 2, 3) for kind in ("csv", "md")}
+    assert {file.path for file in client.list_artifacts(study.info.run_id, "figures")} >= {"figures/figure7.jpg"}
+
     bsn = runs["bsn"]
-    assert bsn.info.status == "FINISHED"
-    assert bsn.data.params["kernel.width"] == "10"
+    assert bsn.data.params["kernel.width"] == study.data.params["kernel.width"] == "10"
     assert bsn.data.params["methods.bsn.weight"] == "global"
+    data = yaml.safe_load((project.folder / "dvc.lock").read_text())["stages"]["download@pfcn"]["outs"][0]["md5"]
+    assert bsn.data.tags["data.pfcn"] == study.data.tags["data.pfcn"] == data
+    assert bsn.data.tags["profile"] == "mini"
+    assert "cores of" in bsn.data.tags["machine"]
     metrics = json.loads((project.folder / "metrics/bsn.json").read_text())
     assert bsn.data.metrics["pfcn/mean_iou"] == pytest.approx(metrics["sets"]["pfcn"]["mean_iou"])
+    assert study.data.metrics["bsn/mean_iou"] == pytest.approx(metrics["sets"]["pfcn"]["mean_iou"], abs=1e-4)
     assert [point.step for point in client.get_metric_history(bsn.info.run_id, "train/loss")] == [3, 6]
-    assert client.list_artifacts(bsn.info.run_id, "examples")
+    assert len(client.list_artifacts(bsn.info.run_id, "examples")) == 3
     models = client.search_logged_models([experiment.experiment_id])
     assert {model.name for model in models} == set(TRAINED)
     (model,) = [model for model in models if model.name == "bsn"]
     assert model.source_run_id == bsn.info.run_id
     assert "mlflow models serve -m models:/" in project.first_output
+    assert not list((project.folder / "outbox").glob("[0-9]*"))
 
 
 def test_a_bad_parameter_stops_the_run_before_any_stage_works(project):
@@ -210,9 +226,123 @@ def test_a_bad_parameter_stops_the_run_before_any_stage_works(project):
 def test_a_change_re_runs_what_it_reaches_and_nothing_else(project, change, reached):
     project.run("dvc", "exp", "run", "--set-param", change)
     # The check reads every parameter; tables, figures and the page are made from what was evaluated.
-    assert project.stages_that_ran() == {"check", *reached, "provenance", "tables", "figures", "report"}
+    assert project.stages_that_ran() == {"check", *reached, "provenance", "tables", "figures", "report", "record"}
     project.run("git", "checkout", "--quiet", ".")
     project.run("dvc", "checkout", "--quiet")
+
+
+def until(done: Callable[[], bool], *, within: float = 600) -> None:
+    """Wait for something that another process does."""
+    end = time.monotonic() + within
+    while not done():
+        assert time.monotonic() < end
+        time.sleep(0.2)
+
+
+def trainings(project: Project, method: str) -> Iterator[psutil.Process]:
+    """Processes that train the method in a job of the project's queue."""
+    for process in psutil.process_iter():
+        try:
+            command, folder = process.cmdline(), Path(process.cwd())
+        except (psutil.Error, OSError):
+            continue
+        if command[-2:] == ["stages.train", method] and project.folder / ".dvc" in folder.parents:
+            yield process
+
+
+def kill_a_training(project: Project, method: str) -> bool:
+    for process in trainings(project, method):
+        process.send_signal(signal.SIGKILL)
+        return True
+    return False
+
+
+@pytest.fixture(scope="module")
+def sweep(project) -> dict[str, str]:
+    """Three widths through the queue, beside one that is refused and one whose training dies: experiment -> state."""
+    for change, name, *targets in (
+        # Only as far as the training that is to die.
+        ("kernel.width=20", "dies", "train@bsn_ik"),
+        ("kernel.width=0", "refused"),
+        # The last is what the workspace holds already.
+        ("kernel.width=5", "width-5"),
+        ("kernel.width=15", "width-15"),
+        ("kernel.width=10", "width-10"),
+    ):
+        project.run("dvc", "exp", "run", "--queue", "--set-param", change, "--name", name, *targets)
+    project.run("dvc", "queue", "start")
+    until(lambda: kill_a_training(project, "bsn_ik"))
+    until(lambda: not re.search(r"Running|Queued|[1-9] (active|idle)", project.run("dvc", "queue", "status")))
+    return dict(re.findall(r"^\w{7} +(\S+) .* (\w+)$", project.run("dvc", "queue", "status"), re.MULTILINE))
+
+
+def test_a_sweep_keeps_all_good_results_beside_jobs_that_fail_and_those_say_why(project, sweep):
+    assert sweep == {
+        "dies": "Failed",
+        "refused": "Failed",
+        "width-5": "Success",
+        "width-15": "Success",
+        "width-10": "Success",
+    }
+    _, commit = json.loads(project.run("dvc", "exp", "show", "--json", "--hide-failed"))
+    shown = {entry["name"]: entry["revs"][0]["data"] for entry in commit["experiments"]}
+    for width in (5, 10, 15):
+        data = shown[f"width-{width}"]
+        assert data["params"]["params.yaml"]["data"]["kernel"]["width"] == width
+        assert {method for file in data["metrics"].values() for method in file["data"]} >= set(TRAINED)
+    # 10 is the commit's own width: nothing ran, and the numbers are the commit's.
+    assert shown["width-10"]["metrics"] == commit["data"]["metrics"]
+    project.run("dvc", "queue", "logs", "width-10")
+    assert project.stages_that_ran() == set()
+    project.run("dvc", "queue", "logs", "width-5")
+    reached = {"labels@soft", "train@bsn_ik", "train@bsn", "evaluate@bsn_ik", "evaluate@bsn"}
+    assert project.stages_that_ran() == {"check", *reached, "provenance", "tables", "figures", "report", "record"}
+
+    table = project.run("python", "-m", "experiments.compare")
+    for width in (5, 15):
+        assert re.search(rf"^width-{width} +kernel.width={width} +\d", table, re.MULTILINE)
+    assert re.search(r"^width-10 +nothing +\d", table, re.MULTILINE)
+    assert "\nrefused: check: kernel.width = 0 is refused; allowed: pixels of the 800x600 frame" in table
+    assert "\ndies: python -m stages.train bsn_ik was ended by SIGKILL; queue it again" in table
+    assert project.run("git", "status", "--porcelain") == ""
+
+
+def test_mlflow_agrees_with_dvc_on_every_experiment_and_both_know_the_cached_one(project, sweep):
+    project.run("python", "-m", "experiments.sync")
+    _, commit = json.loads(project.run("dvc", "exp", "show", "--json", "--hide-failed"))
+    shown = {}
+    for entry in commit["experiments"]:
+        data = entry["revs"][0]["data"]
+        numbers = {
+            f"{method}/{measure}": value
+            for file in data["metrics"].values()
+            for method, measured in file["data"].items()
+            for measure, value in measured.items()
+        }
+        shown[entry["name"]] = (data["params"]["params.yaml"]["data"]["kernel"]["width"], numbers)
+
+    client = MlflowClient(f"sqlite:///{project.folder}/mlflow.db")
+    experiment = client.get_experiment_by_name("bsn-mini").experiment_id
+    studies = client.search_runs([experiment], "tags.kind = 'study' and tags.dvc.experiment != ''")
+    told = {run.info.run_name: (int(run.data.params["kernel.width"]), run.data.metrics) for run in studies}
+    finished = {name: told[name] for name in shown}
+    assert finished == shown
+    # A job that died has a run too, and no numbers.
+    statuses = {run.info.run_name: (run.info.status, run.data.metrics) for run in studies}
+    assert {name: statuses[name] for name in statuses if name not in shown} == {"dies": ("FAILED", {})}
+
+    names = {run.info.run_id: run.info.run_name for run in client.search_runs([experiment], max_results=500)}
+    for study in studies:
+        parts = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{study.info.run_id}'")
+        origins = {run.info.run_name: names.get(run.data.tags.get("trained_in")) for run in parts}
+        if study.info.run_name == "width-10":
+            assert origins == {"mean_mask": None, "graph_cut": None, **{name: name for name in TRAINED}}
+        elif study.info.run_name != "dies":
+            untrained = set(TRAINED) - {"bsn", "bsn_ik"}
+            fresh = dict.fromkeys(("mean_mask", "graph_cut", "bsn", "bsn_ik"))
+            assert origins == {**fresh, **{name: name for name in untrained}}
+    # Told once.
+    assert "has 0 more studies" in project.run("python", "-m", "experiments.sync")
 
 
 def trials_that_ran(project: Project) -> set[str]:
@@ -244,6 +374,10 @@ def test_the_readings_are_tried_by_a_pipeline_of_their_own_and_the_seeds_beside_
     (run,) = client.search_runs([experiment], "attributes.run_name = 'trial closeness-1'")
     assert run.data.params["kernel.reading"] == "closeness"
     assert run.data.metrics["pfcn/mean_iou"] == pytest.approx(found["pfcn"]["mean_iou"])
+    trials = client.get_run(run.data.tags["mlflow.parentRunId"])
+    assert (trials.info.run_name, trials.info.status) == ("trials", "FINISHED")
+    files = {file.path for file in client.list_artifacts(trials.info.run_id, "tables")}
+    assert files == {f"tables/{name}.{kind}" for name in ("readings", "seeds") for kind in ("csv", "md")}
 
     # Each report asks for its own trials, those of the readings in params.yaml among them.
     for report, names in (
@@ -278,12 +412,12 @@ def test_two_processes_of_torchrun_train_the_stage_s_weights_and_log_one_run(pro
     weights = project.folder / "models/bsn/weights.safetensors"
     client = MlflowClient(f"sqlite:///{project.folder}/mlflow.db")
     experiment = client.get_experiment_by_name("bsn-mini").experiment_id
-    alone, runs = load_file(weights), len(client.search_runs([experiment]))
+    alone, runs = load_file(weights), len(client.search_runs([experiment], "tags.kind = 'method'"))
     weights.unlink()
     project.run("torchrun", "--nproc-per-node", "2", "--module", "stages.train", "bsn")
     together = load_file(weights)
     assert max((alone[name] - together[name]).abs().max().item() for name in alone) < 1e-4
-    assert len(client.search_runs([experiment])) == runs + 1
+    assert len(client.search_runs([experiment], "tags.kind = 'method'")) == runs + 1
     project.run("dvc", "checkout", "--force", "--quiet")
 
 

@@ -1,6 +1,5 @@
 """A file that one thread of one process has to itself."""
 
-import fcntl
 import os
 import threading
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bsn.fetch.web import pause
+from bsn.locks import take
 
 _LOOK_AGAIN = 0.1  # seconds
 
@@ -23,7 +23,7 @@ def locked(file: Path, stop: threading.Event | None = None) -> Iterator[BinaryIO
     file.parent.mkdir(parents=True, exist_ok=True)
     while True:
         with file.open("a+b", buffering=0) as stream:
-            while not _taken(stream):
+            while not take(stream):
                 pause(_LOOK_AGAIN, stop)
             if _still_named(stream, file):
                 yield stream
@@ -36,11 +36,3 @@ def _still_named(stream: BinaryIO, file: Path) -> bool:
         return os.path.samestat(os.fstat(stream.fileno()), file.stat())
     except FileNotFoundError:
         return False
-
-
-def _taken(stream: BinaryIO) -> bool:
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

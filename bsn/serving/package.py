@@ -11,17 +11,17 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, Schema
 
 import bsn
-from bsn.serving.network import export_onnx
+from bsn.errors import InputError
 
 # What the model's code imports, for an environment of its own, at the versions of this one.
 PACKAGES = (
     "facenet-pytorch",
     "mlflow",
     "numpy",
-    "onnxruntime",
     "opencv-python",
     "pandas",
     "pillow",
+    "safetensors",
     "scipy",
     "torch",
     "torchvision",
@@ -35,20 +35,21 @@ def save_model(path: Path, folder: Path, *, aligned_mean_mask: np.ndarray, run: 
     """Write the method of `models/<method>` as an MLflow model (bsn/serving/served.py) into the new folder `path`.
 
     aligned_mean_mask: (800, 600) float32, of the training set. run: id of the MLflow run that trained the method.
-    Raises InputError for a baseline, as `export_onnx` does.
+    Raises InputError for a baseline, which has no network.
     """
+    if not (folder / "weights.safetensors").exists():
+        raise InputError(f"{folder} holds no weights.safetensors; a model is made of a trained method")
     with tempfile.TemporaryDirectory() as work, warnings.catch_warnings():
         # The signature stands in place of the example that MLflow misses, and a real face would be somebody's.
         warnings.filterwarnings("ignore", message="(?s).*input example")
-        network, mean_mask = Path(work) / "network.onnx", Path(work) / "mean_mask.npy"
-        export_onnx(folder, network)
+        mean_mask = Path(work) / "mean_mask.npy"
         np.save(mean_mask, aligned_mean_mask, allow_pickle=False)
         code = Path(bsn.__file__).parent
         mlflow.pyfunc.save_model(
             path=path,
             mlflow_model=Model(run_id=run),
             python_model=str(code / "serving" / "served.py"),
-            artifacts={"network": str(network), "mean_mask": str(mean_mask)},
+            artifacts={"method": str(folder), "mean_mask": str(mean_mask)},
             code_paths=[str(code)],
             signature=SIGNATURE,
             pip_requirements=[f"{package}=={version(package)}" for package in PACKAGES],

@@ -8,15 +8,12 @@ Nothing here is pickled, and `bsn` is the model's own copy: the model goes on wh
 packages of `bsn.serving.package.PACKAGES`.
 """
 
-import json
 import tempfile
 from pathlib import Path
 
 import cv2
 import numpy as np
-import onnxruntime
 import pandas as pd
-import torch
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
@@ -24,20 +21,16 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 from bsn.cutout.faces import face_detector, look_for_face
 from bsn.cutout.photos import upright
 from bsn.errors import InputError
-from bsn.inputs import network_input, prior_channels, working_photo
-from bsn.models.output import upsample
-from bsn.serving import CELLS, INPUT
+from bsn.prediction import load_method
 
 
 class PortraitModel(PythonModel):
     """A photo's portrait mask, as `bsn.prediction.Segmenter` makes it; of several faces the largest is the one."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Artifacts: `network`, the file of `export_onnx`, and `mean_mask`, (800, 600) float32 .npy, aligned."""
-        self.session = onnxruntime.InferenceSession(context.artifacts["network"], providers=["CPUExecutionProvider"])
-        told = self.session.get_modelmeta().custom_metadata_map
-        self.size, self.corners = tuple(json.loads(told["size"])), json.loads(told["corners"])
-        self.mean_mask = np.load(context.artifacts["mean_mask"], allow_pickle=False)
+        """Artifacts: `method`, a trained folder of models/, and `mean_mask`, (800, 600) float32 .npy, aligned."""
+        mean_mask = np.load(context.artifacts["mean_mask"], allow_pickle=False)
+        self.method = load_method(Path(context.artifacts["method"]), aligned_mean_mask=mean_mask)
         self.detector = face_detector()
 
     def predict(self, context: PythonModelContext, model_input: pd.DataFrame, params: None = None) -> pd.DataFrame:
@@ -54,13 +47,7 @@ class PortraitModel(PythonModel):
     def _mask(self, photo: np.ndarray) -> np.ndarray:
         """(H, W, 3) uint8 RGB -> (H, W) uint8 {0, 1}."""
         _, affine = look_for_face(photo, detector=self.detector)
-        small = working_photo(photo, affine, self.size)
-        prior = prior_channels(small.to_frame, self.mean_mask, small.image.shape[:2])
-        image = torch.from_numpy(small.image.transpose(2, 0, 1)[None])
-        channels = network_input(image, torch.from_numpy(prior[None])).numpy()
-        (cells,) = self.session.run([CELLS], {INPUT: channels})
-        score = upsample(torch.from_numpy(cells)[:, None], photo.shape[:2], corners=self.corners)
-        return (score[0, 0] > 0).numpy().astype(np.uint8)
+        return self.method(photo, affine)
 
 
 def _upright_photo(name: str, content: bytes) -> np.ndarray:

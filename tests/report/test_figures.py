@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from bsn.faces import Face
-from bsn.report.figures import CAPTIONS, FIGURES, boundaries, challenges, draw_all, overlay
+from bsn.report import overlay
+from bsn.report.figures import CAPTIONS, FIGURES, boundaries, challenges, draw_all
 from bsn.report.figures.material import spread
 from bsn.report.figures.sheet import MARGIN, blank, grid, scaled
 

@@ -56,6 +56,17 @@ def folder(tmp_path) -> Path:
 DOWNLOAD = {"folder": "downloads", "sets": ["pfcn", "coco"], "voc_years": [2007, 2012]}
 
 
+def test_a_relative_folder_is_beside_the_users_params_in_a_job_of_the_queue_as_well(project, folder, monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(folder.parent))
+    (project.folder / "elsewhere").mkdir()
+    for name in ("params.yaml", "sources.yaml", "profiles"):
+        (project.folder / "elsewhere" / name).symlink_to(project.folder / name)
+    monkeypatch.chdir(project.folder / "elsewhere")
+    project.data(folder="user")
+    stage.download("pfcn")
+    assert tree(Path("data/raw/pfcn")) == folder / "pfcn"
+
+
 def test_a_users_folder_is_pointed_at_and_nothing_is_copied(project, folder):
     project.data(folder=str(folder), coco_year=2014)
     stage.download("coco")

@@ -12,6 +12,7 @@ def study(monkeypatch, tmp_path):
     """Run the stage for a network in a folder of its own, with values of the sketch profile's changed."""
     raw, profile = params.read_yaml(params.PARAMS_FILE), params.read_yaml(params.PROFILES_FOLDER / "sketch.yaml")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
 
     def run(network, **changes):
         profile["networks"][network].update(changes)
@@ -34,6 +35,14 @@ def test_a_file_s_weights_come_in_our_names_for_six_channels(study, tmp_path):
     assert set(ours) == {f"backbone.{name}" for name in theirs}
     assert torch.equal(ours["backbone.layer4.1.conv2.weight"], theirs["layer4.1.conv2.weight"])
     assert ours["backbone.conv1.weight"].shape == (8, 6, 7, 7)
+
+
+def test_a_file_beside_the_users_params_is_found_from_a_job_of_the_queue(study, tmp_path, monkeypatch):
+    own = tmp_path / "own"
+    own.mkdir()
+    torch.save(build("deeplab", classes=2, channels=3, depth=18, base_width=8).backbone.state_dict(), own / "mine.pth")
+    monkeypatch.setenv("DVC_ROOT", str(own))
+    assert study("deeplab", weights="mine.pth")
 
 
 def test_another_network_is_refused():

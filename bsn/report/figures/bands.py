@@ -5,7 +5,7 @@ import pandas as pd
 from PIL import Image
 
 from bsn.metrics import BAND_WIDTHS, bootstrap
-from bsn.report.figures import palette
+from bsn.report import palette
 from bsn.report.figures.material import Material, Missing
 from bsn.report.figures.plots import picture, pyplot_in_style
 from bsn.report.paper import METHODS

@@ -5,8 +5,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from bsn.report.figures.material import Material
-from bsn.report.figures.overlay import cutout, outlined
 from bsn.report.figures.sheet import GAP, MARGIN, WIDTH, Picture, grid, scaled
+from bsn.report.overlay import cutout, outlined
 from bsn.report.paper import METHODS
 
 COLUMNS = ("portrait_fcn", "portrait_deeplab", "bsn_ac", "bsn")

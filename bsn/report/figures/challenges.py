@@ -7,8 +7,8 @@ from PIL import Image
 from bsn.faces import Detector, share_on_mask
 from bsn.metrics import iou
 from bsn.report.figures.material import Material, Missing
-from bsn.report.figures.overlay import cutout
 from bsn.report.figures.sheet import Picture, blank, cell_width, grid, scaled, tagged
+from bsn.report.overlay import cutout
 from bsn.report.paper import METHODS
 
 COLUMNS = ("portrait_fcn", "portrait_deeplab", "bsn")

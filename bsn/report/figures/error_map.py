@@ -8,7 +8,7 @@ from PIL import Image
 
 from bsn.alignment import FRAME, aligned_mean_mask, warp_to_frame
 from bsn.kernels import IGNORE
-from bsn.report.figures import palette
+from bsn.report import palette
 from bsn.report.figures.material import Material, Missing
 from bsn.report.figures.plots import picture, pyplot_in_style
 from bsn.report.paper import METHODS

@@ -4,8 +4,8 @@ import pandas as pd
 from PIL import Image
 
 from bsn.report.figures.material import Material
-from bsn.report.figures.overlay import cutout, outlined
 from bsn.report.figures.sheet import Picture, cell_width, grid, scaled, tagged
+from bsn.report.overlay import cutout, outlined
 
 _PHOTOS = 5
 

@@ -6,8 +6,8 @@ import pandas as pd
 from PIL import Image
 
 from bsn.report.figures.material import Material, Missing, spread
-from bsn.report.figures.overlay import outlined, silhouette
 from bsn.report.figures.sheet import Picture, cell_width, grid, scaled
+from bsn.report.overlay import outlined, silhouette
 
 _COLUMNS = 4
 

@@ -6,8 +6,8 @@ from PIL import Image, ImageDraw
 
 from bsn import kernels
 from bsn.report.figures.material import Material
-from bsn.report.figures.palette import BACKGROUND, BOUNDARY, FOREGROUND
 from bsn.report.figures.sheet import SMALL, Picture, cell_width, font, grid, scaled
+from bsn.report.palette import BACKGROUND, BOUNDARY, FOREGROUND
 
 CLASSES = np.float32([FOREGROUND, BOUNDARY, BACKGROUND])
 _HEADS = ["Photo", "Contour", "Three classes", "Individual kernel", "Global kernel"]

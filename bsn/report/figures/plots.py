@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from bsn.report.figures import palette
+from bsn.report import palette
 from bsn.report.figures.sheet import font
 
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from bsn.report.figures.palette import INK, MUTED, PALE
+from bsn.report.palette import INK, MUTED, PALE
 
 WIDTH = 1400
 GAP = 14

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from bsn.report.figures.palette import BACKGROUND, BOUNDARY, FOREGROUND
+from bsn.report.palette import BACKGROUND, BOUNDARY, FOREGROUND
 
 _PAPER = np.float32(246)
 

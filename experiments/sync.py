@@ -1,0 +1,99 @@
+"""MLflow's pages brought up to what is here: `make sync`, and `make ui` before it opens them.
+
+Sends what a server missed (bsn.tracking), and tells of what no stage could tell: experiments that DVC took whole from
+its cache or fetched from another machine, and the committed study of a fresh clone.
+"""
+
+import re
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from bsn.errors import InputError
+from bsn.tracking import send_all, waiting
+from bsn.tracking.outbox import connect, reason
+from experiments.commands import git, why
+from stages.params import load
+from stages.study import RESULTS_TAG, post_study, results
+from stages.tracking import EXPERIMENT_TAG, Origin, store, study
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+# Where DVC keeps its experiments: refs/exps/<commit that they start from, in two parts>/<name>.
+_EXPERIMENT = re.compile(r"(\w+) refs/exps/([0-9a-f]{2})/([0-9a-f]{38})/(.+)")
+_STUDY = ("params.yaml", "profiles", "dvc.lock", "metrics", "reports")
+
+
+def sync() -> None:
+    """Tell MLflow of every experiment and of the commit that is checked out, send what waits, and say what was done."""
+    place = store("")
+    try:
+        told = _told(connect(place.uri))
+    # Whatever keeps MLflow from answering, and that is anything.
+    except Exception as error:
+        sys.exit(f"sync: MLflow at {place.address} does not answer ({reason(error)}); what waits for it is kept")
+    added = sum(_tell(origin, revision, told) for origin, revision in _revisions())
+    sent = send_all(place.outbox, place.uri)
+    print(f"sync: {place.address} has {added} more studies that DVC held; {sent.runs} runs were sent")
+    for address, runs in waiting(place.outbox).items():
+        if address != place.address:
+            print(f"sync: {runs} runs wait for another server; to send them: MLFLOW_TRACKING_URI={address} make sync")
+    if sent.failed:
+        sys.exit("\n".join(f"sync: not taken: {line}" for line in sent.failed))
+
+
+def _told(client: "MlflowClient") -> set[tuple[str, str]]:
+    """(DVC's name, results) of each study that MLflow has."""
+    experiments = [found.experiment_id for found in client.search_experiments(filter_string="name LIKE 'bsn-%'")]
+    told, page = set(), None
+    while experiments:
+        runs = client.search_runs(experiments, "tags.kind = 'study'", page_token=page)
+        told |= {(run.data.tags.get(EXPERIMENT_TAG, ""), run.data.tags.get(RESULTS_TAG, "")) for run in runs}
+        page = runs.token
+        if not page:
+            break
+    return told
+
+
+def _revisions() -> Iterator[tuple[Origin, str]]:
+    """DVC's experiments, and the commit that is checked out."""
+    for line in git("for-each-ref", "--format=%(objectname) %(refname)", "refs/exps", folder=Path()).splitlines():
+        if found := _EXPERIMENT.fullmatch(line):
+            revision, start, rest, name = found.groups()
+            yield Origin(experiment=name, commit=start + rest), revision
+    head = git("rev-parse", "HEAD", folder=Path())
+    yield Origin(experiment="", commit=head), head
+
+
+def _tell(origin: Origin, revision: str, told: set[tuple[str, str]]) -> bool:
+    """Put the revision's study into the outbox, unless MLflow has it."""
+    with TemporaryDirectory() as work:
+        folder = Path(work)
+        try:
+            _unpack(revision, folder)
+            params = load(folder)
+        except (InputError, subprocess.CalledProcessError) as error:
+            line = (str(error) if isinstance(error, InputError) else why(error)).splitlines()[0]
+            print(f"sync: {origin.title} at {revision[:10]} is left out, for it is not of this code: {line}")
+            return False
+        whole = study(params, origin, folder=folder)
+        if (origin.experiment, results(whole.params, folder)) in told:
+            return False
+        post_study(store(params.profile), whole, folder)
+    return True
+
+
+def _unpack(revision: str, folder: Path) -> None:
+    archive = folder / "study.tar"
+    git("archive", "--output", str(archive), revision, *_STUDY, folder=Path())
+    with tarfile.open(archive) as members:
+        members.extractall(folder, filter="data")
+
+
+if __name__ == "__main__":
+    sync()

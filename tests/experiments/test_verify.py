@@ -1,0 +1,216 @@
+"""What `make verify` compares and how far apart it may be; and the command on a project of three small stages."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from experiments import verify
+from tests.test_provenance import git
+
+ROOT = Path(__file__).parents[2]
+HERE = {"machine": "2 cores of X, no GPU", "packages": {"torch": "2"}, "training": {"threads": 2}}
+METHOD = {
+    "method": "bsn",
+    "parameters": 209902,
+    "sets": {
+        "pfcn": {"photos": 60, "mean_iou": 0.9, "boundary_f": 0.5, "band": {"2": 0.3}},
+        "coco": {"photos": 15, "mean_iou": 0.8},
+    },
+}
+TABLES = {"pfcn": {"bsn": {"mean_iou": 0.9}}, "coco": {"bsn": {"mean_iou": 0.8}}, "portraits": {"coco": 15}}
+TABLE_1 = """set,method,mean_iou_paper,mean_iou,gain,photos,seconds
+pfcn,graph_cut,0.8,0.84,-0.08,60,0.0312
+pfcn,bsn,0.967,0.9,,60,0.02
+"""
+
+
+def checkout(folder, *, method=METHOD, tables=TABLES, table=TABLE_1):
+    for name in ("metrics", "reports"):
+        (folder / name).mkdir(parents=True)
+    (folder / "metrics/bsn.json").write_text(json.dumps(method))
+    (folder / "metrics/graph_cut.json").write_text(json.dumps({**method, "method": "graph_cut"}))
+    (folder / "metrics/tables.json").write_text(json.dumps(tables))
+    (folder / "metrics/provenance.json").write_text(json.dumps({"date": folder.name, **HERE}))
+    (folder / "reports/table1.csv").write_text(table)
+    return verify.read(folder)
+
+
+@pytest.fixture
+def committed(tmp_path):
+    return checkout(tmp_path / "committed")
+
+
+def test_seconds_dates_and_the_machine_are_not_compared(tmp_path, committed):
+    again = checkout(tmp_path / "again", table=TABLE_1.replace("0.0312", "0.9"))
+    assert verify.compare(committed, again, exact=True) == []
+    assert verify.verdict("0123456789ab", committed, []) == (
+        "commit 0123456789 is verified: all 27 values are the committed ones"
+    )
+
+
+def test_the_last_digit_counts_on_the_same_machine_and_is_let_pass_on_another(tmp_path, committed):
+    again = checkout(tmp_path / "again", table=TABLE_1.replace("bsn,0.967,0.9,", "bsn,0.967,0.900001,"))
+    (found,) = verify.compare(committed, again, exact=True)
+    assert str(found) == (
+        "reports/table1.csv pfcn.bsn.mean_iou: committed 0.9, now 0.900001, difference 0.000001, "
+        "allowed 0 <- more than allowed"
+    )
+    (found,) = verify.compare(committed, again, exact=False)
+    assert not found.too_large
+    assert verify.verdict("0123456789ab", committed, [found]) == (
+        "commit 0123456789 is verified: 1 of 27 values differ, none by more than is allowed"
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "allowed"),
+    [
+        ("metrics/bsn.json", "sets.pfcn.mean_iou", 0.03),
+        ("metrics/bsn.json", "sets.coco.mean_iou", 0.06),  # of a quarter of the photos
+        ("metrics/tables.json", "coco.bsn.mean_iou", 0.06),
+        ("metrics/bsn.json", "sets.pfcn.band.2", 0.1),
+        ("metrics/graph_cut.json", "sets.pfcn.mean_iou", 0.005),
+        ("reports/table1.csv", "pfcn.graph_cut.mean_iou", 0.005),
+        ("reports/table1.csv", "pfcn.graph_cut.gain", 0.04),  # over a trained network
+        ("reports/table1.csv", "pfcn.bsn.mean_iou_paper", 0),
+        ("reports/table1.csv", "pfcn.bsn.photos", 0),
+        ("metrics/bsn.json", "parameters", 0),
+        ("metrics/tables.json", "portraits.coco", 0),
+    ],
+)
+def test_each_measure_has_its_own_room_on_another_machine_and_counts_have_none(file, key, allowed):
+    assert verify.allowance(file, key, {"pfcn": 60, "coco": 15}) == pytest.approx(allowed)
+
+
+def test_a_difference_of_all_that_is_allowed_passes_and_a_little_more_does_not():
+    assert not verify.Difference("", "", 0.9, 0.93, 0.03).too_large
+    assert verify.Difference("", "", 0.9, 0.93001, 0.03).too_large
+    assert verify.Difference("", "", 0.9, float("nan"), 0.03).too_large
+
+
+def test_what_is_gone_and_what_is_new_is_too_large_a_difference(tmp_path, committed):
+    sets = {**METHOD["sets"], "coco": {"absent": "no photo"}}
+    again = checkout(tmp_path / "again", method={**METHOD, "sets": sets})
+    del again["metrics/tables.json"]
+    found = verify.compare(committed, again, exact=False)
+    assert all(difference.too_large for difference in found)
+    lines = [str(difference) for difference in found]
+    assert (
+        "metrics/bsn.json sets.coco.absent: committed None, now no photo, difference -, allowed 0 <- more" in lines[0]
+    )
+    assert sum("metrics/tables.json" in line for line in lines) == 3
+
+
+def test_only_the_same_processor_packages_and_modes_are_the_same_machine():
+    assert verify.same_machine(HERE, {**HERE, "date": "today"})
+    for name, value in (("machine", "2 cores of Y, no GPU"), ("packages", {"torch": "3"}), ("training", {})):
+        assert not verify.same_machine(HERE, {**HERE, name: value})
+    gpu = {**HERE, "machine": "2 cores of X, NVIDIA H200"}
+    assert not verify.same_machine(gpu, gpu)
+    assert not verify.same_machine({}, {})
+
+
+STAGES = {
+    "draw": {"cmd": "printf 3 > drawn", "outs": ["drawn"]},
+    "measure": {
+        "cmd": "python measure.py",
+        "deps": ["drawn", "measure.py"],
+        "metrics": [{"metrics/bsn.json": {"cache": False}}],
+    },
+    "tables": {
+        "cmd": "mkdir -p reports && printf 'set,method,mean_iou\\npfcn,bsn,0.3\\n' > reports/table1.csv",
+        "deps": ["metrics/bsn.json"],
+        "outs": [{"reports/table1.csv": {"cache": False}}],
+    },
+}
+MEASURE = """import json, os, pathlib
+assert "MLFLOW_TRACKING_URI" not in os.environ
+pathlib.Path("metrics").mkdir(exist_ok=True)
+value = int(pathlib.Path("drawn").read_text()) / 10
+pathlib.Path("metrics/bsn.json").write_text(json.dumps({"sets": {"pfcn": {"photos": 60, "mean_iou": value}}}))
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    """Three stages, run once and committed."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": STAGES}))
+    (folder / "measure.py").write_text(MEASURE)
+    git(folder, "init", "--quiet")
+    for command in (["init", "--quiet"], ["repro", "--quiet"]):
+        subprocess.run([Path(sys.executable).parent / "dvc", *command], cwd=folder, env=variables(), check=True)
+    return folder
+
+
+def variables():
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    return {**{k: v for k, v in os.environ.items() if not k.startswith("DVC")}, "PATH": path, "PYTHONPATH": str(ROOT)}
+
+
+def commit(folder):
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "the study")
+    return git(folder, "rev-parse", "HEAD")[:10]
+
+
+def run(folder, *options):
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.verify", *options],
+        cwd=folder,
+        env={**variables(), "MLFLOW_TRACKING_URI": "http://127.0.0.1:9"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, (done.stdout + done.stderr).strip().splitlines()
+
+
+def test_a_commit_is_run_again_in_a_clone_and_a_number_that_it_does_not_give_is_found(project, tmp_path):
+    head = commit(project)
+    keep = tmp_path / "kept"
+    code, lines = run(project, "--keep", str(keep))
+    assert (code, lines[-1]) == (0, f"commit {head} is verified: all 3 values are the committed ones"), lines
+    assert {line for line in lines if line.startswith("Running stage")} == {
+        f"Running stage '{name}':" for name in STAGES
+    }
+    assert (keep / "drawn").exists()
+    assert run(project, "--keep", str(keep)) == (1, [f"verify: {keep} is not empty; name a new folder"])
+
+    # Neither the user's cache nor the commit's own lock may answer for the stage.
+    file = project / "metrics/bsn.json"
+    file.write_text(file.read_text().replace("0.3", "0.4"))
+    code, lines = run(project)
+    assert (code, lines) == (
+        1,
+        [
+            "verify: metrics/bsn.json: changed since the last commit; commit or stash it, "
+            "for the commit is what is cloned"
+        ],
+    )
+    subprocess.run([Path(sys.executable).parent / "dvc", "commit", "--force", "--quiet"], cwd=project, check=True)
+    head = commit(project)
+    code, lines = run(project)
+    assert code == 1
+    assert lines[-2:] == [
+        "metrics/bsn.json sets.pfcn.mean_iou: committed 0.4, now 0.3, difference 0.100000, allowed 0.03 "
+        "<- more than allowed",
+        f"commit {head} is NOT verified: 1 of 3 values differ by more than is allowed",
+    ]
+
+
+def test_a_stage_that_fails_speaks_for_itself_and_the_last_line_says_that_nothing_is_verified(project):
+    (project / "measure.py").write_text(
+        "raise SystemExit('data.folder = /nowhere is refused; there is no such folder')"
+    )
+    head = commit(project)
+    code, lines = run(project)
+    assert code == 1
+    assert "data.folder = /nowhere is refused; there is no such folder" in lines
+    assert lines[-1] == f"verify: commit {head} is not verified: dvc repro failed in the clone, see above"
