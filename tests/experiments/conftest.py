@@ -31,6 +31,8 @@ if step == "prepare":
 elif step == "score":
     note("score")
     Path("score.json").write_text('{"score": 5}')
+elif step == "tell":
+    note("tell")
 else:
     note(f"train-{width}")
     if width == 0:
@@ -61,6 +63,9 @@ stages:
     outs: [model.txt]
     metrics:
       - metrics.json: {cache: false}
+  tell: # makes nothing
+    cmd: python steps.py tell
+    deps: [metrics.json]
 """
 
 
@@ -144,7 +149,7 @@ def bucket(storage) -> str:
 
 @pytest.fixture
 def toy(tmp_path) -> Clone:
-    """A committed project of three stages, of which no stage has run."""
+    """A committed project of four stages, of which no stage has run."""
     folder = tmp_path / "driver/toy"
     clone = Clone(folder, someone(tmp_path / "driver", COUNTED=str(tmp_path / "counted.txt")))
     folder.mkdir()

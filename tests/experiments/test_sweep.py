@@ -89,7 +89,7 @@ def test_a_sweep_over_two_workers_brings_its_experiments_home(toy, bucket, stora
 
     # What no width changes was computed by the first job alone, also what is in git and not in DVC's cache.
     ran = Counter(line.split()[0] for line in (tmp_path / "counted.txt").read_text().splitlines())
-    assert ran == {"prepare": 1, "score": 1, "train-1": 1, "train-2": 1, "train-0": 1, "train-13": 2}
+    assert ran == {"prepare": 1, "score": 1, "train-1": 1, "train-2": 1, "train-0": 1, "train-13": 2, "tell": 3}
     # The killed worker's point was finished by the other.
     assert f"try-4 (width=13): done on {left}" in output
     assert f"train-13 {left}" in (tmp_path / "counted.txt").read_text()
