@@ -147,7 +147,7 @@ def share_data(root: Path) -> None:
     try:
         dvc("push", "--quiet", folder=root)
     except subprocess.CalledProcessError as error:
-        raise InputError(f"dvc push does not work here, and would not on a worker: {why(error)}") from error
+        raise InputError(f"dvc push does not work here, and would not on a worker: {one_line(error)}") from error
 
 
 def unfinished(root: Path) -> bool:
@@ -272,6 +272,10 @@ def bring_data(root: Path, references: Sequence[str]) -> None:
         print(f"the experiments' data stay in the remote ({error}): dvc exp apply NAME, and dvc pull", flush=True)
 
 
+def one_line(error: subprocess.CalledProcessError) -> str:
+    return " ".join(why(error).split())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m experiments.sweep", description=__doc__.splitlines()[0])
     parser.add_argument("--scheduler", required=True, help="of Dask: tcp://host:8786")
@@ -282,6 +286,8 @@ def main() -> None:
         failed = sweep(Path.cwd(), scheduler=asked.scheduler, settings=asked.settings, prefix=asked.name)
     except InputError as error:
         sys.exit(f"sweep: {error}")
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"sweep: {' '.join(error.cmd[-3:])}: {one_line(error)}")
     sys.exit(1 if failed else 0)
 
 
