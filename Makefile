@@ -3,6 +3,7 @@
 # make ui      the runs, in MLflow's pages at 127.0.0.1:5000
 # make sync    MLflow told of what it missed: runs of a server that was down, experiments from DVC's cache
 # make compare every experiment of this commit beside the others; METHOD=bsn_ik for another method than BSN
+# make sweep   experiments on Dask's workers: SCHEDULER=tcp://host:8786 POINTS='-S kernel.width=5,10,15 -S seed=1,2'
 # make verify  the last commit run again from nothing in a clone, and its numbers compared
 # make lint    style
 PYTHON ?= python3
@@ -10,7 +11,7 @@ BIN := .venv/bin
 # DVC runs its stages through a shell: they must find this environment's python.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: repro test ui sync compare verify lint
+.PHONY: repro test ui sync compare sweep verify lint
 repro: .venv/installed
 	dvc repro
 	@python -m experiments.sync
@@ -28,6 +29,9 @@ sync: .venv/installed
 METHOD ?= bsn
 compare: .venv/installed
 	@python -m experiments.compare $(METHOD)
+
+sweep: .venv/installed
+	@python -m experiments.sweep --scheduler $(SCHEDULER) $(POINTS)
 
 verify: .venv/installed
 	python -m experiments.verify

@@ -40,7 +40,7 @@ def dvc(*arguments: str, folder: Path) -> str:
 
 
 def why(error: subprocess.CalledProcessError) -> str:
-    """The last lines that a failed command wrote; of a bar that redraws its line, the last state."""
-    lines = [line.split("\r")[-1].rstrip() for line in (error.stderr.strip() or error.stdout).splitlines()]
-    told = "\n".join([line for line in lines if line][-LAST:])
+    """The last lines that a failed command wrote, warnings left out; of a bar that redraws its line, the last state."""
+    lines = [line.split("\r")[-1].rstrip() for line in (error.stderr.strip() or error.stdout).split("\n")]
+    told = "\n".join([line for line in lines if line and not line.startswith("WARNING:")][-LAST:])
     return told or f"{error.cmd[0]} ended with exit status {error.returncode} and said nothing"
