@@ -113,7 +113,7 @@ def table(found: list[Experiment], method: str) -> Table:
 def compare(method: str = "bsn") -> None:
     found = experiments(json.loads(dvc("exp", "show", "--json", folder=Path())), working=_working)
     known = sorted({name for one in found for name in one.metrics})
-    if method not in known:
+    if known and method not in known:
         raise InputError(f"method = {method!r} is refused; allowed: {', '.join(known)}")
     console = Console(highlight=False, markup=False, soft_wrap=False)
     console.print(table(found, method))
