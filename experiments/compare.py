@@ -82,7 +82,7 @@ def reason(log: str) -> str:
     lines = [text for line in log.splitlines() if (text := line.split("\r")[-1].strip())]
     errors = [number for number, line in enumerate(lines) if line.startswith("ERROR: ")]
     if not errors:
-        return f"it ended without a word; {AGAIN}"
+        return f"its job was killed; {AGAIN}"
     error = lines[errors[0]].removeprefix("ERROR: ")
     ended = re.search(r"failed to run: (.+), exited with (-?\d+)$", error)
     if ended is None:
