@@ -82,7 +82,7 @@ def reason(log: str) -> str:
     lines = [text for line in log.splitlines() if (text := line.split("\r")[-1].strip())]
     errors = [number for number, line in enumerate(lines) if line.startswith("ERROR: ")]
     if not errors:
-        return f"it ended without a word; {AGAIN}"
+        return f"its job was killed; {AGAIN}"
     error = lines[errors[0]].removeprefix("ERROR: ")
     ended = re.search(r"failed to run: (.+), exited with (-?\d+)$", error)
     if ended is None:
@@ -113,7 +113,7 @@ def table(found: list[Experiment], method: str) -> Table:
 def compare(method: str = "bsn") -> None:
     found = experiments(json.loads(dvc("exp", "show", "--json", folder=Path())), working=_working)
     known = sorted({name for one in found for name in one.metrics})
-    if method not in known:
+    if known and method not in known:
         raise InputError(f"method = {method!r} is refused; allowed: {', '.join(known)}")
     console = Console(highlight=False, markup=False, soft_wrap=False)
     console.print(table(found, method))

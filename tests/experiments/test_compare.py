@@ -123,8 +123,8 @@ def test_a_job_that_is_taken_up_just_now_is_one_row():
         (WITH_A_BAR, "train: the loss is not a number at iteration 344"),
         (KILLED, "python -m stages.train bsn was ended by SIGKILL; queue it again: what it finished is kept"),
         ("ERROR: failed to reproduce 'x': no such file\n", "failed to reproduce 'x': no such file"),
-        ("Running stage 'train@bsn':\n", "it ended without a word; queue it again: what it finished is kept"),
-        ("", "it ended without a word; queue it again: what it finished is kept"),
+        ("Running stage 'train@bsn':\n", "its job was killed; queue it again: what it finished is kept"),
+        ("", "its job was killed; queue it again: what it finished is kept"),
     ],
 )
 def test_the_reason_is_what_the_stage_said_last_or_the_signal_that_ended_it(log, why):
