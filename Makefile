@@ -21,7 +21,10 @@ test: .venv/installed
 	python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 ui: sync
-	MLFLOW_DISABLE_TELEMETRY=true mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
+	@case "$$MLFLOW_TRACKING_URI" in \
+	  http*) echo "the runs are at $$MLFLOW_TRACKING_URI" ;; \
+	  *) MLFLOW_DISABLE_TELEMETRY=true mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" ;; \
+	esac
 
 sync: .venv/installed
 	@python -m experiments.sync

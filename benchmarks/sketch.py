@@ -19,7 +19,7 @@ def main() -> None:
     """Print the table."""
     wanted = set(sys.argv[1:])
     with Repo() as repo:
-        order = [stage for stage in _in_order(repo) if not wanted or stage.addressing in wanted]
+        order = [stage for stage in in_order(repo) if not wanted or stage.addressing in wanted]
     print("| stage | seconds | peak memory, MB |\n|---|---|---|", flush=True)
     total, largest = 0.0, 0.0
     for stage in order:
@@ -29,7 +29,7 @@ def main() -> None:
     print(f"| **all {len(order)}** | **{total:.0f}** | **{largest:.0f}** |")
 
 
-def _in_order(repo: Repo) -> list:
+def in_order(repo: Repo) -> list:
     """The stages, each after those that it depends on."""
     graph, done, order = repo.index.graph, set(), []
 

@@ -26,7 +26,7 @@ from bsn.faces import FaceDetector
 from bsn.models import build
 from bsn.prediction import load_method
 from bsn.serving.package import save_model
-from bsn.tracking import Store, tracked_run
+from bsn.tracking import Card, Store, tracked_run
 
 MEAN_MASK = np.zeros(FRAME, np.float32)
 MEAN_MASK[300:, 100:500] = 1
@@ -173,13 +173,18 @@ def test_the_model_runs_where_the_project_is_not(saved, method, portrait, tmp_pa
 
 
 def test_mlflow_serves_a_logged_model_and_predicts_with_it(method, portrait, tmp_path):
-    store = Store(uri=f"sqlite:///{tmp_path}/mlflow.db", experiment="served", artifacts=tmp_path / "artifacts")
-    with tracked_run(store, name="portrait_fcn", params={}, tags={}) as run:
-        uri = run.model(method, aligned_mean_mask=MEAN_MASK)
+    store = Store(
+        uri=f"sqlite:///{tmp_path}/mlflow.db",
+        experiment="served",
+        outbox=tmp_path / "outbox",
+        artifacts=tmp_path / "artifacts",
+    )
+    with tracked_run(store, Card(study="any", kind="method", name="portrait_fcn")) as run:
+        run.model(method, aligned_mean_mask=MEAN_MASK)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    options = ["--model-uri", uri, "--env-manager", "local"]
+    options = ["--model-uri", run.model_uri, "--env-manager", "local"]
     where = {"cwd": tmp_path, "env": environment(MLFLOW_TRACKING_URI=store.uri)}
     server = subprocess.Popen(
         ["mlflow", "models", "serve", *options, "--port", str(port)], start_new_session=True, **where

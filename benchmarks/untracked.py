@@ -1,0 +1,27 @@
+"""A stage as it is without MLflow: `python -m benchmarks.untracked stages.train bsn`."""
+
+import runpy
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import stages.tracking
+from bsn.tracking import Run
+
+
+@contextmanager
+def _silent(*_: Any) -> Iterator[Run]:
+    yield Run()
+
+
+def main() -> None:
+    stages.tracking.tracked_run = _silent
+    stages.tracking.post = lambda *_, **__: None
+    _, module, *arguments = sys.argv
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()
