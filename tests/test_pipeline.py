@@ -218,7 +218,6 @@ def test_a_bad_parameter_stops_the_run_before_any_stage_works(project):
 @pytest.mark.parametrize(
     ("change", "reached"),
     [
-        ("kernel.width=15", {"labels@soft", "train@bsn_ik", "train@bsn", "evaluate@bsn_ik", "evaluate@bsn"}),
         ("methods.bsn_gk.attribute=hair", {"train@bsn_gk", "evaluate@bsn_gk"}),
         ("global_kernel.a=0.5", {"weights@global", "train@bsn_gk", "train@bsn", "evaluate@bsn_gk", "evaluate@bsn"}),
     ],
