@@ -19,9 +19,9 @@ from rich.table import Table
 
 from bsn.errors import InputError
 from bsn.report.formats import percent, signed_percent
+from bsn.report.paper import BASELINE
 from experiments.commands import dvc
 
-BASELINE = "portrait_deeplab"
 HEADLINE = "metrics/headline"
 AGAIN = "queue it again: what it finished is kept"
 

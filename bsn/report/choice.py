@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bsn.report import formats
-from bsn.report.paper import FLOOR, METHODS
+from bsn.report.paper import BASELINE, FLOOR, METHODS
 from bsn.report.results import Results
 
 NAMES = {**METHODS, FLOOR: "Mean mask"}
-RIVAL = "portrait_deeplab"
 
 
 @dataclass(frozen=True)
@@ -65,10 +64,10 @@ def _rules(iou: pd.DataFrame, boundary: pd.DataFrame) -> Iterator[tuple]:
     yield f"{name}'s median photo", formats.percent, ranked.iloc[by_distance]
     yield f"{name}'s best", formats.percent, ranked.iloc[::-1]
     yield f"{name}'s worst", formats.percent, ranked
-    if RIVAL in iou and ours != RIVAL:
-        gain = (iou[ours] - iou[RIVAL]).dropna().sort_values(kind="stable")
-        yield f"{name}'s largest gain over {METHODS[RIVAL]}", formats.signed_percent, gain[gain > 0].iloc[::-1]
-        yield f"{name}'s largest loss to {METHODS[RIVAL]}", formats.signed_percent, gain[gain < 0]
+    if BASELINE in iou and ours != BASELINE:
+        gain = (iou[ours] - iou[BASELINE]).dropna().sort_values(kind="stable")
+        yield f"{name}'s largest gain over {METHODS[BASELINE]}", formats.signed_percent, gain[gain > 0].iloc[::-1]
+        yield f"{name}'s largest loss to {METHODS[BASELINE]}", formats.signed_percent, gain[gain < 0]
     edges = boundary[ours].dropna().sort_values(kind="stable")
     yield f"{name}'s least boundary IoU", formats.percent, edges
     run = iou[[method for method in METHODS if method in iou]]

@@ -83,9 +83,9 @@ def _headline(results: Results) -> list[dict[str, str]]:
             "beside": "within 2 % of the photo's diagonal of the contour",
         },
     ]
-    gain = results.gain("bsn", "portrait_deeplab", "pfcn")
+    gain = results.gain("bsn", paper.BASELINE, "pfcn")
     if gain:
-        published = paper.TABLE_1["bsn"] - paper.TABLE_1["portrait_deeplab"]
+        published = paper.TABLE_1["bsn"] - paper.TABLE_1[paper.BASELINE]
         cards.insert(
             1,
             {

@@ -9,6 +9,8 @@ METHODS = {
     "bsn_ik": "BSN_IK",
     "bsn": "BSN",
 }
+# What every gain is over: neither kernel, no attribute.
+BASELINE = "portrait_deeplab"
 # Not in the paper: the answer that looks at the face and not at the photo, and that every method must beat.
 FLOOR = "mean_mask"
 SETS = {"pfcn": "PFCN", "coco": "COCO", "cocostuff": "COCO-Stuff", "voc": "PASCAL VOC"}

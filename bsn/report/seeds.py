@@ -8,7 +8,6 @@ from bsn.report import formats, paper
 from bsn.report.table import Table
 from bsn.seeds import crossed_bootstrap
 
-BASELINE = "portrait_deeplab"
 _MEASURES = ("mean_iou", "boundary_iou")
 
 
@@ -26,7 +25,7 @@ def seeds_table(photos: pd.DataFrame, *, profile: str, seed: int) -> Table:
     rows = []
     for method in [name for name in paper.TABLE_1 if name in scores]:
         row = {"method": method, "seeds": len(scores[method]["mean_iou"])}
-        row["gain_paper"] = paper.TABLE_1[method] - paper.TABLE_1[BASELINE] if method != BASELINE else None
+        row["gain_paper"] = paper.TABLE_1[method] - paper.TABLE_1[paper.BASELINE] if method != paper.BASELINE else None
         for key in _MEASURES:
             means = scores[method][key].mean(axis=1)
             row |= {key: means.mean(), f"{key}_sd": means.std()}
@@ -51,10 +50,10 @@ _CAPTION = "The trained rows of Table 1 with several seeds, on the PFCN test pho
 
 def _gain(scores: dict[str, dict[str, pd.DataFrame]], method: str, key: str, *, seed: int) -> dict[str, float]:
     names = (f"{key}_gain", f"{key}_gain_low", f"{key}_gain_high")
-    if method == BASELINE or BASELINE not in scores:
+    if method == paper.BASELINE or paper.BASELINE not in scores:
         return dict.fromkeys(names, math.nan)
     # pandas aligns seeds and photos; what only one of the two has is NaN, and left out.
-    gains = scores[method][key] - scores[BASELINE][key]
+    gains = scores[method][key] - scores[paper.BASELINE][key]
     return dict(zip(names, crossed_bootstrap(gains.to_numpy(), seed=seed), strict=True))
 
 
@@ -74,7 +73,7 @@ def _verdict(row: dict, key: str) -> str:
 def _notes(photos: pd.DataFrame, profile: str) -> tuple[str, ...]:
     return (
         f"Profile {profile}: {photos['id'].nunique()} PFCN test photos. Mean ± standard deviation over the seeds, in "
-        f"per cent; gains are over {paper.METHODS[BASELINE]} with the same seed on the same photos.",
+        f"per cent; gains are over {paper.METHODS[paper.BASELINE]} with the same seed on the same photos.",
         "In brackets the 95 % interval of the gain, from 2000 draws of seeds and of photos, both with replacement; all "
         "seeds share the photos. A gain is real where its interval leaves out 0.",
         "A draw of few seeds can only repeat them: three reach from the lowest to the highest of the three and no "

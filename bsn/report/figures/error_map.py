@@ -11,10 +11,9 @@ from bsn.kernels import IGNORE
 from bsn.report import palette
 from bsn.report.figures.material import Material, Missing
 from bsn.report.figures.plots import picture, pyplot_in_style
-from bsn.report.paper import METHODS
+from bsn.report.paper import BASELINE, METHODS
 
 COLUMNS = ("portrait_fcn", "portrait_deeplab", "bsn")
-BASELINE = "portrait_deeplab"
 _COVERAGE = 0.1  # of the photos; a place that fewer show says more of those than of a method
 
 

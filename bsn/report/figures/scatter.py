@@ -10,10 +10,10 @@ from bsn.metrics import paired_difference
 from bsn.report import palette
 from bsn.report.figures.material import Material, Missing
 from bsn.report.figures.plots import picture, pyplot_in_style
-from bsn.report.paper import METHODS
+from bsn.report.paper import BASELINE, METHODS
 
-METHOD, BASELINE = "bsn", "portrait_deeplab"
-_BETTER, _WORSE = palette.METHODS["portrait_deeplab"], palette.METHODS["bsn_ik"]
+METHOD = "bsn"
+_BETTER, _WORSE = palette.METHODS[BASELINE], palette.METHODS["bsn_ik"]
 
 
 class Comparison(NamedTuple):
