@@ -1,7 +1,7 @@
 """What the page's slider shows at first, and the words and numbers that it shows later, from `compare.json`."""
 
 from bsn.report import formats
-from bsn.report.choice import RIVAL
+from bsn.report.paper import BASELINE
 
 TRUTH = {"key": "truth", "name": "Truth"}
 
@@ -16,7 +16,7 @@ def slider(comparison: dict) -> dict | None:
         return None
     run = {method["key"]: method for method in comparison["methods"]}
     right = run[comparison["subject"]]
-    left = TRUTH if RIVAL not in run or right["key"] == RIVAL else run[RIVAL]
+    left = TRUTH if BASELINE not in run or right["key"] == BASELINE else run[BASELINE]
     photos = [photo | {"scores": _written(photo["scores"])} for photo in comparison["photos"]]
     layers = [
         ("photo", "photo.jpg", f"Test photo {photos[0]['id']}"),
