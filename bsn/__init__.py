@@ -1,4 +1,4 @@
-"""Boundary-sensitive network for portrait segmentation: the method, importable, free of DVC and MLflow."""
+"""Boundary-sensitive network for portrait segmentation: the method, importable, and free of DVC."""
 
 from typing import TYPE_CHECKING, Any
 
