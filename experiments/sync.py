@@ -47,13 +47,14 @@ def sync() -> None:
         sys.exit("\n".join(f"sync: not taken: {line}" for line in sent.failed))
 
 
-def _told(client: "MlflowClient") -> set[tuple[str, str]]:
-    """(DVC's name, results) of each study that MLflow has."""
+def _told(client: "MlflowClient") -> set[tuple[str, str] | str]:
+    """Of each study that MLflow has, its key, and (DVC's name, results): a commit may hold what was made before it."""
     experiments = [found.experiment_id for found in client.search_experiments(filter_string="name LIKE 'bsn-%'")]
     told, page = set(), None
     while experiments:
         runs = client.search_runs(experiments, "tags.kind = 'study'", page_token=page)
-        told |= {(run.data.tags.get(EXPERIMENT_TAG, ""), run.data.tags.get(RESULTS_TAG, "")) for run in runs}
+        for tags in (run.data.tags for run in runs if run.info.status == "FINISHED"):
+            told |= {tags["study"], (tags.get(EXPERIMENT_TAG, ""), tags.get(RESULTS_TAG, ""))}
         page = runs.token
         if not page:
             break
@@ -70,7 +71,7 @@ def _revisions() -> Iterator[tuple[Origin, str]]:
     yield Origin(experiment="", commit=head), head
 
 
-def _tell(origin: Origin, revision: str, told: set[tuple[str, str]]) -> bool:
+def _tell(origin: Origin, revision: str, told: set[tuple[str, str] | str]) -> bool:
     """Put the revision's study into the outbox, unless MLflow has it."""
     with TemporaryDirectory() as work:
         folder = Path(work)
@@ -82,9 +83,9 @@ def _tell(origin: Origin, revision: str, told: set[tuple[str, str]]) -> bool:
             print(f"sync: {origin.title} at {revision[:10]} is left out, for it is not of this code: {line}")
             return False
         whole = study(params, origin, folder=folder)
-        if (origin.experiment, results(whole.params, folder)) in told:
+        if told & {whole.study, (origin.experiment, results(whole.params, folder))}:
             return False
-        post_study(store(params.profile), whole, folder)
+        post_study(store(params.profile), whole, folder, only_if_absent=True)
     return True
 
 

@@ -13,8 +13,10 @@ from stages.tracking import part
 RESULTS_TAG = "results"
 
 
-def post_study(store: Store, whole: Card, folder: Path) -> None:
+def post_study(store: Store, whole: Card, folder: Path, *, only_if_absent: bool = False) -> None:
     """Put into the outbox what `folder` holds of metrics/ and reports/: the study's run, and those of its methods.
+
+    only_if_absent: leave the study's run as it is where MLflow has one.
 
     A method that has a run in this study keeps it as it is. One that DVC took from its cache has none: it gets one,
     with its numbers and, where MLflow knows it, a link to the run that trained it.
@@ -34,6 +36,7 @@ def post_study(store: Store, whole: Card, folder: Path) -> None:
             **dict.fromkeys(sorted((folder / "reports").glob("table*")), "tables"),
             folder / "reports/figures": "figures",
         },
+        only_if_absent=only_if_absent,
     )
 
 
