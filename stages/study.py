@@ -21,10 +21,7 @@ def post_study(store: Store, whole: Card, folder: Path, *, only_if_absent: bool 
     A method that has a run in this study keeps it as it is. One that DVC took from its cache has none: it gets one,
     with its numbers and, where MLflow knows it, a link to the run that trained it.
     """
-    for file in _method_files(folder):
-        summary = json.loads(file.read_text())
-        card = part(whole, summary["method"], weights=summary.get("weights"))
-        post(store, card, metrics=flat_metrics(summary["sets"]), artifacts={file: None}, only_if_absent=True)
+    # First: a method's run would make the study's, and then it would not be absent.
     provenance = folder / "metrics/provenance.json"
     machine = {"machine": json.loads(provenance.read_text())["machine"]} if provenance.exists() else {}
     tags = {**whole.tags, **machine, RESULTS_TAG: results(whole.params, folder)}
@@ -38,6 +35,10 @@ def post_study(store: Store, whole: Card, folder: Path, *, only_if_absent: bool 
         },
         only_if_absent=only_if_absent,
     )
+    for file in _method_files(folder):
+        summary = json.loads(file.read_text())
+        card = part(whole, summary["method"], weights=summary.get("weights"))
+        post(store, card, metrics=flat_metrics(summary["sets"]), artifacts={file: None}, only_if_absent=True)
 
 
 def results(params: Mapping[str, Any], folder: Path) -> str:
