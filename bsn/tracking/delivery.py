@@ -24,7 +24,7 @@ from bsn.tracking.journal import LINES, writer_lives
 
 TRAINED_IN_TAG = "trained_in"
 _NOTE_TAG = "mlflow.note.content"
-_LINE_TAG = "journal"
+_JOURNAL_TAG = "journal"  # that has made a run; and the line that has made a model
 # MLflow's pages for training, in place of those for chat.
 _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 _MAX_VALUE = 500  # characters of a parameter that every backend takes
@@ -115,7 +115,10 @@ class Delivery:
             parent = self._parent(experiment, card["parent"], line["time"]) if card["parent"] else None
             found = self._found(experiment, card)
             run = found or self._make(experiment, card, line["time"])
-        self._progress.run, self._progress.skip = run.info.run_id, line["only_if_absent"] and found is not None
+        self._progress.run = run.info.run_id
+        # One that this journal has made, though the answer was lost, is its own.
+        others = found is not None and found.data.tags.get(_JOURNAL_TAG) != self.folder.name
+        self._progress.skip = line["only_if_absent"] and others
         if self._progress.skip:
             return
         tags = {MLFLOW_PARENT_RUN_ID: parent} if parent else {}
@@ -134,7 +137,8 @@ class Delivery:
         return found.info.run_id
 
     def _make(self, experiment: str, card: dict[str, Any], time: int) -> Run:
-        return self._client.create_run(experiment, run_name=card["name"], start_time=time, tags=_identity(card))
+        tags = {**_identity(card), _JOURNAL_TAG: self.folder.name}
+        return self._client.create_run(experiment, run_name=card["name"], start_time=time, tags=tags)
 
     def _describe(self, run: Run, card: dict[str, Any], more_tags: dict[str, str]) -> None:
         """Parameters and tags. MLflow refuses a second value of a parameter: the first one stays."""
@@ -184,7 +188,7 @@ class Delivery:
         run = self._client.get_run(self._progress.run)
         mark = f"{self.folder.name}/{line['method']}"
         known = self._client.search_logged_models([run.info.experiment_id], f"source_run_id = '{run.info.run_id}'")
-        logged = next((model for model in known if model.tags.get(_LINE_TAG) == mark), None)
+        logged = next((model for model in known if model.tags.get(_JOURNAL_TAG) == mark), None)
         if logged is None or logged.status != LoggedModelStatus.READY:
             method = self.folder / line["method"]
             with tempfile.TemporaryDirectory() as work:
@@ -197,7 +201,7 @@ class Delivery:
                     name=method.name,
                     source_run_id=run.info.run_id,
                     params=run.data.params,
-                    tags={_LINE_TAG: mark},
+                    tags={_JOURNAL_TAG: mark},
                 )
                 self._client.log_model_artifacts(logged.model_id, str(package))
             self._client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)

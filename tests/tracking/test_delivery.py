@@ -162,6 +162,21 @@ def test_what_is_sent_again_because_an_answer_was_lost_is_there_once(store, card
     assert [output.model_id for output in run.outputs.model_outputs] == [model.model_id]
 
 
+def test_a_run_made_only_if_absent_is_whole_though_an_answer_was_lost(store, card):
+    post(store, card, metrics={"pfcn/mean_iou": 0.9}, artifacts={}, only_if_absent=True)
+    (folder,) = store.outbox.glob("[0-9]*")
+    flaky = Flaky(MlflowClient(store.uri))
+    while True:
+        try:
+            Delivery(folder, flaky).advance()
+            break
+        except ConnectionError:
+            pass
+    found = runs(store)["bsn"]
+    assert (found.data.metrics, found.data.params) == ({"pfcn/mean_iou": 0.9}, {"kernel.width": "15"})
+    assert found.info.status == "FINISHED"
+
+
 def test_a_run_that_mlflow_refuses_is_named_and_keeps_no_other_back(store, card, tmp_path):
     refused = Journal(store, replace(card, name="no network"))
     np.save(tmp_path / "mean_mask.npy", np.zeros((800, 600), np.float32))
