@@ -75,7 +75,7 @@ def test_two_hosts_end_where_one_process_does_and_go_on_after_one_of_them_was_lo
     assert [process.returncode for process in together] == [0, 0], said
     # The second host's disk never had a checkpoint, and it went on from the first one's.
     assert re.findall(r"step (\d+) of 2", said) == [str(step) for step in range(LOST + 1, STEPS + 1)]
-    assert list((first.folder / "checkpoints").iterdir()) == []
+    assert [path for path in (first.folder / "checkpoints").iterdir() if path.is_dir()] == []
     assert list(second.folder.iterdir()) == []
 
     (tmp_path / "alone").mkdir()
