@@ -39,10 +39,12 @@ def sync() -> None:
         sys.exit(f"sync: MLflow at {place.address} does not answer ({reason(error)}); what waits for it is kept")
     added = sum(_tell(origin, revision, told) for origin, revision in _revisions())
     sent = send_all(place.outbox, place.uri)
-    print(f"sync: {place.address} has {added} more studies that DVC held; {sent.runs} runs were sent")
+    print(f"sync: told {place.address} of {added} of DVC's studies; runs sent: {sent.runs}")
     for address, runs in waiting(place.outbox).items():
         if address != place.address:
-            print(f"sync: {runs} runs wait for another server; to send them: MLFLOW_TRACKING_URI={address} make sync")
+            print(
+                f"sync: runs that wait for another server: {runs}; to send them: MLFLOW_TRACKING_URI={address} make sync"
+            )
     if sent.failed:
         sys.exit("\n".join(f"sync: not taken: {line}" for line in sent.failed))
 

@@ -30,9 +30,9 @@ def test_runs_for_another_server_stay_and_the_command_that_sends_them_is_told(ou
     monkeypatch.setattr(sync, "_revisions", list)
     sync.sync()
     said = capsys.readouterr().out.splitlines()
-    assert said[0] == f"sync: sqlite:///{tmp_path}/mlflow.db has 0 more studies that DVC held; 0 runs were sent"
+    assert said[0] == f"sync: told sqlite:///{tmp_path}/mlflow.db of 0 of DVC's studies; runs sent: 0"
     assert (
         said[1]
-        == "sync: 1 runs wait for another server; to send them: MLFLOW_TRACKING_URI=http://127.0.0.1:9 make sync"
+        == "sync: runs that wait for another server: 1; to send them: MLFLOW_TRACKING_URI=http://127.0.0.1:9 make sync"
     )
     assert waiting(outbox) == {"http://127.0.0.1:9": 1}
