@@ -42,9 +42,7 @@ def sync() -> None:
     print(f"sync: told {place.address} of {added} of DVC's studies; runs sent: {sent.runs}")
     for address, runs in waiting(place.outbox).items():
         if address != place.address:
-            print(
-                f"sync: runs that wait for another server: {runs}; to send them: MLFLOW_TRACKING_URI={address} make sync"
-            )
+            print(f"sync: runs for another server: {runs}; to send them: MLFLOW_TRACKING_URI={address} make sync")
     if sent.failed:
         sys.exit("\n".join(f"sync: not taken: {line}" for line in sent.failed))
 

@@ -31,8 +31,5 @@ def test_runs_for_another_server_stay_and_the_command_that_sends_them_is_told(ou
     sync.sync()
     said = capsys.readouterr().out.splitlines()
     assert said[0] == f"sync: told sqlite:///{tmp_path}/mlflow.db of 0 of DVC's studies; runs sent: 0"
-    assert (
-        said[1]
-        == "sync: runs that wait for another server: 1; to send them: MLFLOW_TRACKING_URI=http://127.0.0.1:9 make sync"
-    )
+    assert said[1] == "sync: runs for another server: 1; to send them: MLFLOW_TRACKING_URI=http://127.0.0.1:9 make sync"
     assert waiting(outbox) == {"http://127.0.0.1:9": 1}
