@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from bsn.errors import InputError
+from bsn.provenance import head
 
 # What would have a command look at another repository, cache, tracking server or copy of the code.
 FOREIGN = ("DVC", "GIT_", "MLFLOW", "PYTHONPATH")
@@ -31,8 +32,8 @@ def clone(project: Path, folder: Path) -> str:
     """
     if folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder} is not empty; name a new folder")
-    head = _git(project, "rev-parse", "--verify", "--quiet", "HEAD")
-    if not head:
+    commit = head(project)
+    if not commit:
         raise InputError(f"{project} has no commit to clone; commit the study first")
     changed = [line[3:] for line in _git(project, "status", "--porcelain", "--untracked-files=no").splitlines()]
     if changed:
@@ -41,15 +42,15 @@ def clone(project: Path, folder: Path) -> str:
             f"{names}: changed since the last commit; commit or stash it, for the commit is what is cloned"
         )
     _git(project, "clone", "--quiet", "--no-checkout", str(project.resolve()), str(folder.resolve()))
-    _git(folder, "checkout", "--quiet", "--detach", head)
+    _git(folder, "checkout", "--quiet", "--detach", commit)
     (folder / ".dvc/config.local").write_text("[cache]\n    dir = cache\n")
-    return head
+    return commit
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    """What git says; nothing where it fails to answer a question. Raises InputError where it fails to do something."""
+    """What git says. Raises InputError where it fails."""
     variables = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     done = subprocess.run(["git", *arguments], cwd=folder, env=variables, capture_output=True, text=True, check=False)
-    if done.returncode and arguments[0] != "rev-parse":
+    if done.returncode:
         raise InputError(f"git {arguments[0]}: {' '.join(done.stderr.split())}")
     return done.stdout.rstrip("\n")

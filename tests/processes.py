@@ -2,10 +2,11 @@
 
 import multiprocessing
 import os
-import socket
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from typing import Any
+
+from tests.ports import free_port
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["torch", "cv2", "lightning_fabric", "safetensors.torch"])
@@ -36,9 +37,7 @@ def exit_codes(world: int, function: Callable[..., None], *arguments: Any, patie
 
     patience: seconds after which processes that wait for each other are given up.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     processes = [start(_join_group, rank, world, port, function, arguments) for rank in range(world)]
     for process in processes:
         process.join(patience)

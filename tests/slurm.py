@@ -2,13 +2,14 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
+
+from tests.ports import free_ports
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "srun", "salloc", "sinfo")
 CONFIGURATION = """\
@@ -47,7 +48,7 @@ def cluster() -> Iterator[dict[str, str]]:
     (folder / "state").mkdir()
     (folder / "munge.key").write_bytes(os.urandom(64))
     (folder / "munge.key").chmod(0o400)
-    (folder / "slurm.conf").write_text(CONFIGURATION.format(*_free_ports(2), folder=folder))
+    (folder / "slurm.conf").write_text(CONFIGURATION.format(*free_ports(2), folder=folder))
     variables = {"SLURM_CONF": str(folder / "slurm.conf")}
     files = {name: folder / f"munge.{name}" for name in ("socket", "pid", "seed", "log")}
     munge = ["--key-file", folder / "munge.key", "--socket", files["socket"], "--pid-file", files["pid"]]
@@ -83,13 +84,3 @@ def _wait(variables: dict[str, str], folder: Path) -> None:
             logs = [log.read_text().strip().splitlines()[-1:] for log in folder.glob("*.log")]
             raise OSError(f"the node is {asked.stdout.strip() or asked.stderr.strip()}: {logs}")
         time.sleep(0.1)
-
-
-def _free_ports(number: int) -> list[int]:
-    probes = [socket.socket() for _ in range(number)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.ports import free_port
+
 BIN = Path(sys.executable).parent
 KEYS = {"AWS_ACCESS_KEY_ID": "me", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
 # Every stage that runs leaves a line, so that a test sees who computed what.
@@ -86,12 +88,6 @@ class Clone:
     def commit(self, message: str) -> None:
         self.run("git", "add", "--all")
         self.run("git", "commit", "--quiet", "--message", message)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextlib.contextmanager

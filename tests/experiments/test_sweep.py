@@ -15,7 +15,8 @@ from bsn.errors import InputError
 from experiments import sweep
 from experiments.job import comparable, own_clone, unlike
 from experiments.sweep import committed, expand, shared_remote
-from tests.experiments.conftest import free_port, server, someone
+from tests.experiments.conftest import server, someone
+from tests.ports import free_port
 
 DASK = str(Path(sys.executable).parent / "dask")
 

@@ -4,7 +4,6 @@ import base64
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -27,6 +26,7 @@ from bsn.models import build
 from bsn.prediction import load_method
 from bsn.serving.package import save_model
 from bsn.tracking import Card, Store, tracked_run
+from tests.ports import free_port
 
 MEAN_MASK = np.zeros(FRAME, np.float32)
 MEAN_MASK[300:, 100:500] = 1
@@ -181,9 +181,7 @@ def test_mlflow_serves_a_logged_model_and_predicts_with_it(method, portrait, tmp
     )
     with tracked_run(store, Card(study="any", kind="method", name="portrait_fcn")) as run:
         run.model(method, aligned_mean_mask=MEAN_MASK)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     options = ["--model-uri", run.model_uri, "--env-manager", "local"]
     where = {"cwd": tmp_path, "env": environment(MLFLOW_TRACKING_URI=store.uri)}
     server = subprocess.Popen(

@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from tests.mlflow_server import free_port
+from tests.ports import free_port
 
 PROGRAMS = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None) or (
     Path(shutil.which("initdb")).parent if shutil.which("initdb") else None
