@@ -87,8 +87,8 @@ def reason(log: str) -> str:
     ended = re.search(r"failed to run: (.+), exited with (-?\d+)$", error)
     if ended is None:
         return error
-    if int(ended[2]) < 0:
-        return f"{ended[1]} was ended by {signal.Signals(-int(ended[2])).name}; {AGAIN}"
+    if (number := _signal(int(ended[2]))) in set(signal.Signals):
+        return f"{ended[1]} was ended by {signal.Signals(number).name}; {AGAIN}"
     return lines[errors[0] - 1]
 
 
@@ -120,6 +120,12 @@ def compare(method: str = "bsn") -> None:
     for one in found:
         if one.why:
             console.print(f"\n{one.name}: {one.why}", soft_wrap=True)
+
+
+def _signal(code: int) -> int:
+    """That an exit code tells of, if any. Bash puts the command in its own place, which gives the negative of a signal;
+    other shells wait for the command, and say 128 more than the signal."""
+    return -code if code < 0 else code - 128
 
 
 def _params(data: Mapping[str, Any]) -> dict[str, Any]:

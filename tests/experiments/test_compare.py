@@ -22,6 +22,7 @@ KILLED = """Running stage 'train@bsn':
 train:  40%|####      | 344/860 [00:20<00:30, 17.0 steps/s]
 ERROR: failed to reproduce 'train@bsn': failed to run: python -m stages.train bsn, exited with -9
 """
+KILLED_IN_DASH = f"Killed\n{KILLED.replace('with -9', 'with 137')}"
 WITH_A_BAR = """> python -m stages.train bsn
 train:  40%|####  | 344/860\rtrain: the loss is not a number at iteration 344
 ERROR: failed to reproduce 'train@bsn': failed to run: python -m stages.train bsn, exited with 1
@@ -122,6 +123,7 @@ def test_a_job_that_is_taken_up_just_now_is_one_row():
         (REFUSED, "check: kernel.width = 0 is refused; allowed: pixels of the 800x600 frame, above 0, at most 36"),
         (WITH_A_BAR, "train: the loss is not a number at iteration 344"),
         (KILLED, "python -m stages.train bsn was ended by SIGKILL; queue it again: what it finished is kept"),
+        (KILLED_IN_DASH, "python -m stages.train bsn was ended by SIGKILL; queue it again: what it finished is kept"),
         ("ERROR: failed to reproduce 'x': no such file\n", "failed to reproduce 'x': no such file"),
         ("Running stage 'train@bsn':\n", "its job was killed; queue it again: what it finished is kept"),
         ("", "its job was killed; queue it again: what it finished is kept"),
