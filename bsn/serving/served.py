@@ -9,6 +9,7 @@ packages of `bsn.serving.package.PACKAGES`.
 """
 
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -18,10 +19,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
-from bsn.cutout.faces import face_detector, look_for_face
 from bsn.cutout.photos import upright
 from bsn.errors import InputError
-from bsn.prediction import load_method
 
 
 class PortraitModel(PythonModel):
@@ -29,9 +28,13 @@ class PortraitModel(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Artifacts: `method`, a trained folder of models/, and `mean_mask`, (800, 600) float32 .npy, aligned."""
+        # Here, for MLflow runs this file when it saves a model too, and torch would take two seconds of each training.
+        from bsn.cutout.faces import face_detector, look_for_face
+        from bsn.prediction import load_method
+
         mean_mask = np.load(context.artifacts["mean_mask"], allow_pickle=False)
         self.method = load_method(Path(context.artifacts["method"]), aligned_mean_mask=mean_mask)
-        self.detector = face_detector()
+        self.look_for_face = partial(look_for_face, detector=face_detector())
 
     def predict(self, context: PythonModelContext, model_input: pd.DataFrame, params: None = None) -> pd.DataFrame:
         """A frame with `photo` (bytes) to a frame with `mask` (bytes)."""
@@ -46,7 +49,7 @@ class PortraitModel(PythonModel):
 
     def _mask(self, photo: np.ndarray) -> np.ndarray:
         """(H, W, 3) uint8 RGB -> (H, W) uint8 {0, 1}."""
-        _, affine = look_for_face(photo, detector=self.detector)
+        _, affine = self.look_for_face(photo)
         return self.method(photo, affine)
 
 

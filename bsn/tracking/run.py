@@ -150,7 +150,7 @@ class _Sender:
     def finish(self, what: str) -> str | None:
         """Wait, but not long, for MLflow to have all of it; the URI of the model that was logged."""
         self._listen(START, until=b'"ready"')
-        self._listen(FILE_PATIENCE if self._store.is_file else PATIENCE)
+        self._listen(FILE_PATIENCE if self._store.is_file else PATIENCE, until=b'"over"')
         self._process.kill()
         self._process.communicate()
         told = {key: value for line in self._heard.splitlines() for key, value in json.loads(line).items()}
@@ -164,10 +164,10 @@ class _Sender:
         )
         return None
 
-    def _listen(self, seconds: float, *, until: bytes | None = None) -> None:
+    def _listen(self, seconds: float, *, until: bytes) -> None:
         """Gather what the process says, until it says `until` or ends."""
         deadline, pipe = time.monotonic() + seconds, self._process.stdout
-        while not (until and until in self._heard):
+        while until not in self._heard:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([pipe], [], [], left)[0]:
                 return
