@@ -23,9 +23,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.step import Step, made_up_batch
-from bsn.determinism import settle
 from bsn.models import build
 from bsn.models.batch_norm import freeze_batch_norm
+from bsn.training.determinism import settle
 
 UPDATES, GOAL_SHARE, GOAL_MINUTES = 40_000, 0.40, 30
 RATE = 2.5e-4  # learning rate of the timed steps, the paper's

@@ -2,10 +2,10 @@
 
     python -m benchmarks.loader
 
-The loader is bsn.data.samples.PatchSampler on one core, over made-up photos in memory at a profile's working size: as
-crops and flips alone, and with scale, rotation and gamma as in profiles/lite.yaml. The step is benchmarks.step on two
-cores, in float32, with the profile's DeepLabv2, three classes, the attribute branch. Both take turns, each at its best
-of the rounds; the ratio by round shows how steady that is.
+The loader is bsn.training.samples.PatchSampler on one core, over made-up photos in memory at a profile's working size:
+as crops and flips alone, and with scale, rotation and gamma as in profiles/lite.yaml. The step is benchmarks.step on
+two cores, in float32, with the profile's DeepLabv2, three classes, the attribute branch. Both take turns, each at its
+best of the rounds; the ratio by round shows how steady that is.
 
 The paper's network on a CPU takes many seconds a patch: it gets one patch a round, and two rounds. Its loader has to
 keep up with a GPU, so the patches/s that an H200 would eat at the project's goal are named below the table.
@@ -22,9 +22,9 @@ import torch
 from benchmarks.gpu import GOAL_MINUTES, UPDATES
 from benchmarks.step import Step, made_up_batch
 from bsn.alignment import FRAME
-from bsn.data.samples import Augmentation, PatchSampler, TrainingPhoto
 from bsn.inputs import WorkingPhoto, scaling
 from bsn.models import build
+from bsn.training.samples import Augmentation, PatchSampler, TrainingPhoto
 from stages.params import PARAMS_FILE, PROFILES_FOLDER, DeepLab, check, read_yaml
 
 CORES, GOAL, PHOTOS = 2, 10, 32

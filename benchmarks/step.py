@@ -10,9 +10,9 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor, nn
 
-from bsn.criterion import losses
 from bsn.inputs import network_input
 from bsn.models.dropout import draw_dropout
+from bsn.training.criterion import losses
 
 MOMENTUM = 0.9
 WARM_UP = 3  # steps before a capture: cuDNN chooses its algorithms, the optimizer makes its buffers

@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from bsn.checkpoints import file_fingerprint
 from bsn.data.sources import SETS, absence
 from bsn.errors import InputError
 from bsn.evaluation import Sample, evaluate_samples, kept_test_photos
@@ -21,6 +20,7 @@ from bsn.metrics import summarise
 from bsn.prediction import load_method
 from bsn.report.overlay import outlined
 from bsn.report.palette import BOUNDARY
+from bsn.training.checkpoints import file_fingerprint
 from stages.params import Params, load
 from stages.runner import run_stage
 from stages.study import flat_metrics

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bsn.data.samples import Augmentation, PatchSampler
-from bsn.data.training_set import attribute_classes, training_photos
+from bsn.training.samples import Augmentation, PatchSampler
+from bsn.training.training_set import attribute_classes, training_photos
 from stages.checkout import checkout
 from stages.params import DeepLab, FCN8s, Method, Network, Params
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-    from bsn.training import CurvePoint, Recipe
+    from bsn.training.loop import CurvePoint, Recipe
 
 DATA = Path("data")
 
@@ -36,7 +36,7 @@ def fit_method(
     """
     from safetensors.torch import load_file
 
-    from bsn.fitting import fit
+    from bsn.training.fitting import fit
 
     network: DeepLab | FCN8s = getattr(params.networks, method.network)
     attributes = attribute_classes(DATA / "attributes" / f"{method.attribute}.csv")
@@ -85,7 +85,7 @@ def _options(method: Method, network: DeepLab | FCN8s, *, attributes: int) -> di
 
 
 def _recipe(method: Method, network: Network) -> "Recipe":
-    from bsn.training import Phase, Recipe
+    from bsn.training.loop import Phase, Recipe
 
     return Recipe(
         phases=[Phase(**phase.model_dump()) for phase in network.phases],

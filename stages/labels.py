@@ -8,9 +8,9 @@ import cv2
 from tqdm import tqdm
 
 from bsn.data.tables import PhotoRow, read_index
-from bsn.data.training_set import KERNEL_FILE
 from bsn.errors import InputError
 from bsn.kernels import encode_codes, label_codes
+from bsn.training.training_set import KERNEL_FILE
 from stages.params import load
 from stages.runner import run_stage
 

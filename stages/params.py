@@ -113,7 +113,7 @@ class Phase(Section):
 
 
 class Augmentation(Section):
-    """Random changes of a training patch (bsn.data.samples.Augmentation)."""
+    """Random changes of a training patch (bsn.training.samples.Augmentation)."""
 
     flip: Fraction
     draw: Annotated[Literal["range", "one"], Field(description="range or one")]

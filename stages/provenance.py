@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bsn import determinism
-from bsn.checkpoints import file_fingerprint, fingerprint
 from bsn.data.sources import SETS
 from bsn.evaluation import kept_test_photos
 from bsn.prediction import PhotoFile, load_method
 from bsn.provenance import commit, machine
 from bsn.speed import seconds_a_photo
+from bsn.training import determinism
+from bsn.training.checkpoints import file_fingerprint, fingerprint
 from stages.params import Params, load
 from stages.runner import run_stage
 from stages.tracking import SOURCES

@@ -11,10 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from bsn.checkpoints import file_fingerprint
 from bsn.errors import InputError
+from bsn.training.checkpoints import file_fingerprint
 from stages.fitting import DATA, fit_method
 from stages.params import load
 from stages.runner import run_stage
@@ -22,7 +20,7 @@ from stages.tracking import track
 
 if TYPE_CHECKING:
     from bsn.tracking import Run
-    from bsn.training import CurvePoint
+    from bsn.training.loop import CurvePoint
 
 OUT = Path("models")
 CURVES = ("loss", "loss_segmentation", "loss_attribute", "lr")
@@ -32,7 +30,7 @@ def train(name: str) -> None:
     params = load()
     if name not in params.methods:
         raise InputError(f"method = {name!r} is refused; allowed: {', '.join(params.methods)}")
-    from bsn.launch import launch
+    from bsn.training.launch import launch
 
     method = params.methods[name]
     fabric = launch(threads=getattr(params.networks, method.network).threads)
@@ -44,7 +42,7 @@ def train(name: str) -> None:
     with track(params, name) as run:
         fit_method(params, method, OUT / name, fabric=fabric, on_point=lambda point: _log(run, point))
         run.tag(WEIGHTS_TAG, file_fingerprint(OUT / name / "weights.safetensors"))
-        run.model(OUT / name, aligned_mean_mask=np.load(DATA / "mean_mask/aligned.npy"))
+        run.model(OUT / name, aligned_mean_mask=DATA / "mean_mask/aligned.npy")
     if run.model_uri:
         print(f"to serve it: mlflow models serve -m {run.model_uri} --env-manager local")
 

@@ -35,9 +35,9 @@ TRIED = {
 def trial(key: str) -> None:
     from bsn.evaluation import evaluate_samples, kept_test_photos
     from bsn.kernels import global_kernel
-    from bsn.launch import launch
     from bsn.metrics import summarise
     from bsn.prediction import load_method
+    from bsn.training.launch import launch
 
     tried, _, seed = key.partition("-")
     if tried not in TRIED or not seed.isdecimal():

@@ -1,12 +1,10 @@
 """An MLflow model out of a model folder: a folder that holds all that it needs, and no pickle."""
 
-import tempfile
 import warnings
 from importlib.metadata import version
 from pathlib import Path
 
 import mlflow.pyfunc
-import numpy as np
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, Schema
 
@@ -31,25 +29,23 @@ SIGNATURE = ModelSignature(
 )
 
 
-def save_model(path: Path, folder: Path, *, aligned_mean_mask: np.ndarray, run: str | None = None) -> None:
+def save_model(path: Path, folder: Path, *, aligned_mean_mask: Path, run: str | None = None) -> None:
     """Write the method of `models/<method>` as an MLflow model (bsn/serving/served.py) into the new folder `path`.
 
-    aligned_mean_mask: (800, 600) float32, of the training set. run: id of the MLflow run that trained the method.
+    aligned_mean_mask: a .npy file, (800, 600) float32, of the training set. run: id of the MLflow run that trained it.
     Raises InputError for a baseline, which has no network.
     """
     if not (folder / "weights.safetensors").exists():
         raise InputError(f"{folder} holds no weights.safetensors; a model is made of a trained method")
-    with tempfile.TemporaryDirectory() as work, warnings.catch_warnings():
+    with warnings.catch_warnings():
         # The signature stands in place of the example that MLflow misses, and a real face would be somebody's.
         warnings.filterwarnings("ignore", message="(?s).*input example")
-        mean_mask = Path(work) / "mean_mask.npy"
-        np.save(mean_mask, aligned_mean_mask, allow_pickle=False)
         code = Path(bsn.__file__).parent
         mlflow.pyfunc.save_model(
             path=path,
             mlflow_model=Model(run_id=run),
             python_model=str(code / "serving" / "served.py"),
-            artifacts={"method": str(folder), "mean_mask": str(mean_mask)},
+            artifacts={"method": str(folder), "mean_mask": str(aligned_mean_mask)},
             code_paths=[str(code)],
             signature=SIGNATURE,
             pip_requirements=[f"{package}=={version(package)}" for package in PACKAGES],

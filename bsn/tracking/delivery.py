@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
@@ -194,7 +193,7 @@ class Delivery:
             with tempfile.TemporaryDirectory() as work:
                 # Made first: MLflow hears of no model that could not be made.
                 package = Path(work) / "model"
-                mean_mask = np.load(self.folder / line["mean_mask"], allow_pickle=False)
+                mean_mask = self.folder / line["mean_mask"]
                 save_model(package, method, aligned_mean_mask=mean_mask, run=run.info.run_id)
                 logged = logged or self._client.create_logged_model(
                     run.info.experiment_id,

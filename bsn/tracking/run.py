@@ -10,9 +10,6 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
-
-import numpy as np
 
 import bsn
 from bsn.tracking.card import Card, Store
@@ -48,19 +45,16 @@ class Run:
         """Keep a copy of a file, or of what a folder holds, with the run."""
         self._try(lambda journal: journal.write("artifact", file=journal.keep(path), folder=folder))
 
-    def model(self, folder: Path, *, aligned_mean_mask: np.ndarray) -> None:
+    def model(self, folder: Path, *, aligned_mean_mask: Path) -> None:
         """Log the trained method of `models/<method>` as an MLflow model of that name that takes photos.
 
-        aligned_mean_mask: (800, 600) float32, of the training set.
+        aligned_mean_mask: a .npy file, (800, 600) float32, of the training set.
         """
-
-        def keep(journal: Journal) -> None:
-            with TemporaryDirectory() as work:
-                file = Path(work) / "mean_mask.npy"
-                np.save(file, aligned_mean_mask, allow_pickle=False)
-                journal.write("model", method=journal.keep(folder), mean_mask=journal.keep(file))
-
-        self._try(keep)
+        self._try(
+            lambda journal: journal.write(
+                "model", method=journal.keep(folder), mean_mask=journal.keep(aligned_mean_mask)
+            )
+        )
 
     def _try(self, action: Callable[[Journal], object]) -> None:
         if self._journal is None:

@@ -1,7 +1,7 @@
 import itertools
 
 from benchmarks import loader
-from bsn.data.samples import Augmentation
+from bsn.training.samples import Augmentation
 
 
 def test_the_measured_take_turns():

@@ -46,9 +46,16 @@ def method(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def saved(method, tmp_path_factory):
+def mean_mask(tmp_path_factory):
+    file = tmp_path_factory.mktemp("mean_mask") / "aligned.npy"
+    np.save(file, MEAN_MASK)
+    return file
+
+
+@pytest.fixture(scope="module")
+def saved(method, mean_mask, tmp_path_factory):
     path = tmp_path_factory.mktemp("saved") / "model"
-    save_model(path, method, aligned_mean_mask=MEAN_MASK)
+    save_model(path, method, aligned_mean_mask=mean_mask)
     return path
 
 
@@ -172,7 +179,7 @@ def test_the_model_runs_where_the_project_is_not(saved, method, portrait, tmp_pa
     assert (pixels((tmp_path / "mask.png").read_bytes()) == expected(method, portrait)).mean() > 0.999
 
 
-def test_mlflow_serves_a_logged_model_and_predicts_with_it(method, portrait, tmp_path):
+def test_mlflow_serves_a_logged_model_and_predicts_with_it(method, mean_mask, portrait, tmp_path):
     store = Store(
         uri=f"sqlite:///{tmp_path}/mlflow.db",
         experiment="served",
@@ -180,7 +187,7 @@ def test_mlflow_serves_a_logged_model_and_predicts_with_it(method, portrait, tmp
         artifacts=tmp_path / "artifacts",
     )
     with tracked_run(store, Card(study="any", kind="method", name="portrait_fcn")) as run:
-        run.model(method, aligned_mean_mask=MEAN_MASK)
+        run.model(method, aligned_mean_mask=mean_mask)
     port = free_port()
     options = ["--model-uri", run.model_uri, "--env-manager", "local"]
     where = {"cwd": tmp_path, "env": environment(MLFLOW_TRACKING_URI=store.uri)}

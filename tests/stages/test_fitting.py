@@ -15,6 +15,6 @@ def test_a_job_in_a_temporary_copy_keeps_its_checkpoints_in_the_users_own_checko
     monkeypatch.setattr(fitting, "PatchSampler", lambda photos, **options: None)
     monkeypatch.setattr(np, "load", lambda file: None)
     monkeypatch.setattr("safetensors.torch.load_file", lambda file: {})
-    monkeypatch.setattr("bsn.fitting.fit", lambda folder, sampler, **options: asked.update(options))
+    monkeypatch.setattr("bsn.training.fitting.fit", lambda folder, sampler, **options: asked.update(options))
     fitting.fit_method(study, study.methods["bsn"], tmp_path / "model", fabric=None)
     assert asked["checkpoints"] == tmp_path / "own/checkpoints"

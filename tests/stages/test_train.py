@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from safetensors.torch import save_file
 
-from bsn import fitting
 from bsn.alignment import FRAME
 from bsn.models import build
+from bsn.training import fitting
 from stages import fitting as stage
 from stages import params, train
-from tests.test_training import toy_sampler
+from tests.training.test_loop import toy_sampler
 
 
 class Stopped(Exception):

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from bsn.data.tables import FaceRow, PhotoRow, write_faces, write_index
-from bsn.data.training_set import attribute_classes, training_photos
 from bsn.errors import InputError
 from bsn.kernels import label_codes
+from bsn.training.training_set import attribute_classes, training_photos
 
 MASK = np.zeros((80, 60), np.uint8)
 MASK[40:] = 1

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from bsn.alignment import FRAME
-from bsn.data.samples import Augmentation, PatchSampler, TrainingPhoto, working_labels
 from bsn.inputs import WorkingPhoto
 from bsn.kernels import label_codes
+from bsn.training.samples import Augmentation, PatchSampler, TrainingPhoto, working_labels
 
 SIZE = (40, 30)
 

@@ -11,10 +11,10 @@ import pandas as pd
 from tqdm import tqdm
 
 from bsn.data.photos import read_photo
-from bsn.data.samples import TrainingPhoto, working_labels
 from bsn.data.tables import PhotoRow, read_faces, read_index
 from bsn.errors import InputError
 from bsn.inputs import working_photo
+from bsn.training.samples import TrainingPhoto, working_labels
 
 KERNEL_FILE = "kernel.json"
 

@@ -24,14 +24,14 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from bsn.batches import batches
-from bsn.checkpoints import Checkpoint
-from bsn.criterion import counts, losses
-from bsn.data.samples import PatchSampler
 from bsn.errors import InputError
 from bsn.inputs import network_input
 from bsn.models.batch_norm import freeze_batch_norm
 from bsn.models.dropout import draw_dropout
+from bsn.training.batches import batches
+from bsn.training.checkpoints import Checkpoint
+from bsn.training.criterion import counts, losses
+from bsn.training.samples import PatchSampler
 
 POLY_POWER = 0.9
 RECORD_EVERY = 10  # iterations averaged into one point of the curves
@@ -88,7 +88,7 @@ def train(
 ) -> list[CurvePoint]:
     """Train `model` in place, from where the checkpoint of this very run left off, if there is one.
 
-    checkpoint: of this run alone (see bsn.checkpoints.fingerprint); to be cleared when the weights are safe. workers:
+    checkpoint: of this run alone (see checkpoints.fingerprint); to be cleared when the weights are safe. workers:
     processes that make the batches ahead. on_point: called in the first process with each new point of the curves.
     Raises InputError when there are more processes than patches in a batch, and when the loss is not a number, with
     the iteration, the learning rate and the photos.

@@ -1,6 +1,6 @@
 """A program that trains a toy network in the folder that it is started in, as one process or as one of several.
 
-    torchrun --nproc-per-node 2 --module tests.training_program '{"lost": 4}'
+    torchrun --nproc-per-node 2 --module tests.training.program '{"lost": 4}'
 
 Options: lost, the step in which the second process makes the file `lost` and hangs; killed, the step in which it is
 killed; patience, in seconds; other, a process that has another photo than the first one.
@@ -13,11 +13,11 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from bsn import launch, training
-from bsn.data.samples import Augmentation
-from bsn.fitting import fit
+from bsn.training import launch, loop
+from bsn.training.fitting import fit
+from bsn.training.samples import Augmentation
 from stages.runner import run_stage
-from tests.test_training import recipe, toy_sampler
+from tests.training.test_loop import recipe, toy_sampler
 
 STEPS = 6
 
@@ -25,7 +25,7 @@ STEPS = 6
 def program(options: str) -> None:
     """The steps that it does are printed; the weights go to models/toy, checkpoints to checkpoints."""
     asked = json.loads(options)
-    training.RECORD_EVERY, training.SAVE_EVERY = 1, 0.0
+    loop.RECORD_EVERY, loop.SAVE_EVERY = 1, 0.0
     launch.PATIENCE = timedelta(seconds=asked.get("patience", 60))
     fabric = launch.launch(threads=1)
     sampler = toy_sampler()

@@ -3,9 +3,9 @@
 import os
 import re
 
-from bsn import determinism, launch
+from bsn.training import determinism, launch
 from tests.processes import exit_code
-from tests.training_program import program
+from tests.training.program import program
 
 
 def work(folder, settled):

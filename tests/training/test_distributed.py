@@ -8,14 +8,14 @@ import torch
 from lightning_fabric import Fabric
 from safetensors.torch import load_file, save_file
 
-from bsn import training
-from bsn.checkpoints import Checkpoint
-from bsn.data.samples import Augmentation
 from bsn.errors import InputError
 from bsn.models import build
+from bsn.training import loop
+from bsn.training.checkpoints import Checkpoint
+from bsn.training.samples import Augmentation
 from tests.processes import exit_code, exit_codes
-from tests.test_training import recipe, toy_model, toy_sampler
-from tests.test_training_resume import die_at
+from tests.training.test_loop import recipe, toy_model, toy_sampler
+from tests.training.test_resume import die_at
 
 BATCH = 4
 
@@ -27,10 +27,10 @@ def work(folder, world, options):
     fabric.launch()
     checkpoint, out = Checkpoint(folder / "checkpoint"), folder / f"{world}.{fabric.global_rank}"
     model, sampler = network(options), drawn(options)
-    training.RECORD_EVERY = options.get("record", training.RECORD_EVERY)
-    training.SAVE_EVERY = options.get("save", training.SAVE_EVERY)
+    loop.RECORD_EVERY = options.get("record", loop.RECORD_EVERY)
+    loop.SAVE_EVERY = options.get("save", loop.SAVE_EVERY)
     if fabric.global_rank == 1 and "die" in options:
-        die_at(training, "losses", options["die"], False)
+        die_at(loop, "losses", options["die"], False)
     plan = recipe(
         options.get("first", 4),
         options.get("second", 0),
@@ -38,7 +38,7 @@ def work(folder, world, options):
         optimizer=options.get("optimizer", "sgd"),
     )
     try:
-        curves = training.train(model, sampler, recipe=plan, fabric=fabric, checkpoint=checkpoint)
+        curves = loop.train(model, sampler, recipe=plan, fabric=fabric, checkpoint=checkpoint)
     except InputError as error:
         (out.parent / f"{fabric.global_rank}.error").write_text(str(error))
         raise

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from bsn.errors import InputError
 from tests.hosts import Host, two_hosts
 from tests.processes import exit_code, exit_codes
-from tests.training_program import STEPS, program
+from tests.training.program import STEPS, program
 
 LOST = 4  # the step in which the second process is lost
 SECONDS = 60  # after which a host that has not come to its end hangs
@@ -33,7 +33,7 @@ def hosts(tmp_path):
 def start(hosts, **options):
     """torchrun on each, as the README has it."""
     main = ["--nnodes", "2", "--nproc-per-node", "1", "--master-addr", hosts[0].address, "--master-port", "29577"]
-    what = ["--module", "tests.training_program", json.dumps(options)]
+    what = ["--module", "tests.training.program", json.dumps(options)]
     return [host.start("torchrun", *main, "--node-rank", str(rank), *what) for rank, host in enumerate(hosts)]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
-from bsn.data.samples import PatchSampler
+from bsn.training.samples import PatchSampler
 
 
 def batches(

@@ -13,26 +13,16 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 import bsn
-from bsn.checkpoints import Checkpoint, fingerprint
-from bsn.data.samples import PatchSampler
 from bsn.errors import InputError
-from bsn.launch import one_line_for_a_lost_process
 from bsn.models import build
 from bsn.models.weights import fill
-from bsn.training import CurvePoint, Recipe, train
+from bsn.training.checkpoints import Checkpoint, fingerprint
+from bsn.training.launch import one_line_for_a_lost_process
+from bsn.training.loop import CurvePoint, Recipe, train
+from bsn.training.samples import PatchSampler
 
 # What a step computes: a run that was broken off does not go on with other code.
-CODE = (
-    "batches.py",
-    "criterion.py",
-    "data/samples.py",
-    "determinism.py",
-    "inputs.py",
-    "kernels.py",
-    "losses.py",
-    "models",
-    "training.py",
-)
+CODE = ("inputs.py", "kernels.py", "models", "training")
 
 
 def fit(

@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 
-from bsn.checkpoints import Checkpoint, file_fingerprint, fingerprint
+from bsn.training.checkpoints import Checkpoint, file_fingerprint, fingerprint
 
 ARRAY = np.arange(6, dtype=np.float32)
 

@@ -14,26 +14,26 @@ import torch
 from lightning_fabric import Fabric
 from safetensors.torch import save_file
 
-from bsn import checkpoints, training
-from bsn.checkpoints import Checkpoint, fingerprint
 from bsn.errors import InputError
+from bsn.training import checkpoints, loop
+from bsn.training.checkpoints import Checkpoint, fingerprint
 from tests.processes import exit_code
-from tests.test_training import recipe, toy_model, toy_sampler
+from tests.training.test_loop import recipe, toy_model, toy_sampler
 
 FIRST, SECOND, POINTS_EVERY = 6, 4, 2  # a checkpoint after each two of ten iterations
 
 # Where to die: what is called there, and at which of its calls. `after` is when that call has done its work.
 MOMENTS = {
-    "before the first checkpoint": (training, "losses", 2, False),
-    "between two checkpoints": (training, "losses", 4, False),
+    "before the first checkpoint": (loop, "losses", 2, False),
+    "between two checkpoints": (loop, "losses", 4, False),
     "while the first checkpoint is written": (checkpoints.os, "fsync", 1, False),
     "while a later checkpoint is written": (checkpoints.os, "fsync", 3, False),
     "when a checkpoint is written and not yet in its place": (checkpoints.os, "fsync", 2, True),
     "just after a checkpoint": (Checkpoint, "save", 2, True),
     "at the last iteration of phase one, which is saved": (Checkpoint, "save", 3, True),
-    "in the first step of phase two": (training, "losses", 7, False),
+    "in the first step of phase two": (loop, "losses", 7, False),
     "in the backward pass of phase two": (Fabric, "backward", 9, True),
-    "in the last step": (training, "losses", 10, True),
+    "in the last step": (loop, "losses", 10, True),
     "when training is over and no weights are written yet": (sys.modules[__name__], "save_file", 1, False),
     "when the weights are written and the checkpoint still there": (Checkpoint, "clear", 1, False),
 }
@@ -58,27 +58,27 @@ def die_at(owner, name, call, after):
 
 def die_in(seconds):
     """Kill this process that long after its first step has begun, wherever it then is."""
-    original = training.losses
+    original = loop.losses
 
     def losses(*args, **options):
-        training.losses = original
+        loop.losses = original
         threading.Thread(
             target=lambda: (time.sleep(seconds), os.kill(os.getpid(), signal.SIGKILL)), daemon=True
         ).start()
         return original(*args, **options)
 
-    training.losses = losses
+    loop.losses = losses
 
 
 def work(folder, out, *, moment=None, seconds=None, workers=0, optimizer="sgd"):
     """One run to its end, or to its death: checkpoints in `folder`, weights in `out`."""
-    training.SAVE_EVERY, training.RECORD_EVERY = 0.0, POINTS_EVERY
+    loop.SAVE_EVERY, loop.RECORD_EVERY = 0.0, POINTS_EVERY
     if moment:
         die_at(*MOMENTS[moment])
     if seconds:
         die_in(seconds)
     model, checkpoint = toy_model(), Checkpoint(folder)
-    training.train(
+    loop.train(
         model,
         toy_sampler(),
         recipe=recipe(FIRST, SECOND, optimizer=optimizer),
@@ -162,7 +162,7 @@ def broken_off(folder, plan, sampler, at):
 def train(folder, plan, sampler, on_point=lambda point: None):
     model = toy_model()
     fabric, checkpoint = Fabric(accelerator="cpu"), Checkpoint(folder)
-    training.train(model, sampler, recipe=plan, fabric=fabric, checkpoint=checkpoint, on_point=on_point)
+    loop.train(model, sampler, recipe=plan, fabric=fabric, checkpoint=checkpoint, on_point=on_point)
     return model.state_dict()
 
 
@@ -188,8 +188,8 @@ def with_one_pixel_changed(sampler):
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_run_of_another_configuration_starts_afresh_and_leaves_the_broken_one_as_it_is(tmp_path, monkeypatch, change):
-    monkeypatch.setattr(training, "SAVE_EVERY", 0.0)
-    monkeypatch.setattr(training, "RECORD_EVERY", POINTS_EVERY)
+    monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(loop, "RECORD_EVERY", POINTS_EVERY)
 
     def folder(plan, sampler):
         return tmp_path / fingerprint({"recipe": asdict(plan), **sampler.settings()}, sampler.arrays())
@@ -206,8 +206,8 @@ def test_a_run_of_another_configuration_starts_afresh_and_leaves_the_broken_one_
 
 
 def test_a_photo_that_brings_no_number_is_named_with_the_step_and_its_rate_in_phase_two(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "SAVE_EVERY", 0.0)
-    monkeypatch.setattr(training, "RECORD_EVERY", 1)
+    monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(loop, "RECORD_EVERY", 1)
     sampler = toy_sampler()
     # Photo and iteration: one that first comes in phase two would come too late, so the photo goes bad there.
     bad_at, original = 8, sampler.patch
@@ -233,4 +233,4 @@ def test_a_photo_that_brings_no_number_is_named_with_the_step_and_its_rate_in_ph
 
 def test_a_learning_rate_that_is_far_too_high_stops_the_run_and_is_named(tmp_path):
     with pytest.raises(InputError, match=r"iteration [1-5], learning rate \d\.\d+e\+29, photos disc\d"):
-        train(tmp_path, recipe(FIRST, SECOND, phases=[training.Phase(iterations=6, learning_rate=1e30)]), toy_sampler())
+        train(tmp_path, recipe(FIRST, SECOND, phases=[loop.Phase(iterations=6, learning_rate=1e30)]), toy_sampler())

@@ -24,8 +24,8 @@ from lightning_fabric.plugins.environments import (
 )
 from lightning_fabric.strategies import DDPStrategy
 
-from bsn.determinism import settle
 from bsn.errors import InputError
+from bsn.training.determinism import settle
 
 # How long a process waits for the others: one may read its photos from a slow disk, none takes that long for a step.
 PATIENCE = timedelta(minutes=10)

@@ -12,12 +12,12 @@ import torch
 from lightning_fabric.plugins.environments import LightningEnvironment, SLURMEnvironment, TorchElasticEnvironment
 from safetensors.torch import load_file
 
-from bsn import launch
 from bsn.errors import InputError
+from bsn.training import launch
 from tests.processes import exit_code
 from tests.slurm import cluster
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 # What Slurm 22.05 was seen to set: in a batch script or salloc's shell of a job of four, and in what srun starts there.
 JOB = {"SLURM_NTASKS": "4", "SLURM_NNODES": "2", "SLURM_PROCID": "0", "SLURM_NODELIST": "n[1-2]", "SLURM_JOB_ID": "7"}
 STEP = {
@@ -117,7 +117,7 @@ def test_two_processes_of_srun_end_where_one_does_and_a_job_without_srun_waits_f
     for name, command in runs.items():
         (tmp_path / name).mkdir()
         done = subprocess.run(
-            [*command, sys.executable, "-m", "tests.training_program", "{}"],
+            [*command, sys.executable, "-m", "tests.training.program", "{}"],
             cwd=tmp_path / name,
             env={**os.environ, **slurm, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
             stdin=subprocess.DEVNULL,

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from bsn.losses import boundary_sensitive_loss, global_kernel_loss, individual_kernel_loss
+from bsn.training.losses import boundary_sensitive_loss, global_kernel_loss, individual_kernel_loss
 
 
 def random_case(classes=3, seed=0):

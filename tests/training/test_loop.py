@@ -6,15 +6,15 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
-from bsn import training
 from bsn.alignment import FRAME
-from bsn.checkpoints import Checkpoint
-from bsn.criterion import losses, targets
-from bsn.data.samples import Augmentation, PatchSampler, TrainingPhoto
 from bsn.errors import InputError
 from bsn.inputs import WorkingPhoto, network_input
 from bsn.models import build
 from bsn.models.output import Output
+from bsn.training import loop
+from bsn.training.checkpoints import Checkpoint
+from bsn.training.criterion import losses, targets
+from bsn.training.samples import Augmentation, PatchSampler, TrainingPhoto
 
 SIZE = (32, 24)
 
@@ -48,20 +48,20 @@ def toy_model(classes=2):
 def recipe(first=20, second=10, **changes):
     settings = {
         "phases": [
-            training.Phase(iterations=first, learning_rate=0.01),
-            training.Phase(iterations=second, learning_rate=0.001),
+            loop.Phase(iterations=first, learning_rate=0.01),
+            loop.Phase(iterations=second, learning_rate=0.001),
         ],
         "optimizer": "sgd",
         "momentum": 0.9,
         "weight_decay": 5e-4,
         "freeze_batch_norm": False,
     }
-    return training.Recipe(**{**settings, **changes})
+    return loop.Recipe(**{**settings, **changes})
 
 
 def run(folder, model=None, workers=0, **changes):
     model, checkpoint = model or toy_model(), Checkpoint(folder)
-    curves = training.train(
+    curves = loop.train(
         model,
         toy_sampler(),
         recipe=recipe(**changes),
@@ -131,13 +131,13 @@ def test_a_network_learns_two_attributes_at_once(tmp_path):
         aligned_mean_mask=np.zeros(FRAME, np.float32),
         kernel=np.ones(FRAME, np.float32),
     )
-    none = training.Phase(iterations=0, learning_rate=0.01)
+    none = loop.Phase(iterations=0, learning_rate=0.01)
     torch.manual_seed(0)
     model = build("deeplab", classes=2, depth=18, base_width=4, attributes=2)
-    curves = training.train(
+    curves = loop.train(
         model,
         sampler,
-        recipe=recipe(phases=[none, training.Phase(iterations=80, learning_rate=0.01)], optimizer="adamw"),
+        recipe=recipe(phases=[none, loop.Phase(iterations=80, learning_rate=0.01)], optimizer="adamw"),
         fabric=Fabric(accelerator="cpu"),
         checkpoint=Checkpoint(tmp_path),
     )
@@ -194,7 +194,7 @@ def test_frozen_batch_norm_keeps_its_statistics_and_its_scale_in_both_phases(tmp
 
 def test_a_step_moves_each_layer_by_its_multiplier_and_decays_no_bias_of_a_new_one(tmp_path):
     model, before = toy_model(), toy_model()
-    phases = [training.Phase(iterations=1, learning_rate=0.01)]
+    phases = [loop.Phase(iterations=1, learning_rate=0.01)]
     run(tmp_path, model, phases=phases, momentum=0, weight_decay=0.1, new_layers=10)
     batch = {key: torch.from_numpy(array) for key, array in toy_sampler().load(0).items()}
     losses(before.train()(network_input(batch["image"], batch["prior"])), batch, combination="product")[0].backward()
@@ -218,7 +218,7 @@ def test_the_same_seed_gives_the_same_bytes_with_any_number_of_workers(tmp_path,
 @pytest.mark.parametrize("stop", [10, 20])
 def test_a_run_that_was_broken_off_ends_with_the_same_bytes(tmp_path, monkeypatch, stop):
     whole, curves = run(tmp_path / "whole")
-    monkeypatch.setattr(training, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
 
     def break_off(point):
         if point.iteration > stop:
@@ -226,7 +226,7 @@ def test_a_run_that_was_broken_off_ends_with_the_same_bytes(tmp_path, monkeypatc
 
     model = toy_model()
     with pytest.raises(KeyboardInterrupt):
-        training.train(
+        loop.train(
             model,
             toy_sampler(),
             recipe=recipe(),
