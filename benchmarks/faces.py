@@ -26,13 +26,13 @@ import pandas as pd
 import torch
 from facenet_pytorch import MTCNN
 
-from bsn.data import coco, voc
-from bsn.data.candidates import Candidate
-from bsn.data.margins import MARGINS, portraits_by_margin
 from bsn.data.photos import read_photo
-from bsn.data.portraits import TOGETHER, PortraitRule, judge_portraits
 from bsn.data.tables import write_index
 from bsn.faces import Detector, Face, FaceDetector
+from bsn.sets import coco, voc
+from bsn.sets.candidates import Candidate
+from bsn.sets.margins import MARGINS, portraits_by_margin
+from bsn.sets.portraits import TOGETHER, PortraitRule, judge_portraits
 from bsn.sketch.cast import OTHERS, scene_of
 from bsn.sketch.painter import paint
 from bsn.workers import ordered_map

@@ -10,8 +10,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from bsn.data.tables import read_faces, read_index
+from bsn.methods.prediction import Method, PhotoFile, predict_files
 from bsn.metrics import evaluate_photo
-from bsn.prediction import Method, PhotoFile, predict_files
 
 
 @dataclass(frozen=True, kw_only=True)

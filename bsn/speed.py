@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from bsn.data.photos import read_photo
-from bsn.prediction import Method, PhotoFile
+from bsn.methods.prediction import Method, PhotoFile
 
 
 def seconds_a_photo(method: Method, files: Sequence[PhotoFile]) -> float:

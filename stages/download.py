@@ -15,7 +15,7 @@ from stages.runner import run_stage
 from stages.sources import Sources, load_sources
 
 if TYPE_CHECKING:
-    from bsn.data.official import Brought
+    from bsn.official import Brought
 
 OUT, MISSING_FILE = Path("data/raw"), "missing.csv"
 
@@ -79,7 +79,8 @@ def _fetched(set_name: str, params: Params, sources: Sources, out: Path) -> dict
 
 
 def _bring(set_name: str, params: Params, sources: Sources) -> "Brought":
-    from bsn.data import coco, official
+    from bsn import official
+    from bsn.sets import coco
 
     kept = checkout() / Path(params.data.download.folder).expanduser()
     place = {"folder": kept / set_name, "archives": kept / "archives"}

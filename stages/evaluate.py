@@ -16,8 +16,8 @@ import pandas as pd
 from bsn.data.sources import SETS, absence
 from bsn.errors import InputError
 from bsn.evaluation import Sample, evaluate_samples, kept_test_photos
+from bsn.methods.prediction import load_method
 from bsn.metrics import summarise
-from bsn.prediction import load_method
 from bsn.report.overlay import outlined
 from bsn.report.palette import BOUNDARY
 from bsn.training.checkpoints import file_fingerprint

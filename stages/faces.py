@@ -5,10 +5,10 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from bsn.data.landmarks import MIN_FACE, indexed_faces, pfcn_faces
 from bsn.data.sources import SETS, tree
 from bsn.data.tables import read_index, write_faces
 from bsn.faces import FaceDetector
+from bsn.landmarks import MIN_FACE, indexed_faces, pfcn_faces
 from stages.params import load
 from stages.runner import run_stage
 

@@ -14,7 +14,7 @@ from bsn.kernels import MAX_WIDTH
 from stages.checking import Section, read_yaml, validated
 
 if TYPE_CHECKING:
-    from bsn.data.portraits import PortraitRule
+    from bsn.sets.portraits import PortraitRule
 
 PARAMS_FILE = Path("params.yaml")
 PROFILES_FOLDER = Path("profiles")
@@ -43,7 +43,7 @@ class Portraits(Section):
 
     def rule(self) -> "PortraitRule":
         """The filter's rule."""
-        from bsn.data.portraits import PortraitRule
+        from bsn.sets.portraits import PortraitRule
 
         return PortraitRule(min_face=self.min_face, min_on_mask=self.min_on_mask, box_margin=self.box_margin)
 

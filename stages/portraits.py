@@ -4,12 +4,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from bsn.data import coco, cocostuff, pfcn, voc
-from bsn.data.candidates import Candidate
-from bsn.data.portraits import judge_lists, judge_portraits, write_portraits
 from bsn.data.sources import SETS, SOURCE_FILE, tree, year
 from bsn.errors import InputError
 from bsn.faces import FaceDetector
+from bsn.sets import coco, cocostuff, pfcn, voc
+from bsn.sets.candidates import Candidate
+from bsn.sets.portraits import judge_lists, judge_portraits, write_portraits
 from bsn.workers import cores
 from stages.params import load
 from stages.runner import run_stage

@@ -15,7 +15,7 @@ import numpy as np
 
 from bsn.data.sources import SETS
 from bsn.evaluation import kept_test_photos
-from bsn.prediction import PhotoFile, load_method
+from bsn.methods.prediction import PhotoFile, load_method
 from bsn.provenance import commit, machine
 from bsn.speed import seconds_a_photo
 from bsn.training import determinism
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 DATA, MODELS, METRICS = Path("data"), Path("models"), Path("metrics")
 FILE = METRICS / "provenance.json"
 PACKAGES = ("torch", "torchvision", "opencv-python", "numpy", "facenet-pytorch")
-CODE = ("graph_cut.py", "inputs.py", "prediction.py", "speed.py", "models/*.py")
+CODE = ("methods/*.py", "models/*.py", "speed.py")
 TIMED = 8  # photos a set
 
 

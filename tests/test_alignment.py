@@ -14,8 +14,8 @@ from bsn.alignment import (
     warp_to_frame,
     warp_to_photo,
 )
-from bsn.data import pfcn
 from bsn.errors import InputError
+from bsn.sets import pfcn
 
 REAL = os.environ.get("BSN_REAL_DATA")
 

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from bsn.evaluation import Sample, evaluate_samples
+from bsn.methods.prediction import PhotoFile
 from bsn.metrics import evaluate_photo
-from bsn.prediction import PhotoFile
 
 
 class Bright:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from bsn.prediction import PhotoFile
+from bsn.methods.prediction import PhotoFile
 from bsn.speed import seconds_a_photo
 
 

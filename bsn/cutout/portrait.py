@@ -16,13 +16,13 @@ from bsn.cutout.faces import face_detector, look_for_face
 from bsn.cutout.photos import read_upright
 from bsn.errors import InputError
 from bsn.faces import Detector
-from bsn.prediction import Method, load_method
+from bsn.methods.prediction import Method, load_method
 
 MODEL, MEAN_MASK = Path("models/bsn"), Path("data/mean_mask/aligned.npy")
 
 
 class Portrait:
-    """`method` (bsn.prediction) with the face detector that tells it where the face is.
+    """`method` (bsn.methods.prediction) with the face detector that tells it where the face is.
 
     Of several faces the largest is the one that the network is told of, as the paper's photos have one face; without
     a face it is told of none. What belongs to the portrait is the network's word in either case.

@@ -1,1 +1,1 @@
-"""Reading the four official data sets, and turning them into portraits and training samples."""
+"""What the stages hand to each other: tables and photos of a set, and where its official tree is."""

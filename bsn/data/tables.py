@@ -29,7 +29,7 @@ class PhotoRow:
     that name the photo. `faces`: faces found, of which `box` (4,), `points` (5, 2) and `probability` are the
     largest's; `face_fraction` is the area of its grown and clipped box over the photo's, `on_mask` the share of
     its clipped box on the person. They are plain MTCNN's where a face could count at any margin of
-    `bsn.data.margins`, else those of a coarse look.
+    `bsn.sets.margins`, else those of a coarse look.
     """
 
     id: str

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from bsn.data.margins import portraits_by_margin
 from bsn.errors import InputError
 from bsn.metrics import paired_difference
 from bsn.report.paper import FLOOR, METHODS, SETS
+from bsn.sets.margins import portraits_by_margin
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
 """The network of a model folder as one ONNX file, for any runtime that reads ONNX.
 
 The file's input is `photo`, (N, 6, h, w) float32: RGB by ImageNet's mean and deviation, position x and y, mean mask
-(bsn/inputs.py). Its outputs are `score`, (N, h, w) float32, foreground logit minus background logit, above zero is
-portrait, and `cells`, the same (N, rows, columns) on the network's own coarse grid. N, h and w are free. Its metadata
-says how to use it: `method`, `size` (JSON, height and width of a PFCN photo's working copy) and `corners` (JSON, how
-the cells lie on the photo: `bsn.models.output.upsample`).
+(bsn/models/inputs.py). Its outputs are `score`, (N, h, w) float32, foreground logit minus background logit, above zero
+is portrait, and `cells`, the same (N, rows, columns) on the network's own coarse grid. N, h and w are free. Its
+metadata says how to use it: `method`, `size` (JSON, height and width of a PFCN photo's working copy) and `corners`
+(JSON, how the cells lie on the photo: `bsn.models.output.upsample`).
 """
 
 import json
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from bsn import models
 from bsn.errors import InputError
-from bsn.inputs import CHANNELS
+from bsn.models.inputs import CHANNELS
 from bsn.models.output import foreground_score, upsample
 from bsn.serving import CELLS, INPUT, SCORE
 

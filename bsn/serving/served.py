@@ -24,13 +24,13 @@ from bsn.errors import InputError
 
 
 class PortraitModel(PythonModel):
-    """A photo's portrait mask, as `bsn.prediction.Segmenter` makes it; of several faces the largest is the one."""
+    """A photo's portrait mask, as `Segmenter` makes it (bsn/methods); of several faces the largest is the one."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Artifacts: `method`, a trained folder of models/, and `mean_mask`, (800, 600) float32 .npy, aligned."""
         # Here, for MLflow runs this file when it saves a model too, and torch would take two seconds of each training.
         from bsn.cutout.faces import face_detector, look_for_face
-        from bsn.prediction import load_method
+        from bsn.methods.prediction import load_method
 
         mean_mask = np.load(context.artifacts["mean_mask"], allow_pickle=False)
         self.method = load_method(Path(context.artifacts["method"]), aligned_mean_mask=mean_mask)

@@ -22,7 +22,7 @@ from bsn.training.loop import CurvePoint, Recipe, train
 from bsn.training.samples import PatchSampler
 
 # What a step computes: a run that was broken off does not go on with other code.
-CODE = ("inputs.py", "kernels.py", "models", "training")
+CODE = ("kernels.py", "models", "training")
 
 
 def fit(

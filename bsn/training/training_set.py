@@ -13,7 +13,7 @@ from tqdm import tqdm
 from bsn.data.photos import read_photo
 from bsn.data.tables import PhotoRow, read_faces, read_index
 from bsn.errors import InputError
-from bsn.inputs import working_photo
+from bsn.models.inputs import working_photo
 from bsn.training.samples import TrainingPhoto, working_labels
 
 KERNEL_FILE = "kernel.json"

@@ -11,8 +11,8 @@ import bsn
 from bsn.alignment import FRAME, REFERENCE_POINTS
 from bsn.cutout.portrait import Portrait
 from bsn.errors import InputError
+from bsn.methods.prediction import MeanMask, Segmenter
 from bsn.models import build
-from bsn.prediction import MeanMask, Segmenter
 from tests.cutout.stand_ins import RedPart, Told, face
 
 LOWER_HALF = np.zeros(FRAME, np.float32)

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from bsn.inputs import network_input
 from bsn.models.caffe import from_caffe, is_caffe
 from bsn.models.deeplab import DeepLabV2
+from bsn.models.inputs import network_input
 from bsn.models.weights import fill, starting_weights
 from tests.models.test_forward import plain_aspp, plain_resnet, randomised
 

@@ -22,8 +22,8 @@ from safetensors.torch import save_file
 
 from bsn.alignment import FRAME, alignment
 from bsn.faces import FaceDetector
+from bsn.methods.prediction import load_method
 from bsn.models import build
-from bsn.prediction import load_method
 from bsn.serving.package import save_model
 from bsn.tracking import Card, Store, tracked_run
 from tests.ports import free_port

@@ -8,8 +8,8 @@ from lightning_fabric import Fabric
 
 from bsn.alignment import FRAME
 from bsn.errors import InputError
-from bsn.inputs import WorkingPhoto, network_input
 from bsn.models import build
+from bsn.models.inputs import WorkingPhoto, network_input
 from bsn.models.output import Output
 from bsn.training import loop
 from bsn.training.checkpoints import Checkpoint

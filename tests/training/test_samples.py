@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from bsn.alignment import FRAME
-from bsn.inputs import WorkingPhoto
 from bsn.kernels import label_codes
+from bsn.models.inputs import WorkingPhoto
 from bsn.training.samples import Augmentation, PatchSampler, TrainingPhoto, working_labels
 
 SIZE = (40, 30)

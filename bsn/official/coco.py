@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from bsn.data import coco
-from bsn.data.official.photos import Brought, fetch_photos, gigabytes, wanted
-from bsn.data.portraits import PortraitRule
 from bsn.fetch import Download, fetch_archives, unpack
+from bsn.official.photos import Brought, fetch_photos, gigabytes, wanted
+from bsn.sets import coco
+from bsn.sets.portraits import PortraitRule
 
 # The zip holds 1.0 GB of captions, keypoints and instances.
 MAX_BYTES = 4 * 10**9

@@ -4,9 +4,9 @@ from PIL import Image
 from scipy.io import savemat
 
 from bsn.alignment import REFERENCE_POINTS
-from bsn.data.landmarks import indexed_faces, pfcn_faces
 from bsn.data.tables import PhotoRow
 from bsn.faces import Face
+from bsn.landmarks import indexed_faces, pfcn_faces
 
 
 class FakeDetector:

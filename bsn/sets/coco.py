@@ -11,9 +11,9 @@ import msgspec
 import numpy as np
 from pycocotools import mask as rle
 
-from bsn.data.candidates import Candidate, is_bare
 from bsn.data.photos import MAX_PIXELS
 from bsn.errors import InputError
+from bsn.sets.candidates import Candidate, is_bare
 
 PERSON = 1
 PARTS = ("train", "val")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from bsn.data import cocostuff
 from bsn.errors import InputError
+from bsn.sets import cocostuff
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from bsn.alignment import alignment, five_points
-from bsn.data.pfcn import tracker
 from bsn.data.photos import read_photo
 from bsn.data.tables import FaceRow, PhotoRow
 from bsn.errors import InputError
 from bsn.faces import Detector
+from bsn.sets.pfcn import tracker
 
 # PFCN's smallest tracked faces cover about 1 % of the photo.
 MIN_FACE = 0.01

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bsn.data import coco
 from bsn.errors import InputError
+from bsn.sets import coco
 
 REAL = os.environ.get("BSN_REAL_DATA")
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bsn.data.candidates import Candidate
 from bsn.data.photos import read_variable
 from bsn.errors import InputError
+from bsn.sets.candidates import Candidate
 
 # Of the release's 1290 x 264 pairs, the five that are one scene (three identical, one in grey, one a moment
 # later) differ by at most 7.7 grey levels on average, the next by 16.5.

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from bsn.alignment import FRAME, REFERENCE_POINTS
-from bsn.inputs import MEAN, STD, network_input, prior_channels, scaling, working_photo, working_size
+from bsn.models.inputs import MEAN, STD, network_input, prior_channels, scaling, working_photo, working_size
 
 IDENTITY = np.eye(3)
 FACE = REFERENCE_POINTS.mean(axis=0)

@@ -9,12 +9,12 @@ import numpy as np
 from PIL import Image
 
 from bsn.alignment import FRAME
-from bsn.data import pfcn
-from bsn.data.official.photos import Brought, Missing, fetch_photos
 from bsn.data.photos import read_photo
 from bsn.disk import write_atomically
 from bsn.errors import InputError
 from bsn.fetch import Download, fetch_archives, unpack
+from bsn.official.photos import Brought, Missing, fetch_photos
+from bsn.sets import pfcn
 
 MAX_BYTES = 5 * 10**9
 FOLDERS = ("images_data_crop", "images_mask", "images_tracker")

@@ -4,13 +4,13 @@ import cv2
 import numpy as np
 import pytest
 
-from bsn.data import coco, cocostuff, pfcn, voc
-from bsn.data.official import bring_coco, bring_cocostuff, bring_pfcn, bring_voc
-from bsn.data.official import photos as photos_module
-from bsn.data.portraits import PortraitRule, turned_down
 from bsn.errors import InputError
 from bsn.fetch import Download
-from tests.data.official.publishers import (
+from bsn.official import bring_coco, bring_cocostuff, bring_pfcn, bring_voc
+from bsn.official import photos as photos_module
+from bsn.sets import coco, cocostuff, pfcn, voc
+from bsn.sets.portraits import PortraitRule, turned_down
+from tests.official.publishers import (
     files,
     pack_zip,
     publish_coco,

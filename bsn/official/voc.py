@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from bsn.data import voc
-from bsn.data.official.photos import Brought, wanted
-from bsn.data.portraits import PortraitRule
 from bsn.errors import InputError
 from bsn.fetch import Download, fetch_archives, names, unpack
+from bsn.official.photos import Brought, wanted
+from bsn.sets import voc
+from bsn.sets.portraits import PortraitRule
 
 MAX_BYTES = 10 * 10**9
 LISTS = "/ImageSets/Segmentation/"

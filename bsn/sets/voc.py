@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from bsn.data.candidates import Candidate, is_bare
-from bsn.data.cocostuff import pieces
 from bsn.data.photos import read_palette
 from bsn.errors import InputError
+from bsn.sets.candidates import Candidate, is_bare
+from bsn.sets.cocostuff import pieces
 
 YEARS = (2012, 2008, 2007)
 LISTS = ("train", "val", "trainval", "test")

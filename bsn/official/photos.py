@@ -6,10 +6,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from bsn.data.candidates import Candidate
-from bsn.data.portraits import PortraitRule, turned_down
 from bsn.errors import InputError
 from bsn.fetch import Download, FetchError, fetch_files
+from bsn.sets.candidates import Candidate
+from bsn.sets.portraits import PortraitRule, turned_down
 
 # Dead links are strewn about; so many in a row are a network that is down.
 DEAD_IN_A_ROW = 50

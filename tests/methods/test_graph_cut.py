@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from bsn.graph_cut import _minimum_cut, graph_cut
+from bsn.methods.graph_cut import _minimum_cut, graph_cut
 
 
 def energy(mask, image, log_odds, smoothness, contrast):

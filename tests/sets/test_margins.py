@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bsn.data.margins import MARGINS, portraits_by_margin
 from bsn.data.tables import PhotoRow, write_index
 from bsn.faces import Face
+from bsn.sets.margins import MARGINS, portraits_by_margin
 
 RULE = {"min_face": 0.1, "min_on_mask": 0.5}
 

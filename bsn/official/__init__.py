@@ -4,10 +4,10 @@ Each `bring_<set>(folder, archives, ...)` makes `folder` such a tree, from archi
 be stopped at any moment and called again: what is there is not fetched twice.
 """
 
-from bsn.data.official.coco import bring_coco
-from bsn.data.official.cocostuff import bring_cocostuff
-from bsn.data.official.pfcn import bring_pfcn
-from bsn.data.official.photos import Brought, Missing
-from bsn.data.official.voc import bring_voc
+from bsn.official.coco import bring_coco
+from bsn.official.cocostuff import bring_cocostuff
+from bsn.official.pfcn import bring_pfcn
+from bsn.official.photos import Brought, Missing
+from bsn.official.voc import bring_voc
 
 __all__ = ["Brought", "Missing", "bring_coco", "bring_cocostuff", "bring_pfcn", "bring_voc"]

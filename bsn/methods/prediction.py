@@ -16,8 +16,8 @@ from bsn import models
 from bsn.alignment import warp_to_photo
 from bsn.data.photos import read_photo
 from bsn.disk import write_png
-from bsn.graph_cut import graph_cut
-from bsn.inputs import network_input, prior_channels, working_photo
+from bsn.methods.graph_cut import graph_cut
+from bsn.models.inputs import network_input, prior_channels, working_photo
 from bsn.models.output import foreground_score, upsample
 from bsn.workers import cores, ordered_map
 
@@ -71,7 +71,7 @@ def predict_files(files: Sequence[PhotoFile], *, method: Method) -> Iterator[Pat
     The bytes are the same with any number of processes. Raises InputError as `ordered_map` does.
     """
     predict = partial(_predict_file, method=method)
-    return ordered_map(predict, files, workers=cores() if method.spreads else 1, imports="bsn.prediction")
+    return ordered_map(predict, files, workers=cores() if method.spreads else 1, imports="bsn.methods.prediction")
 
 
 def _predict_file(file: PhotoFile, *, method: Method) -> Path:

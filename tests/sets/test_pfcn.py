@@ -6,9 +6,9 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from bsn.data import pfcn
 from bsn.data.photos import read_photo
 from bsn.errors import InputError
+from bsn.sets import pfcn
 
 REAL = os.environ.get("BSN_REAL_DATA")
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bsn.data.candidates import Candidate, is_bare
 from bsn.data.photos import read_variable
 from bsn.errors import InputError
+from bsn.sets.candidates import Candidate, is_bare
 
 PERSON, UNLABELLED = 1, 0
 LISTS = ("train", "test", "all")

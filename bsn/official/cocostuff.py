@@ -4,11 +4,11 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from bsn.data import cocostuff
-from bsn.data.official.photos import Brought, gigabytes, wanted
-from bsn.data.portraits import PortraitRule
 from bsn.errors import InputError
 from bsn.fetch import Download, NoRanges, RemoteZip, fetch_archives, names, unpack
+from bsn.official.photos import Brought, gigabytes, wanted
+from bsn.sets import cocostuff
+from bsn.sets.portraits import PortraitRule
 
 MAX_BYTES = 20 * 10**9
 LIST = "imageLists/all.txt"
@@ -41,7 +41,7 @@ def bring_cocostuff(
 ) -> Brought:
     """`imageLists/`, `annotations/*.mat` of one-person photos, and the `images/*.jpg` that `rule` will look at.
 
-    person_counts: as in `bsn.data.cocostuff.candidates`. A server that does not give parts of a file, or a zip that
+    person_counts: as in `bsn.sets.cocostuff.candidates`. A server that does not give parts of a file, or a zip that
     is in `archives` already, is read whole. Raises FetchError when no address serves it.
     """
     members = _members(release, archives)

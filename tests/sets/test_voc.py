@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bsn.data import voc
 from bsn.errors import InputError
+from bsn.sets import voc
 
 REAL = os.environ.get("BSN_REAL_DATA")
 # Two persons that touch (objects 1 and 3), a dog (object 2), void borders.

@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from bsn.data.candidates import Candidate
-from bsn.data.margins import MARGINS
-from bsn.data.pfcn import same_photo, thumbnail
 from bsn.data.photos import read_photo
 from bsn.data.tables import PhotoRow, write_index
 from bsn.disk import disk_errors, write_png
 from bsn.errors import InputError
 from bsn.faces import Detector, Face, share_on_mask
+from bsn.sets.candidates import Candidate
+from bsn.sets.margins import MARGINS
+from bsn.sets.pfcn import same_photo, thumbnail
 from bsn.workers import ordered_map
 
 # A face's box can be larger than its person's mask: of 608 COCO photos, asking for a mask as large as the

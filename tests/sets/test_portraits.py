@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bsn.data import coco, portraits, voc
-from bsn.data.candidates import Candidate
-from bsn.data.portraits import PortraitRule, judge_lists, judge_portraits, turned_down, write_portraits
 from bsn.data.tables import PhotoRow, read_index, write_index
 from bsn.errors import InputError
 from bsn.faces import Face, FaceDetector, share_on_mask
+from bsn.sets import coco, portraits, voc
+from bsn.sets.candidates import Candidate
+from bsn.sets.portraits import PortraitRule, judge_lists, judge_portraits, turned_down, write_portraits
 from bsn.sketch.cast import picture_of
 
 REAL = os.environ.get("BSN_REAL_DATA")

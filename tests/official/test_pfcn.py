@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bsn.data.official.pfcn import crop_photo, read_crops, read_urls
 from bsn.errors import InputError
+from bsn.official.pfcn import crop_photo, read_crops, read_urls
 
 
 def test_crop_takes_rows_then_columns_and_comes_at_the_frames_size():
