@@ -28,7 +28,7 @@ from facenet_pytorch import MTCNN
 
 from bsn.data.photos import read_photo
 from bsn.data.tables import write_index
-from bsn.faces import Detector, Face, FaceDetector
+from bsn.faces.detector import Detector, Face, FaceDetector
 from bsn.sets import coco, voc
 from bsn.sets.candidates import Candidate
 from bsn.sets.margins import MARGINS, portraits_by_margin
@@ -122,7 +122,7 @@ def speed(name: str, photos: Sequence[np.ndarray]) -> str:
             theirs = (time.perf_counter() - started) / len(part)
             # Five times over: the first time starts the workers and is not timed.
             look = partial(detect_files, detector=ours())
-            stream = ordered_map(look, chunks * 5, workers=CORES, imports="bsn.mtcnn")
+            stream = ordered_map(look, chunks * 5, workers=CORES, imports="bsn.faces.mtcnn")
             found = [faces for _ in chunks for faces in next(stream)]
             started = time.perf_counter()
             looked_at = sum(len(chunk) for chunk in stream)

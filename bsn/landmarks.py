@@ -9,7 +9,7 @@ from bsn.alignment import alignment, five_points
 from bsn.data.photos import read_photo
 from bsn.data.tables import FaceRow, PhotoRow
 from bsn.errors import InputError
-from bsn.faces import Detector
+from bsn.faces.detector import Detector
 from bsn.sets.pfcn import tracker
 
 # PFCN's smallest tracked faces cover about 1 % of the photo.

@@ -15,7 +15,7 @@ import pandas as pd
 
 from bsn.data.sources import SETS, absence
 from bsn.errors import InputError
-from bsn.evaluation import Sample, evaluate_samples, kept_test_photos
+from bsn.methods.evaluation import Sample, evaluate_samples, kept_test_photos
 from bsn.methods.prediction import load_method
 from bsn.metrics import summarise
 from bsn.report.overlay import outlined

@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from bsn.data.sources import SETS, tree
 from bsn.data.tables import read_index, write_faces
-from bsn.faces import FaceDetector
+from bsn.faces.detector import FaceDetector
 from bsn.landmarks import MIN_FACE, indexed_faces, pfcn_faces
 from stages.params import load
 from stages.runner import run_stage

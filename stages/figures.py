@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from bsn.faces import FaceDetector
+from bsn.faces.detector import FaceDetector
 from bsn.report.figures import draw_all
 from bsn.report.figures.material import Material
 from stages.params import load

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bsn.data.sources import SETS, SOURCE_FILE, tree, year
 from bsn.errors import InputError
-from bsn.faces import FaceDetector
+from bsn.faces.detector import FaceDetector
 from bsn.sets import coco, cocostuff, pfcn, voc
 from bsn.sets.candidates import Candidate
 from bsn.sets.portraits import judge_lists, judge_portraits, write_portraits

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bsn.data.sources import SETS
-from bsn.evaluation import kept_test_photos
+from bsn.methods.evaluation import kept_test_photos
 from bsn.methods.prediction import PhotoFile, load_method
 from bsn.provenance import commit, machine
 from bsn.speed import seconds_a_photo

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 from bsn.report import page
-from bsn.report.comparison import compare
 from bsn.report.figures import CAPTIONS
 from bsn.report.results import Results
 from stages.params import Params, load
@@ -18,7 +17,7 @@ def report() -> None:
     measured = results(params)
     figures = Path("reports/figures")
     shown = page.sized(json.loads((figures / CAPTIONS).read_text("utf-8")), figures)
-    compared = compare(measured, Path("data/portraits"), Path("data/predictions"), Path("reports/compare"))
+    compared = page.compare(measured, Path("data/portraits"), Path("data/predictions"), Path("reports/compare"))
     page.write(page.render(measured, shown, facts(params, measured), compared), Path("reports/index.html"))
 
 

@@ -33,8 +33,8 @@ TRIED = {
 
 
 def trial(key: str) -> None:
-    from bsn.evaluation import evaluate_samples, kept_test_photos
     from bsn.kernels import global_kernel
+    from bsn.methods.evaluation import evaluate_samples, kept_test_photos
     from bsn.methods.prediction import load_method
     from bsn.metrics import summarise
     from bsn.training.launch import launch

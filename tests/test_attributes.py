@@ -10,7 +10,7 @@ from bsn.alignment import FRAME
 from bsn.attributes import Attribute, Rule, attribute, hair_rule, label, write_labels
 from bsn.data.tables import PhotoRow
 from bsn.errors import InputError
-from bsn.faces import FaceDetector
+from bsn.faces.detector import FaceDetector
 from bsn.landmarks import MIN_FACE, pfcn_faces
 from bsn.sets import pfcn
 from bsn.sketch.pfcn import hair_truth, write_pfcn

@@ -5,7 +5,7 @@ from scipy.io import savemat
 
 from bsn.alignment import REFERENCE_POINTS
 from bsn.data.tables import PhotoRow
-from bsn.faces import Face
+from bsn.faces.detector import Face
 from bsn.landmarks import indexed_faces, pfcn_faces
 
 

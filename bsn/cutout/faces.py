@@ -5,7 +5,7 @@ import numpy as np
 
 from bsn.alignment import alignment
 from bsn.cutout.matting import shrunk_size
-from bsn.faces import Detector, FaceDetector
+from bsn.faces.detector import Detector, FaceDetector
 from bsn.landmarks import MIN_FACE
 from bsn.models.inputs import scaling
 

@@ -15,7 +15,7 @@ from bsn.cutout.cutout import BAND, Cutout
 from bsn.cutout.faces import face_detector, look_for_face
 from bsn.cutout.photos import read_upright
 from bsn.errors import InputError
-from bsn.faces import Detector
+from bsn.faces.detector import Detector
 from bsn.methods.prediction import Method, load_method
 
 MODEL, MEAN_MASK = Path("models/bsn"), Path("data/mean_mask/aligned.npy")

@@ -19,7 +19,7 @@ from bsn.data.photos import read_photo
 from bsn.data.tables import PhotoRow, write_index
 from bsn.disk import disk_errors, write_png
 from bsn.errors import InputError
-from bsn.faces import Detector, Face, share_on_mask
+from bsn.faces.detector import Detector, Face, share_on_mask
 from bsn.sets.candidates import Candidate
 from bsn.sets.margins import MARGINS
 from bsn.sets.pfcn import same_photo, thumbnail
@@ -83,7 +83,7 @@ def judge_portraits(
     """
     chunks = [candidates[start : start + CHUNK] for start in range(0, len(candidates), CHUNK)]
     verdicts = partial(_judge, detector=detector, rule=rule)
-    answers = ordered_map(verdicts, chunks, workers=workers, imports="bsn.mtcnn")
+    answers = ordered_map(verdicts, chunks, workers=workers, imports="bsn.faces.mtcnn")
     for candidate, (row, mask) in zip(candidates, chain.from_iterable(answers), strict=True):
         yield candidate, row, mask
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bsn.faces import Face
+from bsn.faces.detector import Face
 from bsn.report import overlay
 from bsn.report.figures import CAPTIONS, FIGURES, boundaries, challenges, draw_all
 from bsn.report.figures.material import spread

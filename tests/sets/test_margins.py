@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from bsn.data.tables import PhotoRow, write_index
-from bsn.faces import Face
+from bsn.faces.detector import Face
 from bsn.sets.margins import MARGINS, portraits_by_margin
 
 RULE = {"min_face": 0.1, "min_on_mask": 0.5}

@@ -12,7 +12,7 @@ from PIL import Image
 
 from bsn.data.tables import PhotoRow, read_index, write_index
 from bsn.errors import InputError
-from bsn.faces import Face, FaceDetector, share_on_mask
+from bsn.faces.detector import Face, FaceDetector, share_on_mask
 from bsn.sets import coco, portraits, voc
 from bsn.sets.candidates import Candidate
 from bsn.sets.portraits import PortraitRule, judge_lists, judge_portraits, turned_down, write_portraits

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from bsn.faces import Detector, share_on_mask
+from bsn.faces.detector import Detector, share_on_mask
 from bsn.metrics import iou
 from bsn.report.figures.material import Material, Missing
 from bsn.report.figures.sheet import Picture, blank, cell_width, grid, scaled, tagged

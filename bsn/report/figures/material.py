@@ -10,7 +10,7 @@ import pandas as pd
 
 from bsn.cutout.cutout import Cutout
 from bsn.data.tables import read_faces
-from bsn.faces import Detector
+from bsn.faces.detector import Detector
 from bsn.report.paper import METHODS, SETS
 
 

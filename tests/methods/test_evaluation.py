@@ -3,7 +3,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bsn.evaluation import Sample, evaluate_samples
+from bsn.methods.evaluation import Sample, evaluate_samples
 from bsn.methods.prediction import PhotoFile
 from bsn.metrics import evaluate_photo
 

@@ -6,10 +6,11 @@ import re
 import shutil
 
 from bsn.report import page
-from bsn.report.comparison import compare
 from bsn.report.figures import draw_all
+from bsn.report.page.comparison import compare
+from bsn.report.page.document import NO_BREAK
+from bsn.report.page.slider import slider
 from bsn.report.results import read_results
-from bsn.report.slider import slider
 from bsn.report.tables import build
 
 
@@ -91,7 +92,7 @@ def test_nothing_comes_from_the_network(run, tmp_path):
 def test_all_three_tables_are_there_cell_by_cell(run):
     reader = read(page.render(results(run), [], {}, NOTHING))
     expected = [cell.replace("**", "") for table in build(results(run)) for row in table.cells() for cell in row]
-    assert [cell.replace(page.NO_BREAK, " ") for cell in reader.cells] == expected
+    assert [cell.replace(NO_BREAK, " ") for cell in reader.cells] == expected
 
 
 def test_commands_in_the_notes_are_code(run):

@@ -8,8 +8,8 @@ from markupsafe import Markup, escape
 from PIL import Image
 
 from bsn.report import formats, paper
+from bsn.report.page.slider import slider
 from bsn.report.results import Results
-from bsn.report.slider import slider
 from bsn.report.tables import build
 
 TEMPLATE = "page.html.j2"
@@ -37,10 +37,10 @@ def render(results: Results, figures: Sequence[dict], facts: dict[str, str], com
 
     `figures` are the entries of `figures/captions.json`: file (in `figures/`, beside the page), title and
     caption, with width and height from `sized`. `facts` are the lines under "This run": what -> value.
-    `comparison` is what `bsn.report.comparison.compare` wrote to `compare/`, beside the page.
+    `comparison` is what `comparison.compare` wrote to `compare/`, beside the page.
     """
     environment = Environment(
-        loader=PackageLoader("bsn.report", "."),
+        loader=PackageLoader("bsn.report.page", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 if TYPE_CHECKING:
-    from bsn.mtcnn import FastMTCNN
+    from bsn.faces.mtcnn import FastMTCNN
 
 # The coarse look must not lose a face that the rule would keep, so it asks for less than the rule does: for this share
 # of the area, and for less of MTCNN's second and third networks (their own thresholds are .6, .7, .7). It sees a photo
@@ -73,13 +73,13 @@ class FaceDetector:
     # Made at the first photo: a detector that only travels to worker processes need not load torch.
     @cached_property
     def _coarse(self) -> "FastMTCNN":
-        from bsn.mtcnn import FastMTCNN
+        from bsn.faces.mtcnn import FastMTCNN
 
         return FastMTCNN(thresholds=COARSE_THRESHOLDS)
 
     @cached_property
     def _plain(self) -> "FastMTCNN":
-        from bsn.mtcnn import FastMTCNN
+        from bsn.faces.mtcnn import FastMTCNN
 
         return FastMTCNN()
 

@@ -4,7 +4,7 @@ import torch
 from facenet_pytorch import MTCNN
 from torch import nn
 
-from bsn.mtcnn import FastMTCNN, StridedMax
+from bsn.faces.mtcnn import FastMTCNN, StridedMax
 from bsn.sketch.cast import picture_of
 
 

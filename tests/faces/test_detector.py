@@ -6,7 +6,7 @@ import pytest
 from facenet_pytorch import MTCNN
 
 from bsn.data.photos import read_photo
-from bsn.faces import Face, FaceDetector, clipped
+from bsn.faces.detector import Face, FaceDetector, clipped
 from bsn.sketch.cast import picture_of
 
 REAL = os.environ.get("BSN_REAL_DATA")

@@ -13,7 +13,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from bsn.report import page
-from bsn.report.comparison import compare
+from bsn.report.page.comparison import compare
 from bsn.report.results import read_results
 from bsn.report.tables import build
 from tests.chromium import chromium, needs_chromium

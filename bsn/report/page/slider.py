@@ -9,7 +9,7 @@ TRUTH = {"key": "truth", "name": "Truth"}
 def slider(comparison: dict) -> dict | None:
     """The content of `slider.html.j2`; None when there is no photo to compare methods on.
 
-    `comparison` is what `bsn.report.comparison.compare` returned. At first PortraitDeepLabv2, or the truth where it
+    `comparison` is what `comparison.compare` returned. At first PortraitDeepLabv2, or the truth where it
     was not run, stands left of the divider and BSN, or the last method of Table 1, right of it.
     """
     if not comparison["photos"]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bsn.report.comparison import compare, overlay
+from bsn.report.page.comparison import compare, overlay
 from bsn.report.results import read_results
 
 

@@ -1,0 +1,1 @@
+"""Faces in photos: MTCNN, and the way to look for no smaller ones than are wanted."""
