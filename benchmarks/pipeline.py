@@ -2,12 +2,12 @@
 
     python -m benchmarks.pipeline [PROFILE]
 
-In a clone of the last commit, without anybody's cache: `dvc repro` from nothing, the same with nothing to do, and then
-the same stages one by one without DVC and without MLflow, in the same order on the same machine. Takes twice as long
-as the study.
+In a clone of the last commit, without anybody's cache: one `dvc repro` from nothing, in which each stage runs twice,
+as it is and without MLflow, one right after the other (benchmarks/turns.py). A machine that is slow for some minutes is
+slow for both. What passes between the stages is DVC's. Takes twice as long as the study.
 """
 
-import shlex
+import json
 import subprocess
 import sys
 import time
@@ -19,35 +19,58 @@ import yaml
 from dvc.repo import Repo
 
 from benchmarks.sketch import in_order
+from benchmarks.turns import FOLDER, OUTS, SECONDS, SHELL, STARTED, Turn
 from experiments.clean import clone, environment
 
 ROOT = Path(__file__).parents[1]
-TRACKING_ONLY = "record"
 IDLE = 5  # times that nothing is done
 
 
 def main() -> None:
     """Print the table."""
     with TemporaryDirectory(prefix="pipeline-") as scratch:
-        folder = Path(scratch) / "clone"
+        folder, turns = Path(scratch) / "clone", Path(scratch) / "turns"
         clone(ROOT, folder)
         if sys.argv[1:]:
             params = yaml.safe_load((folder / "params.yaml").read_text())
             (folder / "params.yaml").write_text(yaml.safe_dump({**params, "profile": sys.argv[1]}))
         variables = environment(Path(scratch) / "settings")
-        print("| run | seconds |\n|---|---|", flush=True)
-        whole = _seconds(["dvc", "repro", "--force", "--no-run-cache"], folder, variables)
-        print(f"| `dvc repro` from nothing, with its tracking | {whole:.0f} |", flush=True)
+        shell = _shell(turns, folder)
+        whole = _seconds(
+            ["dvc", "repro", "--force", "--no-run-cache"],
+            folder,
+            {**variables, "SHELL": str(shell), FOLDER: str(turns)},
+        )
         idle = median(_seconds(["dvc", "repro"], folder, variables) for _ in range(IDLE))
-        print(f"| `dvc repro` with nothing to do (goal 3), median of {IDLE} | {idle:.1f} |", flush=True)
-        with Repo(str(folder)) as repo:
-            stages = [stage for stage in in_order(repo) if stage.name != TRACKING_ONLY]
-        plain = 0.0
-        for stage in stages:
-            _, *module = shlex.split(stage.cmd)[1:]
-            plain += _seconds(["python", "-m", "benchmarks.untracked", *module], folder, variables)
-        print(f"| its {len(stages)} stages one by one, without DVC and MLflow | {plain:.0f} |")
-    print(f"\nDVC and tracking add {100 * (whole / plain - 1):+.1f} % (goal 5 %).")
+        stages = [Turn(**json.loads(line)) for line in (turns / SECONDS).read_text().splitlines()]
+        spans = [line.split() for line in (turns / STARTED).read_text().splitlines()]
+    plain = sum(stage.plain for stage in stages)
+    tracking = sum(stage.tracked - stage.plain for stage in stages)
+    dvc = whole - sum(int(end) - int(start) for start, end in spans) / 1e9
+    print("| what | seconds |\n|---|---|")
+    print(f"| the stages, without MLflow | {plain:.0f} |")
+    print(f"| tracking adds to them | {tracking:.1f} |")
+    print(f"| DVC adds | {dvc:.1f} |")
+    print(f"| `dvc repro` with nothing to do (goal 3), median of {IDLE} | {idle:.1f} |")
+    print(f"\nDVC and tracking add {100 * (dvc + tracking) / plain:+.1f} % (goal 5 %).\n")
+    print("| stage | without MLflow | tracking adds |\n|---|---|---|")
+    for stage in sorted(stages, key=lambda stage: stage.plain - stage.tracked)[:8]:
+        print(f"| {stage.name} | {stage.plain:.1f} | {stage.tracked - stage.plain:+.1f} |")
+
+
+def _shell(turns: Path, folder: Path) -> Path:
+    """A shell for DVC that has each stage run twice, and the outputs that it takes away before each time."""
+    turns.mkdir()
+    with Repo(str(folder)) as repo:
+        outs = {
+            stage.name: [str(Path(out.fs_path).relative_to(folder)) for out in stage.outs if not out.persist]
+            for stage in in_order(repo)
+        }
+    (turns / OUTS).write_text(json.dumps(outs))
+    shell = turns / "shell"
+    shell.write_text(SHELL)
+    shell.chmod(0o755)
+    return shell
 
 
 def _seconds(command: list[str], folder: Path, variables: dict[str, str]) -> float:
