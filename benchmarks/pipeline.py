@@ -7,7 +7,6 @@ as it is and without MLflow, one right after the other (benchmarks/turns.py). A 
 slow for both. What passes between the stages is DVC's. Takes twice as long as the study.
 """
 
-import json
 import subprocess
 import sys
 import time
@@ -19,7 +18,7 @@ import yaml
 from dvc.repo import Repo
 
 from benchmarks.sketch import in_order
-from benchmarks.turns import FOLDER, OUTS, SECONDS, SHELL, STARTED, Turn
+from benchmarks.turns import prepare, told
 from experiments.clean import clone, environment
 
 ROOT = Path(__file__).parents[1]
@@ -35,18 +34,13 @@ def main() -> None:
             params = yaml.safe_load((folder / "params.yaml").read_text())
             (folder / "params.yaml").write_text(yaml.safe_dump({**params, "profile": sys.argv[1]}))
         variables = environment(Path(scratch) / "settings")
-        shell = _shell(turns, folder)
-        whole = _seconds(
-            ["dvc", "repro", "--force", "--no-run-cache"],
-            folder,
-            {**variables, "SHELL": str(shell), FOLDER: str(turns)},
-        )
+        twice = prepare(turns, _outs(folder))
+        whole = _seconds(["dvc", "repro", "--force", "--no-run-cache"], folder, variables | twice)
         idle = median(_seconds(["dvc", "repro"], folder, variables) for _ in range(IDLE))
-        stages = [Turn(**json.loads(line)) for line in (turns / SECONDS).read_text().splitlines()]
-        spans = [line.split() for line in (turns / STARTED).read_text().splitlines()]
+        stages, waited = told(turns)
     plain = sum(stage.plain for stage in stages)
     tracking = sum(stage.tracked - stage.plain for stage in stages)
-    dvc = whole - sum(int(end) - int(start) for start, end in spans) / 1e9
+    dvc = whole - waited
     print("| what | seconds |\n|---|---|")
     print(f"| the stages, without MLflow | {plain:.0f} |")
     print(f"| tracking adds to them | {tracking:.1f} |")
@@ -58,19 +52,13 @@ def main() -> None:
         print(f"| {stage.name} | {stage.plain:.1f} | {stage.tracked - stage.plain:+.1f} |")
 
 
-def _shell(turns: Path, folder: Path) -> Path:
-    """A shell for DVC that has each stage run twice, and the outputs that it takes away before each time."""
-    turns.mkdir()
+def _outs(folder: Path) -> dict[str, list[str]]:
+    """By stage what DVC takes away before it runs."""
     with Repo(str(folder)) as repo:
-        outs = {
+        return {
             stage.name: [str(Path(out.fs_path).relative_to(folder)) for out in stage.outs if not out.persist]
             for stage in in_order(repo)
         }
-    (turns / OUTS).write_text(json.dumps(outs))
-    shell = turns / "shell"
-    shell.write_text(SHELL)
-    shell.chmod(0o755)
-    return shell
 
 
 def _seconds(command: list[str], folder: Path, variables: dict[str, str]) -> float:

@@ -7,23 +7,24 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-FOLDER = "BENCHMARK_TURNS"  # the variable that names the folder of these:
-OUTS = "outs.json"  # a stage's outputs, by its name
-SECONDS = "seconds.jsonl"  # a `Turn` a line
-STARTED = "started"  # when DVC started and ended a stage, in nanoseconds
+_FOLDER = "BENCHMARK_TURNS"  # the variable that names the folder of these:
+_OUTS = "outs.json"  # a stage's outputs, by its name
+_TURNS = "turns.jsonl"  # a `Turn` a line
+_SPANS = "spans"  # from when to when DVC waited for a stage, in nanoseconds
 
 # What Python's own start costs here is not DVC's.
-SHELL = f"""#!/bin/sh
+_SHELL = f"""#!/bin/sh
 start=$(date +%s%N)
 python -m benchmarks.turns "$@"
 code=$?
-echo "$start $(date +%s%N)" >> "${FOLDER}/{STARTED}"
+echo "$start $(date +%s%N)" >> "${_FOLDER}/{_SPANS}"
 exit $code
 """
-TRACKING_ONLY = "record"
+_TRACKING_ONLY = "record"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,20 +36,40 @@ class Turn:
     plain: float
 
 
+def prepare(folder: Path, outs: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Variables that have DVC run each stage twice and tell of it in the new `folder`.
+
+    outs: by a stage's name what is taken away before each time, as DVC does before the first.
+    """
+    folder.mkdir()
+    (folder / _OUTS).write_text(json.dumps(outs))
+    shell = folder / "shell"
+    shell.write_text(_SHELL)
+    shell.chmod(0o755)
+    return {"SHELL": str(shell), _FOLDER: str(folder)}
+
+
+def told(folder: Path) -> tuple[list[Turn], float]:
+    """The stages, and the seconds for which DVC waited for them."""
+    spans = [line.split() for line in (folder / _SPANS).read_text().splitlines()]
+    waited = sum(int(end) - int(start) for start, end in spans) / 1e9
+    return [Turn(**json.loads(line)) for line in (folder / _TURNS).read_text().splitlines()], waited
+
+
 def main() -> None:
-    """Run both, and append a line to the seconds. The one that goes first changes from stage to stage."""
-    folder, name = Path(os.environ[FOLDER]), os.environ["DVC_STAGE"]
+    """Run both, and append a line. The one that goes first changes from stage to stage."""
+    folder, name = Path(os.environ[_FOLDER]), os.environ["DVC_STAGE"]
     _, _, command = sys.argv
     python, option, *module = shlex.split(command)
     ways = {"tracked": [python, option, *module], "plain": [python, option, "benchmarks.untracked", *module]}
-    log = folder / SECONDS
+    log = folder / _TURNS
     order = list(ways)
     if log.exists() and len(log.read_text().splitlines()) % 2:
         order.reverse()
-    outs = [Path(out) for out in json.loads((folder / OUTS).read_text())[name]]
+    outs = [Path(out) for out in json.loads((folder / _OUTS).read_text())[name]]
     seconds = {"tracked": 0.0, "plain": 0.0}
     for way in order:
-        if (way, name) == ("plain", TRACKING_ONLY):
+        if (way, name) == ("plain", _TRACKING_ONLY):
             continue
         _take_away(outs)
         before = time.perf_counter()
