@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from bsn.alignment import REFERENCE_POINTS, warp_to_frame
+from bsn.data.text import read_table
 from bsn.errors import InputError
 
 _LEFT_EYE, _RIGHT_EYE, _, _MOUTH, _ = REFERENCE_POINTS
@@ -79,9 +80,9 @@ def hair_rule(*, min_width: float, above_mouth: float, below_mouth: float) -> Ru
 
 
 def attribute(name: str, file: Path, *, known: Collection[str], rule: Rule | None = None) -> Attribute:
-    """The attribute with what the user's CSV says of it: columns `id` and `name`, a row a photo.
+    """The attribute with what the user's CSV says of it: columns `id` and `name`, one row per photo.
 
-    file: need not be there if there is a rule. known: the ids that there are.
+    file: need not be there if there is a rule. known: the ids that there are, of which zeros in front may be left out.
     Raises InputError with file, line and value for a column, an id or a value that is not allowed; without a rule the
     file itself says what the two values are.
     """
@@ -120,7 +121,7 @@ def write_labels(file: Path, attributes: Sequence[Attribute], photos: Iterable[L
     A value that is not known is empty; a photo of which nothing is known has no row.
     """
     names = [a.name for a in attributes]
-    with file.open("w", newline="") as stream:
+    with file.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(["id", *(column for name in names for column in (name, f"{name}.source"))])
         for photo in photos:
@@ -130,18 +131,19 @@ def write_labels(file: Path, attributes: Sequence[Attribute], photos: Iterable[L
 
 
 def _read(file: Path, name: str, *, known: Collection[str], values: tuple[str, str] | None) -> dict[str, str]:
-    with file.open(newline="", encoding="utf-8-sig") as stream:
-        table = csv.DictReader(stream)
-        if not {"id", name} <= set(table.fieldnames or ()):
-            raise InputError(f"{file}: the first line must name the columns id,{name}")
-        told: dict[str, str] = {}
-        for cells in table:
-            place, photo, value = f"{file}, line {table.line_num}", cells["id"], cells[name]
-            if not value or (values is not None and value not in values):
-                allowed = ", ".join(values) if values else "a word; take the line out where it is not known"
-                raise InputError(f"{place}: {name} = {value!r}; allowed: {allowed}")
-            if photo not in known:
-                raise InputError(f"{place}: id = {photo!r} is no photo of the set (ids are written as 00001)")
-            if told.setdefault(photo, value) != value:
-                raise InputError(f"{place}: id = {photo!r} has two values; keep one of the lines")
+    ids = set(known)
+    widths = {len(photo) for photo in ids}
+    told: dict[str, str] = {}
+    for line, (cell, value) in read_table(file, "id", name):
+        place = f"{file}, line {line}"
+        if not value or (values is not None and value not in values):
+            allowed = ", ".join(values) if values else "a word; take the line out where it is not known"
+            raise InputError(f"{place}: {name} = {value!r}; allowed: {allowed}")
+        # A spreadsheet makes 1 of 00001.
+        padded = {cell.zfill(width) for width in widths} if cell.isdecimal() else set()
+        same = [cell] if cell in ids else [*padded & ids]
+        if len(same) != 1:
+            raise InputError(f"{place}: id = {cell!r} is no photo of the set (ids are written as 00001)")
+        if told.setdefault(same[0], value) != value:
+            raise InputError(f"{place}: id = {cell!r} has two values; keep one of the lines")
     return told

@@ -87,6 +87,35 @@ def test_users_csv_is_read_by_row(tmp_path):
     assert hair == Attribute(name="hair", told={"00007": "long", "00001": "short"}, rule=RULE)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_users_csv_may_come_from_any_spreadsheet(tmp_path, encoding, delimiter):
+    rows = [["id", "hair", "seen by"], ["00007", "long", "René"], ["1", "short", ""], ["", "", ""]]
+    (tmp_path / "hair.csv").write_bytes("\r\n".join(map(delimiter.join, rows)).encode(encoding))
+    hair = attribute("hair", tmp_path / "hair.csv", known={"00001", "00007"}, rule=RULE)
+    assert hair.told == {"00007": "long", "00001": "short"}
+
+
+def test_zeros_in_front_of_an_id_may_be_missing_where_that_names_one_photo(tmp_path):
+    (tmp_path / "hair.csv").write_text("id,hair\n1,long\n")
+    assert attribute("hair", tmp_path / "hair.csv", known={"00001", "1"}, rule=RULE).told == {"1": "long"}
+    for known in ({"00001", "01"}, {"00002"}, set()):
+        with pytest.raises(InputError, match=r"line 2: id = '1' is no photo of the set \(ids are written as 00001\)"):
+            attribute("hair", tmp_path / "hair.csv", known=known, rule=RULE)
+
+
+def test_one_photo_under_two_spellings_has_one_value(tmp_path):
+    (tmp_path / "hair.csv").write_text("id,hair\n1,long\n00001,short\n")
+    with pytest.raises(InputError, match=r"line 3: id = '00001' has two values"):
+        attribute("hair", tmp_path / "hair.csv", known={"00001"}, rule=RULE)
+
+
+def test_csv_that_is_no_text_is_named(tmp_path):
+    (tmp_path / "hair.csv").write_bytes(b"PK\x03\x04\0\0")
+    with pytest.raises(InputError, match=r"hair\.csv is not a text file"):
+        attribute("hair", tmp_path / "hair.csv", known={"00001"}, rule=RULE)
+
+
 def test_an_attribute_with_a_rule_needs_no_csv(tmp_path):
     assert attribute("hair", tmp_path / "hair.csv", known=(), rule=RULE) == HAIR
 
@@ -100,7 +129,7 @@ def test_an_attribute_without_a_rule_needs_one(tmp_path):
     ("content", "line"),
     [
         ("id,hair\n1,long\n2,curly\n", "hair.csv, line 3: hair = 'curly'; allowed: long, short"),
-        ("id,hair\n1\n", "hair.csv, line 2: hair = None; allowed: long, short"),
+        ("id,hair\n1\n", "hair.csv, line 2: hair = ''; allowed: long, short"),
         ("id,hair\n7,long\n", "hair.csv, line 2: id = '7' is no photo"),
         ("id,hair\n1,long\n1,short\n", "hair.csv, line 3: id = '1' has two values"),
         ("id,beard\n1,long\n", "hair.csv: the first line must name the columns id,hair"),

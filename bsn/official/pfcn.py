@@ -1,6 +1,7 @@
 """PFCN: the release, then its photos one by one from where their owners have them, cropped as the release says."""
 
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from PIL import Image
 
 from bsn.alignment import FRAME
 from bsn.data.photos import read_photo
+from bsn.data.text import read_lines
 from bsn.disk import write_atomically
 from bsn.errors import InputError
 from bsn.fetch import Download, fetch_archives, unpack
@@ -97,10 +99,14 @@ def read_crops(file: Path) -> dict[str, Crop]:
 
 
 def _lines(file: Path, *, fields: int) -> Iterator[list[str]]:
-    """The fields of each line, the first without its `.jpg`."""
-    for number, line in enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+    """The fields of each line, the first without its `.jpg`; between them is white space or one of `,` and `;`."""
+    for number, line in enumerate(read_lines(file), 1):
         cells = line.split()
-        if not cells:
+        if len(cells) == 1:
+            # An address may have commas of its own.
+            cells = re.split("[,;]", cells[0], maxsplit=fields - 1)
+        cells = [cell.strip(',;"') for cell in cells]
+        if not any(cells):
             continue
         if len(cells) != fields:
             raise InputError(f"{file.name}, line {number}: {line!r} has {len(cells)} fields, not {fields}")

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+# File systems take 255 bytes, suffix and all; a longer name would end in an OSError.
+MAX_NAME = 240
+
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
@@ -29,5 +32,10 @@ class Candidate:
 
 
 def is_bare(name: str) -> bool:
-    """Whether `name` names a file of its folder, and nothing above or below of it."""
-    return name not in ("", ".", "..") and not set(name) & {"/", "\\", "\0"}
+    """Whether `name`, or a name with a suffix after it, names a file of its folder and nothing above or below it."""
+    return name not in ("", ".", "..") and not set(name) & {"/", "\\", "\0"} and len(name.encode()) <= MAX_NAME
+
+
+def is_person(name: str) -> bool:
+    """Whether this name of a class, as an annotation spells it, is "person"."""
+    return name.strip().casefold() == "person"

@@ -4,7 +4,6 @@ VOC2012 names a photo 2007_000032 that VOC2007 names 000032, and holds the masks
 stands in several years, the latest one whose photo and mask are both there is taken.
 """
 
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -12,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from bsn.data.photos import read_palette
+from bsn.data.text import read_names, read_xml
 from bsn.errors import InputError
-from bsn.sets.candidates import Candidate, is_bare
+from bsn.sets.candidates import Candidate, is_bare, is_person
 from bsn.sets.cocostuff import pieces
 
 YEARS = (2012, 2008, 2007)
@@ -47,10 +47,10 @@ def listed(root: Path) -> dict[str, set[str]]:
     found = {}
     for place in (f"VOC{year}" for year in YEARS):
         files = [root / "VOCdevkit" / place / "ImageSets" / "Segmentation" / f"{name}.txt" for name in LISTS]
-        names = {line.strip() for file in files if file.is_file() for line in file.read_text().splitlines()} - {""}
+        names = {name for file in files if file.is_file() for name in read_names(file)}
         for name in names:
             if not is_bare(name):
-                raise InputError(f"{place}/ImageSets/Segmentation names {name!r}, which leads out of its folder")
+                raise InputError(f"{place}/ImageSets/Segmentation names {name!r}, which is no file's name")
         if names:
             found[place] = names
     return found
@@ -79,10 +79,8 @@ def _count(folder: Path, name: str) -> int:
             raise InputError(f"the object mask of {name} is {objects.shape}, its class mask {classes.shape}")
         return len(set(np.unique(objects[classes == PERSON])) - {0, VOID})
     if boxes.is_file():
-        try:
-            return [found.text for found in ElementTree.parse(boxes).iterfind("object/name")].count("person")
-        except ElementTree.ParseError as error:
-            raise InputError(f"{boxes.name} is not XML ({error})") from error
+        # {*}: with or without a namespace.
+        return sum(is_person(box.findtext("{*}name", "")) for box in read_xml(boxes).iterfind("{*}object"))
     return pieces(classes == PERSON)
 
 

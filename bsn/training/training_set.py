@@ -25,7 +25,8 @@ def attribute_classes(file: Path) -> dict[str, dict[str, int]]:
     The columns are `id` and, for each attribute, its name and `<name>.source`, where the value came from. Classes are
     numbered by the names of the values. A photo whose value is empty is not in there.
     """
-    table = pd.read_csv(file, dtype=str).set_index("id")
+    # A value may be the word "None" or "NA".
+    table = pd.read_csv(file, dtype=str, keep_default_na=False, na_values=[""]).set_index("id")
     names = [column for column in table.columns if not column.endswith(".source")]
     known = {name: table[name].dropna() for name in names}
     return {

@@ -40,6 +40,17 @@ def test_crops_are_read_by_id(tmp_path):
     assert read_crops(tmp_path / "c.txt") == {"00602": (0, 998, 9, 758)}
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
+@pytest.mark.parametrize("separator", ["\t", ",", ";", ", "])
+def test_both_lists_may_be_saved_anew_by_a_spreadsheet(tmp_path, encoding, separator):
+    address = "https://example.org/à,b;c.jpg"
+    urls = f"00001.jpg{separator}{address}\r\n00002.jpg{separator}None\r\n{separator}\r\n\r\n"
+    (tmp_path / "u.txt").write_bytes(urls.encode(encoding))
+    (tmp_path / "c.txt").write_bytes((separator.join(["00602.jpg", "0", "998", "9", "758"]) + "\r\n").encode(encoding))
+    assert read_urls(tmp_path / "u.txt") == {"00001": address, "00002": None}
+    assert read_crops(tmp_path / "c.txt") == {"00602": (0, 998, 9, 758)}
+
+
 @pytest.mark.parametrize(
     ("line", "why"),
     [

@@ -7,6 +7,7 @@ from PIL import Image
 
 from bsn.errors import InputError
 from bsn.sets import voc
+from bsn.sets.portraits import PortraitRule, turned_down
 
 REAL = os.environ.get("BSN_REAL_DATA")
 # Two persons that touch (objects 1 and 3), a dog (object 2), void borders.
@@ -76,6 +77,36 @@ def test_persons_by_object_masks_then_boxes_then_pieces(tmp_path):
     assert found.count_persons() == 2
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "gb2312", "shift_jis", "utf-16"])
+@pytest.mark.parametrize("root", ["<annotation>", '<annotation xmlns="http://example.org/voc">'])
+def test_persons_of_boxes_are_counted_in_any_encoding(tmp_path, encoding, root):
+    folder = add(tmp_path, 2012, "2009_000001")
+    (folder / "Annotations").mkdir()
+    person = "<object><name>\r\n person </name><part><name>person</name></part></object>"
+    others = "<object><name>people</name></object><object><name/></object><object><bndbox/></object>"
+    text = f'<?xml version="1.0" encoding="{encoding}"?>{root}<folder>写真</folder>{person}{others}</annotation>'
+    (folder / "Annotations" / "2009_000001.xml").write_bytes(text.encode(encoding))
+    (found,) = voc.candidates(tmp_path)
+    assert found.count_persons() == 1
+
+
+def test_boxes_that_cannot_be_read_are_that_photos_row(tmp_path):
+    for name in ("2009_000001", "2009_000002"):
+        folder = add(tmp_path, 2012, name)
+    (folder / "Annotations").mkdir()
+    (folder / "Annotations" / "2009_000001.xml").write_bytes(b'<?xml version="1.0" encoding="gb2312"?><a>\xff</a>')
+    rule = PortraitRule(min_face=0.1, min_on_mask=0.5, box_margin=0.0)
+    first, second = (turned_down(found, rule) for found in voc.candidates(tmp_path))
+    assert first.startswith("2009_000001.xml is not XML ('gb2312' codec can't decode")
+    assert second is None
+
+
+def test_list_that_was_saved_anew_names_the_same_photos(tmp_path):
+    lists = add(tmp_path, 2012, "2009_000001") / "ImageSets" / "Segmentation"
+    (lists / "val.txt").write_bytes("2009_000001\r\n2009_000002;\r\n\r\n".encode("utf-16"))
+    assert [c.id for c in voc.candidates(tmp_path)] == ["2009_000001", "2009_000002"]
+
+
 def test_broken_annotations_are_named(tmp_path):
     folder = add(tmp_path, 2012, "2009_000001")
     (found,) = voc.candidates(tmp_path)
@@ -104,10 +135,11 @@ def test_the_years_that_name_a_photo_are_counted(tmp_path):
     assert voc.listed(tmp_path) == {"VOC2012": {"2007_000032"}, "VOC2008": {"2008_000001"}, "VOC2007": {"000032"}}
 
 
-def test_name_that_leads_elsewhere_is_refused(tmp_path):
+@pytest.mark.parametrize("name", ["../../../x", "x" * 300])
+def test_name_that_leads_elsewhere_is_refused(tmp_path, name):
     lists = add(tmp_path, 2012, "2009_000001") / "ImageSets" / "Segmentation"
-    (lists / "val.txt").write_text("../../../x\n")
-    with pytest.raises(InputError, match=r"VOC2012/ImageSets/Segmentation names '../../../x'"):
+    (lists / "val.txt").write_text(f"{name}\n")
+    with pytest.raises(InputError, match=rf"VOC2012/ImageSets/Segmentation names '{name}', which is no file's name"):
         list(voc.candidates(tmp_path))
 
 

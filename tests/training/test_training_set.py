@@ -66,6 +66,11 @@ def test_each_of_several_attributes_has_its_own_known_photos(folders, tmp_path):
     assert [photo.attributes.tolist() for photo in photos] == [[1, -1], [0, 1]]
 
 
+def test_a_value_may_be_a_word_that_tables_take_for_nothing(tmp_path):
+    (tmp_path / "hat.csv").write_text("id,hat,hat.source\n0,None,user\n1,NA,user\n2,,\n")
+    assert attribute_classes(tmp_path / "hat.csv") == {"hat": {"0": 1, "1": 0}}
+
+
 def test_an_attribute_that_no_training_photo_has_a_value_of_is_refused(folders):
     with pytest.raises(InputError, match="no training photo has a value of the attribute hat"):
         training_photos(*folders, size=(40, 30), attributes={"hair": {"0": 1}, "hat": {"3": 0}})

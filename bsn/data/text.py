@@ -1,0 +1,118 @@
+"""Text files that people write or save from a spreadsheet: lists, tables and XML, in any usual encoding.
+
+A byte order mark decides (UTF-8, UTF-16, UTF-32); without one the text is UTF-8 or else Latin-1.
+"""
+
+import codecs
+import csv
+import io
+import re
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from pathlib import Path
+
+from bsn.errors import InputError
+
+# UTF-32 first: its little-endian mark starts with that of UTF-16.
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_CONTROL = re.compile(r"[\0-\x08\x0e-\x1f]")
+_DELIMITERS = ",;\t"
+# The encodings in which an XML declaration can be read before it is known what it declares (XML 1.0, appendix F).
+_FAMILIES = ("latin-1", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "cp037")
+_DECLARATION = re.compile(r"""<\?xml\s(?:[^>]*?\sencoding\s*=\s*["']([\w.:-]+)["'])?""")
+
+
+def read_lines(file: Path) -> list[str]:
+    """The lines of a text file, blank ones among them. Raises InputError when it cannot be read or is no text."""
+    return re.split(r"\r\n|\r|\n", _read_text(file))
+
+
+def read_names(file: Path) -> list[str]:
+    """The names in a list, one per line or separated by `,`, `;` or tab, without quotes. Raises as `read_lines`."""
+    cells = (cell.strip().strip('"') for line in read_lines(file) for cell in re.split(f"[{_DELIMITERS}]", line))
+    return [cell for cell in cells if cell]
+
+
+def read_table(file: Path, *columns: str) -> Iterator[tuple[int, list[str]]]:
+    """Line number and cells of `columns` for each row of a CSV that is separated by `,`, `;` or tab.
+
+    Blank rows are left out. Cells are stripped, and empty where the row is short. Raises InputError as `read_lines`,
+    and when the first line does not name each of `columns` once or a quote is not closed.
+    """
+    text = _read_text(file)
+    first = re.split(r"[\r\n]", text, maxsplit=1)[0]
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=max(_DELIMITERS, key=first.count), strict=True)
+    try:
+        header = [cell.strip() for cell in next(rows, [])]
+        if any(header.count(column) != 1 for column in columns):
+            raise InputError(f"{file}: the first line must name the columns {','.join(columns)}")
+        places = [header.index(column) for column in columns]
+        for row in rows:
+            cells = [cell.strip() for cell in row]
+            if any(cells):
+                yield rows.line_num, [cells[place] if place < len(cells) else "" for place in places]
+    except csv.Error as error:
+        raise InputError(f"{file}, line {rows.line_num}: {error}") from None
+
+
+def read_xml(file: Path) -> ElementTree.Element:
+    """The root of an XML file, in whatever encoding of Python's it declares: the parser itself knows five.
+
+    Raises InputError when it cannot be read, and when it declares entities, which may be nested to fill the memory.
+    """
+    content = _content(file)
+    try:
+        text = content.decode(_marked(content) or _declared(content))
+        if "<!ENTITY" in text:
+            raise InputError(f"{file.name} declares entities, which no annotation needs")
+        return ElementTree.fromstring(text)
+    except InputError:
+        raise
+    # LookupError: no such encoding. ValueError: not in that encoding.
+    except (ElementTree.ParseError, LookupError, ValueError) as error:
+        raise InputError(f"{file.name} is not XML ({error})") from None
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror or error}") from None
+
+
+def _marked(content: bytes) -> str | None:
+    return next((encoding for mark, encoding in _MARKS.items() if content.startswith(mark)), None)
+
+
+def _read_text(file: Path) -> str:
+    content = _content(file)
+    marked, text = _marked(content), None
+    for encoding in [marked] if marked else ["utf-8", "latin-1"]:
+        try:
+            text = content.decode(encoding)
+            break
+        except UnicodeDecodeError:
+            continue
+    if text is None or _CONTROL.search(text):
+        raise InputError(f"{file} is not a text file in UTF-8, UTF-16 or Latin-1; save it anew, as text in UTF-8")
+    return text
+
+
+def _declared(content: bytes) -> str:
+    """The encoding that an XML declaration names; UTF-8 where it names none."""
+    for family in _FAMILIES:
+        found = _DECLARATION.match(content[:1024].decode(family, "ignore"))
+        if found is None:
+            continue
+        declared = codecs.lookup(found[1] or "utf-8").name
+        # The declaration was read one byte per character, or four: one that contradicts this is wrong.
+        if family.startswith("utf"):
+            return family
+        return "utf-8" if declared.startswith(("utf-16", "utf-32")) else declared
+    return "utf-8"
