@@ -36,6 +36,14 @@ def test_tracker_goes_before_the_detector_and_no_face_is_said(tmp_path, rows):
     assert third.affine is None
 
 
+@pytest.mark.parametrize("points", [np.full((49, 2), np.nan), np.zeros((49, 2)), np.ones((48, 2))])
+def test_tracker_that_holds_no_face_leaves_the_photo_to_the_detector(tmp_path, rows, points):
+    savemat(tmp_path / "data/images_tracker/00001.mat", {"tracker": points.astype(np.float32)})
+    first, _, _ = pfcn_faces(rows, root=tmp_path, portraits=tmp_path, detector=FakeDetector())
+    assert first.source == "mtcnn"
+    np.testing.assert_allclose(first.affine, [[1, 0, 0], [0, 1, 0]], atol=1e-9)
+
+
 def test_points_of_the_index_are_aligned():
     (row,) = indexed_faces([PhotoRow(id="a", split="test", kept=True, points=REFERENCE_POINTS + np.array([10, 20]))])
     assert row.source == "mtcnn"

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
-from scipy.io import loadmat
 
 from bsn.errors import InputError
 
@@ -36,24 +35,6 @@ def read_palette(file: Path) -> np.ndarray:
     if image.mode not in ("P", "L"):
         raise InputError(f"{file.name} is a {image.mode} picture, not a palette mask")
     return np.asarray(image)
-
-
-def read_variable(file: Path, name: str) -> np.ndarray:
-    """The array `name` of a MATLAB file. Raises InputError when the file or the variable is not there."""
-    if not file.is_file():
-        raise InputError(f"{file.name} is missing")
-    try:
-        content = loadmat(file, variable_names=[name])
-    except NotImplementedError:
-        raise InputError(
-            f"{file.name} is a MATLAB 7.3 file; the official ones are of version 5: fetch it again"
-        ) from None
-    # What loadmat raises on a damaged file depends on where the damage is.
-    except Exception as error:
-        raise InputError(f"{file.name} is not a readable .mat file ({type(error).__name__})") from error
-    if name not in content:
-        raise InputError(f"{file.name} holds no variable {name!r}")
-    return content[name]
 
 
 def _open(file: Path) -> Image.Image:

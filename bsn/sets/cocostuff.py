@@ -11,7 +11,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bsn.data.photos import read_variable
+from bsn.data.matlab import read_matrix
+from bsn.data.photos import MAX_PIXELS
+from bsn.data.text import read_names
 from bsn.errors import InputError
 from bsn.sets.candidates import Candidate, is_bare
 
@@ -45,15 +47,17 @@ def candidates(root: Path, *, person_counts: Mapping[int, int]) -> Iterator[Cand
 
 def pieces(person: np.ndarray) -> int:
     """Connected pieces (8 neighbours) of a bool (H, W) map, each at least MIN_PERSON of it; 1 if all are smaller."""
+    if not person.any():
+        return 0  # OpenCV 5 ends the process (SIGSEGV) on a map of no pixels
     stats = cv2.connectedComponentsWithStats(person.astype(np.uint8), connectivity=8)[2]
     areas = stats[1:, cv2.CC_STAT_AREA]
-    return max(int((areas >= MIN_PERSON * person.size).sum()), min(len(areas), 1))
+    return max(int((areas >= MIN_PERSON * person.size).sum()), 1)
 
 
 def listed(root: Path) -> set[str]:
     """The names in all lists of the tree. Raises InputError when there are none, or one is no name of a photo."""
     files = [root / "imageLists" / f"{name}.txt" for name in LISTS]
-    names = {line.strip() for file in files if file.is_file() for line in file.read_text().splitlines()} - {""}
+    names = {name for file in files if file.is_file() for name in read_names(file)}
     if not names:
         raise InputError(f"{root} is no COCO-Stuff tree: imageLists/{{train,test,all}}.txt name no photo")
     for name in names:
@@ -70,9 +74,9 @@ def number(name: str) -> int:
 
 
 def _labels(file: Path) -> np.ndarray:
-    labels = read_variable(file, "S")
-    if labels.ndim != 2 or labels.dtype.kind not in "buif":
-        raise InputError(f"S of {file.name} is {labels.dtype} {labels.shape}, not numbers (H, W)")
+    labels = read_matrix(file, "S")
+    if not 0 < labels.size <= MAX_PIXELS or not np.isfinite(labels).all():
+        raise InputError(f"S of {file.name} is {labels.dtype} {labels.shape}, not a label for each pixel of a photo")
     return labels
 
 

@@ -4,6 +4,7 @@ The tree is `data/images_data_crop/NNNNN.jpg`, `data/images_mask/NNNNN_mask.mat`
 `data/images_tracker/NNNNN.mat` (`tracker`), `trainlist.mat` and `testlist.mat` beside them or one folder up.
 """
 
+import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bsn.data.photos import read_variable
+from bsn.data.matlab import read_leaves, read_matrix
 from bsn.errors import InputError
 from bsn.sets.candidates import Candidate
 
@@ -20,6 +21,9 @@ from bsn.sets.candidates import Candidate
 SAME_PHOTO = 10.0
 THUMBNAIL = (16, 16)
 POINTS = 49
+FAR = 2000  # pixels; the photos are 600 wide and 800 high
+# 1, 1.0, 00001 or 00001.jpg: numbers and names as lists have them.
+_NUMBER = re.compile(r"\s*(\d{1,9})(?:\.0|\.jpg)?\s*", re.ASCII | re.IGNORECASE)
 
 
 def candidates(root: Path) -> Iterator[Candidate]:
@@ -44,12 +48,23 @@ def tracker(root: Path, name: str) -> np.ndarray | None:
     the release the other one is a pendant, a pet, a doll, a cup or somebody far behind, and the pendants and
     cups lie on the person's mask, so that the mask cannot tell.
     """
-    points = read_variable(_data(root) / "images_tracker" / f"{name}.mat", "tracker").astype(np.float32)
-    if points.size == 0:
+    leaves = read_leaves(_data(root) / "images_tracker" / f"{name}.mat", "tracker")
+    matrices = [leaf for leaf in leaves if isinstance(leaf, np.ndarray) and leaf.size]
+    if not matrices:
         return None
-    if points.ndim != 2 or points.shape[1] != 2 or len(points) % POINTS:
-        raise InputError(f"the tracker of {name} is {points.shape}, not a multiple of {POINTS} points x, y")
-    return max(points.reshape(-1, POINTS, 2), key=lambda face: np.prod(np.ptp(face, axis=0)))
+    # A tracker's struct has other fields, such as the pose.
+    points = [matrix for matrix in matrices if matrix.shape[1:] == (2,) and len(matrix) % POINTS == 0]
+    if not points:
+        raise InputError(f"the tracker of {name} is {matrices[0].shape}, not a multiple of {POINTS} points x, y")
+    faces = [face for matrix in points for face in matrix.reshape(-1, POINTS, 2) if _is_face(face)]
+    if not faces:
+        raise InputError(f"the tracker of {name} has points that are no numbers, outside of the photo or all in one")
+    return max(faces, key=lambda face: np.prod(np.ptp(face, axis=0))).astype(np.float32)
+
+
+def _is_face(points: np.ndarray) -> bool:
+    """Whether an affine map can be fitted to the points; comparisons with NaN are false."""
+    return bool((np.abs(points) < FAR).all() and np.ptp(points, axis=0).min() >= 1)
 
 
 def thumbnail(photo: np.ndarray) -> np.ndarray:
@@ -72,11 +87,16 @@ def _data(root: Path) -> Path:
 
 def _numbers(root: Path, data: Path, name: str) -> list[int]:
     file = next((f for f in (data / f"{name}.mat", root / f"{name}.mat") if f.is_file()), data / f"{name}.mat")
-    return sorted({int(number) for number in read_variable(file, name).ravel()})
+    entries = [entry for leaf in read_leaves(file, name) for entry in np.ravel(leaf).tolist() if str(entry).strip()]
+    numbers = [_NUMBER.fullmatch(str(entry)) for entry in entries]
+    if None in numbers:
+        refused = entries[numbers.index(None)]
+        raise InputError(f"{file.name} lists {refused!r}, not a photo's number or name, such as 1 or 00001.jpg")
+    return sorted({int(number[1]) for number in numbers})
 
 
 def _mask(file: Path) -> np.ndarray:
-    mask = read_variable(file, "mask")
-    if mask.ndim != 2 or not np.isin(mask, (0, 1)).all():
+    mask = read_matrix(file, "mask")
+    if not np.isin(mask, (0, 1)).all():
         raise InputError(f"{file.name} holds something else than a {{0, 1}} mask")
     return mask.astype(np.uint8)

@@ -2,9 +2,8 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from scipy.io import savemat
 
-from bsn.data.photos import read_palette, read_photo, read_variable
+from bsn.data.photos import read_palette, read_photo
 from bsn.errors import InputError
 
 
@@ -100,26 +99,3 @@ def test_colour_picture_is_no_palette_mask(tmp_path):
     Image.fromarray(smooth()).save(tmp_path / "mask.png")
     with pytest.raises(InputError, match="not a palette mask"):
         read_palette(tmp_path / "mask.png")
-
-
-def test_mat_file_without_its_variable_is_named(tmp_path):
-    savemat(tmp_path / "x.mat", {"other": np.eye(2)})
-    with pytest.raises(InputError, match=r"x\.mat holds no variable 'mask'"):
-        read_variable(tmp_path / "x.mat", "mask")
-
-
-def test_mat_file_of_version_7_3_is_named(tmp_path):
-    # Such a file is HDF5 behind this header: version 2.0, little-endian.
-    header = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM"
-    (tmp_path / "x.mat").write_bytes(header.ljust(512, b"\0") + b"\x89HDF\r\n\x1a\n")
-    with pytest.raises(InputError, match=r"x\.mat is a MATLAB 7.3 file"):
-        read_variable(tmp_path / "x.mat", "mask")
-
-
-@pytest.mark.parametrize("keep", [0, 10, 150])
-def test_broken_mat_file_is_named(tmp_path, keep):
-    savemat(tmp_path / "x.mat", {"mask": np.eye(50)}, do_compression=True)
-    whole = (tmp_path / "x.mat").read_bytes()
-    (tmp_path / "x.mat").write_bytes(whole[:keep])
-    with pytest.raises(InputError, match=r"x\.mat"):
-        read_variable(tmp_path / "x.mat", "mask")

@@ -1,11 +1,15 @@
+import contextlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from scipy.io import savemat
 
 from bsn.errors import InputError
 from bsn.sets import cocostuff
+from tests.data.mat_files import ODD_VALUES, save_v5, save_v73
 
 
 @pytest.fixture
@@ -58,10 +62,52 @@ def test_label_map_without_s_is_refused(tree):
         broken.count_persons()
 
 
-def test_label_map_of_text_is_refused(tree):
-    savemat(tree / "annotations" / "COCO_train2014_000000000005.mat", {"S": np.array([["a"], ["b"]])})
-    with pytest.raises(InputError, match="not numbers"):
-        next(cocostuff.candidates(tree, person_counts={})).load_mask()
+@pytest.mark.parametrize(
+    ("labels", "what"),
+    [
+        (np.array([["a"], ["b"]]), "is text, text, not one matrix of numbers"),
+        (np.zeros((0, 0)), r"is float64 \(0, 0\), not a label for each pixel"),
+        (np.zeros((0, 9), np.uint8), r"is uint8 \(0, 9\), not a label for each pixel"),
+        (np.array([[1.0, np.nan]]), r"is float64 \(1, 2\), not a label for each pixel"),
+        (np.zeros((2, 2, 3)), r"is float64 \(2, 2, 3\), not one matrix of numbers"),
+    ],
+)
+def test_label_map_that_is_none_is_refused(tree, labels, what):
+    # A map of no pixels ended the process (SIGSEGV in OpenCV's connectedComponentsWithStats).
+    savemat(tree / "annotations" / "COCO_train2014_000000000005.mat", {"S": labels})
+    found = next(cocostuff.candidates(tree, person_counts={}))
+    for read in (found.count_persons, found.load_mask):
+        with pytest.raises(InputError, match=rf"^S of COCO_train2014_000000000005\.mat {what}"):
+            read()
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (0, 9), (9, 0)])
+def test_map_of_no_pixels_has_no_pieces(shape):
+    assert cocostuff.pieces(np.zeros(shape, bool)) == 0
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(labels=ODD_VALUES, save=st.sampled_from([save_v5, save_v73]))
+def test_whatever_a_label_map_holds_is_read_or_refused(tree, labels, save):
+    save(tree / "annotations" / "COCO_train2014_000000000005.mat", {"S": labels})
+    found = next(cocostuff.candidates(tree, person_counts={}))
+    with contextlib.suppress(InputError):
+        assert set(np.unique(found.load_mask())) <= {0, 1, 255}
+        assert found.count_persons() in (0, 1)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("separator", ["\n", "\r\n", ";", ", "])
+def test_list_that_was_saved_anew_names_the_same_photos(tree, encoding, separator):
+    names = separator.join([*(f"COCO_train2014_{number:012d}" for number in (5, 30, 31)), "", ""])
+    (tree / "imageLists" / "all.txt").write_bytes(names.encode(encoding))
+    assert [int(c.id) for c in cocostuff.candidates(tree, person_counts={})] == [5, 30, 31]
+
+
+def test_list_that_is_no_text_is_named(tree):
+    (tree / "imageLists" / "all.txt").write_bytes(b"PK\x03\x04\0\0")
+    with pytest.raises(InputError, match=r"imageLists/all\.txt is not a text file in UTF-8, UTF-16 or Latin-1"):
+        list(cocostuff.candidates(tree, person_counts={}))
 
 
 def test_two_names_with_one_number_are_rejected(tree):
@@ -70,7 +116,7 @@ def test_two_names_with_one_number_are_rejected(tree):
     assert found == {"000000000005": "id is also that of COCO_val2014_000000000005", "000000000030": None}
 
 
-@pytest.mark.parametrize("name", ["portrait", "../COCO_train2014_000000000009", "a\\b_9"])
+@pytest.mark.parametrize("name", ["portrait", "../COCO_train2014_000000000009", "a\\b_9", "x" * 300 + "9"])
 def test_name_without_a_number_or_with_a_folder_is_refused(tree, name):
     (tree / "imageLists" / "all.txt").write_text(f"{name}\n")
     with pytest.raises(InputError, match="imageLists name"):

@@ -1,14 +1,20 @@
+import contextlib
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
+from scipy import sparse
 from scipy.io import savemat
 
+from bsn.alignment import alignment, five_points
 from bsn.data.photos import read_photo
 from bsn.errors import InputError
 from bsn.sets import pfcn
+from tests.data.mat_files import ODD_VALUES, save_v5, save_v73
 
 REAL = os.environ.get("BSN_REAL_DATA")
 
@@ -77,6 +83,103 @@ def test_tracker_of_another_shape_is_refused(release):
     savemat(release / "data" / "images_tracker" / "00001.mat", {"tracker": np.ones((48, 2))})
     with pytest.raises(InputError, match=r"00001 is \(48, 2\)"):
         pfcn.tracker(release, "00001")
+
+
+@pytest.mark.parametrize("save", [save_v5, save_v73])
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        np.array([[3, 1]], np.uint16),
+        np.array([[1.0], [3.0], [1.0]]),
+        ["00003.jpg", "00001.jpg"],
+        ["3", "1.JPG", " 00003 ", ""],
+        [["00003"], [[np.array([[1.0]])]]],
+        sparse.csc_array(np.array([[3.0, 1.0]])),
+    ],
+)
+def test_list_may_hold_numbers_or_names_in_cells_or_not(release, save, numbers):
+    save(release / "trainlist.mat", {"trainlist": numbers})
+    assert [c.id for c in pfcn.candidates(release)] == ["00002", "00001", "00003"]
+
+
+def test_list_may_be_a_char_matrix(release):
+    savemat(release / "trainlist.mat", {"trainlist": np.array(["00003.jpg", "1.jpg"])})
+    assert [c.id for c in pfcn.candidates(release)] == ["00002", "00001", "00003"]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "refused"),
+    [
+        (["00001.jpg", "portrait.jpg"], "'portrait.jpg'"),
+        (np.array([[1, 2.5]]), "2.5"),
+        (np.array([[-1.0]]), "-1.0"),
+        (np.array([[1, np.nan]]), "nan"),
+        (np.array([[1e300]]), "1e+300"),
+        (["../00001.jpg"], "'../00001.jpg'"),
+    ],
+)
+def test_list_of_something_else_is_refused(release, numbers, refused):
+    save_v5(release / "trainlist.mat", {"trainlist": numbers})
+    with pytest.raises(InputError) as caught:
+        list(pfcn.candidates(release))
+    assert str(caught.value) == f"trainlist.mat lists {refused}, not a photo's number or name, such as 1 or 00001.jpg"
+
+
+@pytest.mark.parametrize("save", [save_v5, save_v73])
+@pytest.mark.parametrize(
+    "tracker",
+    [
+        [face((9, 9), 5), face((300, 400), 90)],
+        {"conf": np.array([[0.9]]), "pred": face((300, 400), 90).astype(float), "pose": np.eye(3)},
+        np.concatenate([np.full((49, 2), np.nan, np.float32), face((300, 400), 90)]),
+    ],
+)
+def test_tracker_may_be_a_cell_or_a_struct_and_one_face_of_it_lost(release, save, tracker):
+    save(release / "data" / "images_tracker" / "00001.mat", {"tracker": tracker})
+    np.testing.assert_allclose(pfcn.tracker(release, "00001"), face((300, 400), 90), rtol=1e-6)
+
+
+@pytest.mark.parametrize("lost", [np.nan, np.inf, 0.0, 1e30])
+def test_tracker_without_a_face_in_its_points_is_refused(release, lost):
+    points = np.full((49, 2), lost, np.float32)
+    savemat(release / "data" / "images_tracker" / "00001.mat", {"tracker": points})
+    with pytest.raises(InputError, match="the tracker of 00001 has points that are no numbers, outside"):
+        pfcn.tracker(release, "00001")
+
+
+@pytest.mark.parametrize("empty", [[], [np.zeros((0, 0))], {"pred": np.zeros((0, 0))}])
+def test_empty_cell_or_struct_is_no_face(release, empty):
+    save_v5(release / "data" / "images_tracker" / "00001.mat", {"tracker": empty})
+    assert pfcn.tracker(release, "00001") is None
+
+
+@pytest.mark.parametrize("save", [save_v5, save_v73])
+def test_mask_may_be_sparse_or_in_a_cell(release, save):
+    expected = np.zeros((8, 6))
+    expected[4:, :3] = 1
+    for mask in (sparse.csc_array(expected), [expected == 1], {"mask": expected}):
+        save(release / "data" / "images_mask" / "00001_mask.mat", {"mask": mask})
+        found = next(c for c in pfcn.candidates(release) if c.id == "00001").load_mask()
+        assert found.dtype == np.uint8
+        np.testing.assert_array_equal(found, expected)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(value=ODD_VALUES, save=st.sampled_from([save_v5, save_v73]))
+def test_whatever_a_file_holds_is_read_or_refused(release, value, save):
+    save(release / "data" / "images_mask" / "00002_mask.mat", {"mask": value})
+    save(release / "data" / "images_tracker" / "00002.mat", {"tracker": value})
+    (release / "odd" / "images_mask").mkdir(parents=True, exist_ok=True)
+    for name in ("trainlist", "testlist"):
+        save(release / "odd" / f"{name}.mat", {name: value})
+    (test,) = (c for c in pfcn.candidates(release) if c.split == "test")
+    with contextlib.suppress(InputError):
+        assert set(np.unique(test.load_mask())) <= {0, 1}
+    with contextlib.suppress(InputError):
+        points = pfcn.tracker(release, "00002")
+        assert points is None or np.isfinite(alignment(five_points(points))).all()
+    with contextlib.suppress(InputError):
+        assert all(len(c.id) == 5 or int(c.id) >= 10**5 for c in pfcn.candidates(release / "odd"))
 
 
 def test_other_folder_is_refused(tmp_path):
