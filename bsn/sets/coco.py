@@ -3,6 +3,7 @@
 The key is the integer id: 2014 and 2017 name the same photos.
 """
 
+import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -13,10 +14,11 @@ from pycocotools import mask as rle
 
 from bsn.data.photos import MAX_PIXELS
 from bsn.errors import InputError
-from bsn.sets.candidates import Candidate, is_bare
+from bsn.sets.candidates import Candidate, is_bare, is_person
 
-PERSON = 1
 PARTS = ("train", "val")
+# COCO's compressed run lengths: numbers of up to six characters, of which the last is below "P".
+_COMPRESSED = re.compile(r"([P-o]{0,5}[0-O])+")
 
 
 # Segmentations stay JSON until a mask is asked for: parsed to the end, the 450 MB of the training annotations would be
@@ -29,9 +31,14 @@ class _Image(msgspec.Struct, gc=False):
     coco_url: str | None = None
 
 
+class _Category(msgspec.Struct, gc=False):
+    id: int | str
+    name: str
+
+
 class _Annotation(msgspec.Struct, gc=False):
     image_id: int
-    category_id: int
+    category_id: int | str
     segmentation: msgspec.Raw
     iscrowd: int = 0
     id: int | None = None
@@ -40,6 +47,7 @@ class _Annotation(msgspec.Struct, gc=False):
 class _Instances(msgspec.Struct, gc=False):
     images: list[_Image]
     annotations: list[_Annotation]
+    categories: list[_Category]
 
 
 class _Photo(msgspec.Struct):
@@ -92,8 +100,19 @@ def _read(root: Path, year: int) -> dict[int, _Photo]:
             raise InputError(f"{file.name} is not a COCO annotation file ({error})") from error
         for image in content.images:
             _add_photo(photos, image, root / part)
-        _add_persons(photos, content.annotations, file.name)
+        _add_persons(photos, content.annotations, _person_ids(content.categories, file.name), file.name)
     return photos
+
+
+def _person_ids(categories: list[_Category], name: str) -> set[str]:
+    """The ids, as text, that the file `name` gives to the category person: 1 in COCO's own, 0 in many exports."""
+    persons = {str(category.id) for category in categories if is_person(category.name)}
+    if not persons:
+        raise InputError(f'{name} has no category "person" among its {len(categories)} categories')
+    for category in categories:
+        if str(category.id) in persons and not is_person(category.name):
+            raise InputError(f"{name} gives the id {category.id} to both person and {category.name}")
+    return persons
 
 
 def _add_photo(photos: dict[int, _Photo], image: _Image, folder: Path) -> None:
@@ -111,12 +130,12 @@ def _add_photo(photos: dict[int, _Photo], image: _Image, folder: Path) -> None:
         known.rejection = f"id is also that of a photo of {image.height}x{image.width} pixels"
 
 
-def _add_persons(photos: dict[int, _Photo], annotations: list[_Annotation], name: str) -> None:
+def _add_persons(photos: dict[int, _Photo], annotations: list[_Annotation], person_ids: set[str], name: str) -> None:
     """The persons of one file; an annotation that stands in it twice is one person."""
     seen: dict[int, _Annotation] = {}
     for found in annotations:
         photo = photos.get(found.image_id)
-        if found.category_id != PERSON or photo is None:
+        if str(found.category_id) not in person_ids or photo is None:
             continue
         first = found if found.id is None else seen.setdefault(found.id, found)
         if first is found:
@@ -144,11 +163,13 @@ def _run_lengths(shape: dict | list, height: int, width: int) -> dict:
     if isinstance(shape, dict):
         if list(shape["size"]) != [height, width]:
             raise ValueError(f"run lengths of a photo of {shape['size']}")
-        if isinstance(shape["counts"], str):
-            return shape
-        if min(shape["counts"]) < 0 or sum(shape["counts"]) != height * width:
+        counts = shape["counts"]
+        if isinstance(counts, str):
+            counts = _uncompressed(counts)
+        # pycocotools leaves the pixels that no run covers as they were in memory.
+        if not all(isinstance(count, int) for count in counts) or min(counts) < 0 or sum(counts) != height * width:
             raise ValueError("run lengths that do not add up to the photo")
-        return rle.frPyObjects(shape, height, width)
+        return rle.frPyObjects({"size": [height, width], "counts": counts}, height, width)
     for polygon in shape:
         corners = np.array(polygon, dtype=float)
         if corners.ndim != 1 or corners.size % 2 or corners.size < 4:
@@ -161,3 +182,25 @@ def _run_lengths(shape: dict | list, height: int, width: int) -> dict:
     if not areas:
         return rle.encode(np.zeros((height, width), np.uint8, order="F"))
     return rle.merge(rle.frPyObjects(areas, height, width))
+
+
+def _uncompressed(text: str) -> list[int]:
+    """Run lengths of COCO's compressed text (maskApi.c, rleFrString); pycocotools reads past the end of a cut one.
+
+    A character is "0" plus six bits: five of the number, the low ones first, and one that is set until its last
+    character. The fifth bit of that is the sign. From the fourth number on it is the difference to the last but one.
+    """
+    if not _COMPRESSED.fullmatch(text):
+        raise ValueError("compressed run lengths that break off")
+    counts, number, shift = [], 0, 0
+    for code in text.encode():
+        bits = code - ord("0")
+        number |= (bits & 31) << shift
+        shift += 5
+        if bits & 32:
+            continue
+        if bits & 16:
+            number -= 1 << shift
+        counts.append(number + (counts[-2] if len(counts) > 2 else 0))
+        number = shift = 0
+    return counts

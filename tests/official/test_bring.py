@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ from bsn.official import bring_coco, bring_cocostuff, bring_pfcn, bring_voc
 from bsn.official import photos as photos_module
 from bsn.sets import coco, cocostuff, pfcn, voc
 from bsn.sets.portraits import PortraitRule, turned_down
+from tests.data.mat_files import save_v5, save_v73
 from tests.official.publishers import (
     files,
     pack_zip,
@@ -40,6 +42,10 @@ def without(name: str, text: str) -> str:
     return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(name))
 
 
+def names_of(drawn, split: str) -> list[str]:
+    return [c.id for c in pfcn.candidates(drawn / "pfcn") if c.split == split]
+
+
 def bring_coco_from(site, drawn, out, place):
     annotations = publish_coco(drawn, out, site.url(""))
     serve(site, out)
@@ -61,10 +67,12 @@ def test_coco_brings_the_annotations_and_only_the_photos_that_could_be_portraits
 
 
 def test_a_second_call_fetches_nothing(site, drawn, out, place):
-    first = bring_coco_from(site, drawn, out, place)
-    asked = len(site.requests)
     annotations = publish_coco(drawn, out, site.url(""))
-    assert bring_coco(**place, annotations=annotations, mirrors=[], whole=10**9, year=2017, rule=RULE) == first
+    serve(site, out)
+    options = {"annotations": annotations, "mirrors": [], "whole": 10**9, "year": 2017, "rule": RULE}
+    first = bring_coco(**place, **options)
+    asked = len(site.requests)
+    assert bring_coco(**place, **options) == first
     assert len(site.requests) == asked
 
 
@@ -89,6 +97,25 @@ def test_a_lost_photo_is_listed_and_not_fatal(site, drawn, out, place):
     (missing,) = brought.missing
     assert missing.id == chosen.id
     assert "404" in missing.reason
+
+
+def test_coco_finds_its_persons_by_name(site, drawn, out, place):
+    # Many exporters count categories from 0, and so person is 0 and bicycle 1.
+    annotations = publish_coco(drawn, out, site.url(""))
+    for file in (out.parent / "coco" / "annotations").glob("instances_*.json"):
+        content = json.loads(file.read_text())
+        for category in content["categories"]:
+            category["id"] -= 1
+        for annotation in content["annotations"]:
+            annotation["category_id"] -= 1
+        file.write_text(json.dumps(content))
+    pack_zip(out / "annotations.zip", out.parent / "coco", files(out.parent / "coco"))
+    serve(site, out)
+    exported = Download(name=annotations.name, urls=annotations.urls)
+    brought = bring_coco(**place, annotations=exported, mirrors=[], whole=10**9, year=2017, rule=RULE)
+    expected = {c.photo.name for c in coco.candidates(drawn / "coco") if turned_down(c, RULE) is None}
+    assert {file.name for file in files(brought.root) if file.suffix == ".jpg"} == expected
+    assert coco.person_counts(brought.root) == coco.person_counts(drawn / "coco")
 
 
 def test_photos_that_fail_in_a_row_stop_it_with_one_line(site, drawn, out, place, monkeypatch):
@@ -152,6 +179,21 @@ def test_voc_unpacks_only_segmented_photos_of_one_person_from_each_year(site, dr
     ]
 
 
+def test_voc_with_boxes_in_another_encoding_is_brought(site, drawn, out, place):
+    root = out.parent / "voc"
+    shutil.copytree(drawn / "voc", root / "voc")
+    for folder in root.rglob("SegmentationObject"):
+        shutil.rmtree(folder)
+    for file in root.rglob("Annotations/*.xml"):
+        text = file.read_text().replace("<annotation>", "<annotation><owner>照片</owner>", 1)
+        file.write_bytes(f'<?xml version="1.0" encoding="gb2312"?>\n{text}'.encode("gb2312"))
+    releases = [Download(name=d.name, urls=d.urls) for d in publish_voc(root, out, site.url(""))]
+    serve(site, out)
+    brought = bring_voc(**place, releases=releases, rule=RULE)
+    expected = {c.id for c in voc.candidates(drawn / "voc") if turned_down(c, RULE) is None}
+    assert {c.id for c in voc.candidates(brought.root) if c.photo.is_file()} == expected
+
+
 def test_pfcn_brings_the_release_and_crops_each_owners_photo(site, drawn, out, place):
     release = publish_pfcn(drawn, out, site.url(""))
     serve(site, out)
@@ -165,6 +207,22 @@ def test_pfcn_brings_the_release_and_crops_each_owners_photo(site, drawn, out, p
         # Enlarged by a quarter, shrunk again and twice a JPEG; a shift of one pixel would cost three times as much.
         assert np.abs(ours - theirs).mean() < 4
     assert "9 of 9 photos; 0 cannot be had" in brought.summary
+
+
+def test_pfcn_with_lists_that_were_saved_anew_is_brought(site, drawn, out, place):
+    publish_pfcn(drawn, out, site.url(""))
+    data = out.parent / "release" / "data"
+    save_v73(data / "trainlist.mat", {"trainlist": [f"{name}.jpg" for name in names_of(drawn, "train")]})
+    save_v5(data / "testlist.mat", {"testlist": [np.array([[int(name)]]) for name in names_of(drawn, "test")]})
+    for name in ("crop.txt", "alldata_urls.txt"):
+        (data / name).write_bytes((data / name).read_text().replace(" ", "\t").encode("utf-16"))
+    pack_zip(out / "release.zip", data.parent, files(data.parent))
+    serve(site, out)
+    brought = bring_pfcn(**place, release=Download(name="release.zip", urls=(site.url("/release.zip"),)))
+    assert brought.missing == ()
+    assert [(c.id, c.split) for c in pfcn.candidates(brought.root)] == [
+        (c.id, c.split) for c in pfcn.candidates(drawn / "pfcn")
+    ]
 
 
 def test_pfcn_lists_dead_links_and_goes_on(site, drawn, out, place):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pycocotools import mask as rle
 
 from bsn.errors import InputError
 from bsn.sets import coco
@@ -24,10 +25,20 @@ def image(number: int, name: str, **more) -> dict:
     return {"id": number, "file_name": name, "height": 10, "width": 20} | more
 
 
-def write(root: Path, part: str, images: dict[int, str] | list[dict], annotations: list[dict]) -> None:
+CATEGORIES = [{"id": 18, "name": "dog"}, {"id": 1, "name": "person"}]
+
+
+def write(
+    root: Path,
+    part: str,
+    images: dict[int, str] | list[dict],
+    annotations: list[dict],
+    categories: list[dict] = CATEGORIES,
+) -> None:
     content = {
         "images": images if isinstance(images, list) else [image(*pair) for pair in images.items()],
         "annotations": annotations,
+        "categories": categories,
     }
     (root / "annotations").mkdir(exist_ok=True)
     (root / "annotations" / f"instances_{part}.json").write_text(json.dumps(content))
@@ -94,11 +105,68 @@ def test_broken_polygon_is_refused(tree):
         broken.load_mask()
 
 
-def only(root: Path, images: list[dict], annotations: list[dict], *, year: int = 2017):
+def only(root: Path, images: list[dict], annotations: list[dict], *, year: int = 2017, **more):
     """The one candidate of a tree with just this in it."""
-    write(root, f"val{year}", images, annotations)
+    write(root, f"val{year}", images, annotations, **more)
     (found,) = coco.candidates(root, year=year)
     return found
+
+
+@pytest.mark.parametrize(
+    ("categories", "own", "other"),
+    [
+        ([{"id": 0, "name": "person"}, {"id": 1, "name": "bicycle"}], 0, 1),
+        ([{"id": "p", "name": "person"}, {"id": "d", "name": "dog"}], "p", "d"),
+        ([{"id": "7", "name": "person"}, {"id": "8", "name": "dog"}], 7, 8),
+        ([{"id": 7, "name": " Person\n"}, {"id": 1, "name": "personal computer"}], "7", "1"),
+    ],
+)
+def test_person_is_the_category_of_that_name_whatever_its_id(tmp_path, categories, own, other):
+    beside = person(7, square(2, 1, 4), category=own), person(7, square(0, 0, 3), category=other)
+    found = only(tmp_path, [image(7, "7.jpg")], list(beside), categories=categories)
+    assert found.count_persons() == 1
+    assert found.load_mask().sum() == 16
+
+
+def test_each_file_has_its_own_ids(tmp_path):
+    exported = [{"id": 0, "name": "person"}, {"id": 1, "name": "dog"}]
+    write(tmp_path, "train2017", {7: "7.jpg"}, [person(7, square(0, 0, 3)), person(7, square(5, 5, 3), category=18)])
+    write(tmp_path, "val2017", {8: "8.jpg"}, [person(8, square(0, 0, 3), category=i) for i in (0, 0, 1)], exported)
+    assert coco.person_counts(tmp_path) == {7: 1, 8: 2}
+
+
+def test_category_that_stands_there_twice_is_one(tmp_path):
+    # Some exporters add the supercategory as a category of its own.
+    categories = [{"id": 0, "name": "person"}, {"id": 1, "name": "Person"}, {"id": 1, "name": "person"}]
+    persons = [person(7, square(2, 1, 4), category=0), person(7, square(8, 1, 4), category=1)]
+    assert only(tmp_path, [image(7, "7.jpg")], persons, categories=categories).count_persons() == 2
+
+
+@pytest.mark.parametrize(
+    ("categories", "line"),
+    [
+        ([], 'instances_val2017.json has no category "person" among its 0 categories'),
+        ([{"id": 1, "name": "dog"}], 'instances_val2017.json has no category "person" among its 1 categories'),
+        (
+            [{"id": 1, "name": "person"}, {"id": 1, "name": "dog"}],
+            "instances_val2017.json gives the id 1 to both person and dog",
+        ),
+    ],
+)
+def test_file_that_does_not_say_which_id_is_a_person_s_is_refused(tree, categories, line):
+    write(tree, "val2017", {8: "000000000008.jpg"}, [person(8, square(0, 0, 2))], categories)
+    for read in (lambda: list(coco.candidates(tree)), lambda: coco.person_counts(tree)):
+        with pytest.raises(InputError) as refused:
+            read()
+        assert str(refused.value) == line
+
+
+@pytest.mark.parametrize("categories", ["", '"categories": null, ', '"categories": [{"name": "person"}], '])
+def test_file_without_categories_is_refused(tree, categories):
+    file = tree / "annotations" / "instances_val2017.json"
+    file.write_text(f'{{{categories}"images": [], "annotations": []}}')
+    with pytest.raises(InputError, match=r"instances_val2017\.json is not a COCO annotation file"):
+        list(coco.candidates(tree))
 
 
 def test_2014_has_its_own_files_and_names_and_the_same_ids(tmp_path):
@@ -116,7 +184,7 @@ def test_photo_named_by_its_annotation_has_no_address_unless_it_is_given(tmp_pat
     assert only(tmp_path, [image(7, "7.jpg")], []).url is None
 
 
-@pytest.mark.parametrize("name", ["../../x.jpg", "/etc/passwd", "a/x.jpg", "..", "", "a\\x.jpg"])
+@pytest.mark.parametrize("name", ["../../x.jpg", "/etc/passwd", "a/x.jpg", "..", "", "a\\x.jpg", "x" * 300])
 def test_file_name_that_leads_elsewhere_is_rejected_and_nothing_there_is_read(tmp_path, name):
     found = only(tmp_path, [image(7, name)], [person(7, square(2, 1, 4))])
     assert found.rejection == f"file_name {name!r} is not a file's name without a folder"
@@ -168,13 +236,28 @@ def test_polygon_that_encloses_nothing_is_an_empty_mask(tmp_path, polygon):
         {"size": [10, 20], "counts": [50, 30]},
         {"size": [10, 20], "counts": [50, -30, 180]},
         {"size": [10, 20]},
+        {"size": [10, 20], "counts": [50, 30.5, 119.5]},
         {"size": [10, 20], "counts": "PPPPPPPP"},
+        {"size": [10, 20], "counts": "X"},  # 200, which is X6, cut off within a number
+        {"size": [10, 20], "counts": "b1n0"},  # 50, 30: the rest of the photo would be whatever is in memory
+        {"size": [10, 20], "counts": ""},
+        {"size": [10, 20], "counts": "b1 n0h3"},
+        {"size": [10, 20], "counts": "é"},
     ],
 )
 def test_segmentation_that_is_none_is_named(tmp_path, segmentation):
     found = only(tmp_path, [image(7, "7.jpg")], [person(7, segmentation)])
     with pytest.raises(InputError, match="annotation of 000000000007 is no polygon or run length"):
         found.load_mask()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 1.0])
+def test_compressed_run_lengths_are_those_of_pycocotools(tmp_path, share):
+    expected = (np.random.default_rng(0).random((300, 200)) < share).astype(np.uint8)
+    counts = rle.encode(np.asfortranarray(expected))["counts"].decode()
+    listed = [image(7, "7.jpg", height=300, width=200)]
+    found = only(tmp_path, listed, [person(7, {"size": [300, 200], "counts": counts})])
+    np.testing.assert_array_equal(found.load_mask(), expected)
 
 
 def test_number_beyond_all_bounds_is_named(tmp_path):

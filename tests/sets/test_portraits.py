@@ -225,7 +225,7 @@ def coco_tree(root: Path, photos: dict[int, bytes]) -> Path:
     persons = [{"image_id": n, "category_id": 1, "iscrowd": 0, "segmentation": [box]} for n in photos]
     (root / "annotations").mkdir(parents=True)
     (root / "val2017").mkdir()
-    content = json.dumps({"images": images, "annotations": persons})
+    content = json.dumps({"images": images, "annotations": persons, "categories": [{"id": 1, "name": "person"}]})
     (root / "annotations" / "instances_val2017.json").write_text(content)
     for number, content in photos.items():
         if content is not None:
