@@ -6,8 +6,9 @@ Each field's `description` is what the user is told when a value is refused, so 
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from bsn.errors import InputError
 
@@ -15,7 +16,7 @@ from bsn.errors import InputError
 class Section(BaseModel):
     """A part of the parameters; text is never taken for a number, and no key is silently ignored."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 Model = TypeVar("Model", bound=Section)
@@ -30,16 +31,36 @@ def validated(model: type[Model], content: dict[str, Any]) -> Model:
 
 
 def read_yaml(file: Path) -> dict[str, Any]:
-    """The keys of a YAML file. Raises InputError when it is missing, no YAML or holds no keys."""
+    """The keys of a YAML file, read as DVC reads it: by YAML 1.2, in which 1e-05 is a number and yes is text.
+
+    A whole number is an int, however it is written: `dvc exp run -S seed=1e3` writes 1000.0.
+    Raises InputError when the file is missing, no YAML or holds no keys.
+    """
     try:
-        content = yaml.safe_load(file.read_text())
+        content = _whole_as_int(YAML(typ="safe").load(file.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise InputError(f"{file} is not in this folder; run from the project's root") from None
-    except yaml.YAMLError as error:
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}") from None
+    except MarkedYAMLError as error:
+        problem = " ".join(error.problem.split())
+        raise InputError(f"{file}, line {error.problem_mark.line + 1} is not YAML: {problem}") from None
+    # ValueError: no UTF-8, no date. RecursionError: an anchor within itself.
+    except (YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise InputError(f"{file} holds no keys")
     return content
+
+
+def _whole_as_int(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _whole_as_int(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_whole_as_int(inner) for inner in value]
+    # Above 2**53 a float does not hold every whole number.
+    is_whole = isinstance(value, float) and value.is_integer() and abs(value) <= 2**53
+    return int(value) if is_whole else value
 
 
 def _line(root: type[Section], problem: dict[str, Any]) -> str:

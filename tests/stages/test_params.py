@@ -1,9 +1,11 @@
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import yaml
+from dvc.utils.hydra import apply_overrides
+from dvc.utils.serialize import parse_yaml
 
 from bsn.errors import InputError
 from stages import params
@@ -13,7 +15,7 @@ PROFILES = sorted(file.stem for file in (ROOT / "profiles").glob("*.yaml"))
 
 
 def read(name):
-    return yaml.safe_load((ROOT / name).read_text())
+    return params.read_yaml(ROOT / name)
 
 
 def changed(raw, key, value):
@@ -77,6 +79,105 @@ def test_a_bad_value_is_refused_in_one_line_with_key_value_and_what_is_allowed(k
     message = refusal(key, value)
     assert line in message
     assert "\n" not in message
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    """A folder with the parameters as committed."""
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    shutil.copytree(ROOT / "profiles", tmp_path / "profiles")
+    return tmp_path
+
+
+def type_by_hand(file: Path, key: str, number: str) -> None:
+    lines = file.read_text().splitlines(keepends=True)
+    place = next(place for place, line in enumerate(lines) if line.strip().startswith(f"{key}:"))
+    lines[place] = f"{lines[place].partition(':')[0]}: {number} # mine\n"
+    file.write_text("".join(lines))
+
+
+def set_by_dvc(file: Path, key: str, number: str) -> None:
+    """As `dvc exp run -S` does."""
+    path = "networks.deeplab." if key == "weight_decay" else ""
+    apply_overrides(file, [f"{path}{key}={number}"])
+
+
+SETS = pytest.mark.parametrize("set_number", [type_by_hand, set_by_dvc])
+
+
+@SETS
+@pytest.mark.parametrize("number", ["0.00001", "1e-05", "2e-4", "2E-4", "2.e-4", "+2e-4", "3e0", "0", "10", "1_0.5"])
+def test_a_number_is_one_whether_typed_or_set_by_dvc(project, set_number, number):
+    set_number(project / "profiles/sketch.yaml", "weight_decay", number)
+    assert params.load(project).networks.deeplab.weight_decay == float(number)
+
+
+@SETS
+@pytest.mark.parametrize("number", ["1000", "1e3", "1000.0", "1_000", "1.0e+3"])
+def test_a_whole_number_is_one_however_it_is_written(project, set_number, number):
+    set_number(project / "params.yaml", "seed", number)
+    seed = params.load(project).seed
+    assert (seed, type(seed)) == (1000, int)
+
+
+@pytest.mark.parametrize(
+    ("set_number", "number", "shown"),
+    [
+        (type_by_hand, "1e", "'1e'"),
+        (type_by_hand, "1:30", "'1:30'"),
+        (type_by_hand, "'1e-05'", "'1e-05'"),
+        (type_by_hand, "1e999", "inf"),
+        (type_by_hand, ".nan", "nan"),
+        (set_by_dvc, "1e", "'1e'"),
+        (set_by_dvc, "'1e-05'", "'1e-05'"),
+        (set_by_dvc, "inf", "inf"),
+        (set_by_dvc, "nan", "nan"),
+    ],
+)
+def test_what_is_no_number_for_dvc_is_refused_in_one_line(project, set_number, number, shown):
+    set_number(project / "profiles/sketch.yaml", "weight_decay", number)
+    with pytest.raises(InputError) as caught:
+        params.load(project)
+    assert str(caught.value) == f"networks.deeplab.weight_decay = {shown} is refused; allowed: a number, 0 or more"
+
+
+@pytest.mark.parametrize("value", ["1.5", "1e-3", "1e300", "true"])
+def test_what_is_not_whole_is_no_whole_number(project, value):
+    type_by_hand(project / "params.yaml", "seed", value)
+    with pytest.raises(InputError, match=r"^seed = .* is refused; allowed: a whole number, 0 or more$"):
+        params.load(project)
+
+
+@pytest.mark.parametrize(
+    "scalar",
+    ["1e-05", "2e-4", "1.", ".5", "010", "0o10", "0x1F", "1_000", "1:30", "yes", "no", "on", "Off", "y", "True", "~",
+     "null", "none", ".inf", "nan", "1e", "2001-01-01", "0.1.2", "'1'", "08", "1,5"],
+)  # fmt: skip
+def test_a_scalar_is_what_dvc_takes_it_for(tmp_path, scalar):
+    file = tmp_path / "params.yaml"
+    file.write_text(f"a: {scalar}\nb:\n- {scalar}\n")
+    assert params.read_yaml(file) == parse_yaml(file.read_text(), file)
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"a: 1\na: 2\n", 'params.yaml, line 2 is not YAML: found duplicate key "a"'),
+        (b"a: [1\n", "params.yaml, line 2 is not YAML: did not find expected"),
+        (b"a: caf\xe9\n", "params.yaml is not YAML: 'utf-8' codec can't decode byte 0xe9"),
+        (b"a: 2001-13-45\n", "params.yaml is not YAML: month must be in 1..12"),
+        (b"a: &a [*a]\n", "params.yaml is not YAML: maximum recursion depth exceeded"),
+        (b"a: !!python/object:os.system 1\n", "params.yaml, line 1 is not YAML: could not determine a constructor"),
+        (b"- 1\n", "params.yaml holds no keys"),
+        (b"", "params.yaml holds no keys"),
+    ],
+)
+def test_file_that_is_no_yaml_is_refused_in_one_line(tmp_path, content, line):
+    (tmp_path / "params.yaml").write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        params.read_yaml(tmp_path / "params.yaml")
+    assert line in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

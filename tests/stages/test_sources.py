@@ -1,10 +1,9 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
 from bsn.errors import InputError
-from stages.checking import validated
+from stages.checking import read_yaml, validated
 from stages.sources import Sources
 
 ROOT = Path(__file__).parents[2]
@@ -12,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def content() -> dict:
-    return yaml.safe_load((ROOT / "sources.yaml").read_text())
+    return read_yaml(ROOT / "sources.yaml")
 
 
 def test_committed_addresses_pass_and_carry_the_published_hashes(content):
