@@ -5,21 +5,18 @@ from torch import Tensor, nn
 
 from bsn.models.dropout import Dropout
 
-PAPER_NEURONS, PAPER_BASE_WIDTH = 1024, 64
-
 
 class AttributeBranch(nn.Module):
-    """Pooled features of the shared layers -> two logits an attribute: FC, ReLU, dropout, twice, and FC 2.
+    """Pooled features of the shared layers -> two logits per attribute: FC, ReLU, dropout, twice, and FC 2.
 
     "conv1_1 to pool5" are VGG's names; in a ResNet pool5 is the global average pool of the last stage, which DeepLab
-    leaves out, so it is put back here. The paper's 1024 neurons shrink with the network.
+    leaves out, so it is put back here. neurons: of both hidden layers, 1024 in the paper.
 
     forward: (N, channels, h, w) -> (N, attributes, 2).
     """
 
-    def __init__(self, channels: int, *, attributes: int, base_width: int) -> None:
+    def __init__(self, channels: int, *, attributes: int, neurons: int) -> None:
         super().__init__()
-        neurons = PAPER_NEURONS * base_width // PAPER_BASE_WIDTH
         self.classifiers = nn.ModuleList(
             nn.Sequential(
                 nn.Linear(channels, neurons),

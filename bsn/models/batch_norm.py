@@ -30,6 +30,13 @@ class BatchNorm2d(nn.BatchNorm2d):
         return ((values - mean) * scale + self.bias[:, None, None]).to(x.dtype)
 
 
+class BatchNormAct2d(BatchNorm2d):
+    """timm's layer of that name over all processes: batch norm, then the module's own `drop` and `act`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.drop(super().forward(x)))
+
+
 def freeze_batch_norm(model: nn.Module) -> None:
     """Make every batch norm a fixed scale and shift, as when fine-tuning from pre-trained weights."""
     for module in model.modules():

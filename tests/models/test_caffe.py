@@ -11,7 +11,7 @@ from bsn.models.inputs import network_input
 from bsn.models.weights import fill, starting_weights
 from tests.models.test_forward import plain_aspp, plain_resnet, randomised
 
-OPTIONS = {"depth": 50, "base_width": 4, "layout": "caffe"}
+OPTIONS = {"backbone": "resnet50", "base_width": 4, "layout": "caffe"}
 PARTS = {"1": "reduce", "2": "conv3x3", "3": "increase"}
 
 
@@ -107,6 +107,23 @@ def test_a_checkpoint_computes_from_our_input_what_it_computed_from_its_own(chec
     deepest = ours.backbone(x).double()
     assert (deepest - expected["layer4.2"]).norm() < 0.02 * expected["layer4.2"].norm()
     assert torch.equal(ours(x).fused, ours.aspp(ours.backbone(x)))
+
+
+def test_an_added_channel_counts_as_much_as_the_photo_s(checkpoint, tmp_path):
+    # Activations in grey levels have a variance in the thousands; behind it a weight of 1 would move nothing.
+    theirs = {**checkpoint, "bn1.running_var": torch.full_like(checkpoint["bn1.running_var"], 1e4)}
+    torch.save({kazuto(key): value for key, value in theirs.items()}, tmp_path / "caffe.pth")
+    ours = DeepLabV2(classes=2, **OPTIONS).eval()
+    fill(ours, starting_weights("deeplab", str(tmp_path / "caffe.pth"), **OPTIONS))
+    backbone = ours.backbone
+    assert torch.allclose(backbone.bn1.running_var + backbone.bn1.eps, torch.ones(4))
+    x = torch.zeros(1, 6, 32, 32)
+    before = backbone.bn1(backbone.conv1(x))
+    with torch.no_grad():
+        backbone.conv1.weight[:, 5, 3, 3] = 1.0
+    x[:, 5] = 1.0
+    moved = backbone.bn1(backbone.conv1(x)) - before
+    assert torch.allclose(moved, backbone.bn1.weight.view(1, -1, 1, 1).expand_as(moved), rtol=1e-4)
 
 
 @torch.no_grad()

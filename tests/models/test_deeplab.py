@@ -6,7 +6,7 @@ from bsn.models.output import upsample
 
 def small(**options):
     torch.manual_seed(0)
-    return DeepLabV2(classes=3, depth=18, base_width=4, **options).eval()
+    return DeepLabV2(classes=3, backbone="resnet18", base_width=4, **options).eval()
 
 
 def test_aspp_sums_four_rates():
@@ -46,14 +46,14 @@ def test_attributes_come_from_the_pooled_features_of_the_full_scale():
 
 
 def test_the_paper_s_attribute_branch_has_two_layers_of_1024():
-    branch = DeepLabV2(classes=3, depth=18, base_width=64, attributes=1).attribute_branch
+    branch = DeepLabV2(classes=3, backbone="resnet18", base_width=64, attributes=1).attribute_branch
     layers = [m for m in branch.classifiers[0] if isinstance(m, torch.nn.Linear)]
     assert [(m.in_features, m.out_features) for m in layers] == [(512, 1024), (1024, 1024), (1024, 2)]
 
 
 def test_every_parameter_has_one_multiplier_and_biases_of_new_layers_have_no_decay():
     model = small(attributes=1)
-    groups = model.parameter_groups(new_layers=10)
+    groups = model.parameter_groups(head_lr_multiplier=10)
     assert [group["multiplier"] for group in groups] == [1, 10, 20]
     assert groups[2]["weight_decay"] == 0
     listed = [id(parameter) for group in groups for parameter in group["params"]]

@@ -88,7 +88,10 @@ def close(ours, plain):
 )
 @torch.no_grad()
 def test_deeplab_is_its_plain_second_implementation_after_every_stage(depth, layout):
-    model, corners = randomised(DeepLabV2(classes=3, depth=depth, base_width=4, layout=layout)), layout == "caffe"
+    model, corners = (
+        randomised(DeepLabV2(classes=3, backbone=f"resnet{depth}", base_width=4, layout=layout)),
+        layout == "caffe",
+    )
     seen = {}
     for name, module in model.backbone.named_modules():
         if name in ("conv1", "maxpool") or (name.startswith("layer") and name.count(".") == 1):
@@ -117,7 +120,7 @@ def test_the_layouts_grids_are_those_of_the_official_network_and_of_torchvision(
     # 51 at 400 and 41 at 321, as the official network has them.
     x = torch.zeros(1, 6, 400, 321)
     for layout, grid in (("torchvision", (50, 41)), ("caffe", (51, 41))):
-        model = DeepLabV2(classes=2, depth=50, base_width=4, layout=layout, scales=(1.0,)).eval()
+        model = DeepLabV2(classes=2, backbone="resnet50", base_width=4, layout=layout, scales=(1.0,)).eval()
         assert model(x).fused.shape[-2:] == grid
 
 

@@ -6,7 +6,10 @@ from safetensors.torch import save_file
 
 from bsn.models import build, load
 
-OPTIONS = {"deeplab": {"depth": 18, "base_width": 4, "attributes": 1}, "fcn8s": {"base_width": 4, "batch_norm": True}}
+OPTIONS = {
+    "deeplab": {"backbone": "resnet18", "base_width": 4, "attributes": 1, "attribute_neurons": 64},
+    "fcn8s": {"base_width": 4, "batch_norm": True},
+}
 
 
 @pytest.mark.parametrize("network", ["deeplab", "fcn8s"])

@@ -13,8 +13,8 @@ from bsn.models.output import foreground_score, upsample
 from bsn.serving.network import export_onnx
 
 NETWORKS = {
-    "deeplab": {"classes": 3, "depth": 18, "base_width": 2, "attributes": 1, "scales": [0.75, 1.0]},
-    "caffe": {"classes": 2, "depth": 50, "base_width": 2, "layout": "caffe", "scales": [0.5, 1.0]},
+    "deeplab": {"classes": 3, "backbone": "resnet18", "base_width": 2, "attributes": 1, "scales": [0.75, 1.0]},
+    "caffe": {"classes": 2, "backbone": "resnet50", "base_width": 2, "layout": "caffe", "scales": [0.5, 1.0]},
     "fcn8s": {"classes": 2, "base_width": 2, "batch_norm": False},
     "fcn8s_batch_norm": {"classes": 2, "base_width": 2, "batch_norm": True},
 }

@@ -29,7 +29,7 @@ def test_random_weights_are_a_file_without_tensors(study, network):
 
 
 def test_a_file_s_weights_come_in_our_names_for_six_channels(study, tmp_path):
-    theirs = build("deeplab", classes=2, channels=3, depth=18, base_width=8).backbone.state_dict()
+    theirs = build("deeplab", classes=2, channels=3, backbone="resnet18", base_width=8).backbone.state_dict()
     torch.save(theirs, tmp_path / "resnet.pth")
     ours = study("deeplab", weights="resnet.pth")
     assert set(ours) == {f"backbone.{name}" for name in theirs}
@@ -40,7 +40,10 @@ def test_a_file_s_weights_come_in_our_names_for_six_channels(study, tmp_path):
 def test_a_file_beside_the_users_params_is_found_from_a_job_of_the_queue(study, tmp_path, monkeypatch):
     own = tmp_path / "own"
     own.mkdir()
-    torch.save(build("deeplab", classes=2, channels=3, depth=18, base_width=8).backbone.state_dict(), own / "mine.pth")
+    torch.save(
+        build("deeplab", classes=2, channels=3, backbone="resnet18", base_width=8).backbone.state_dict(),
+        own / "mine.pth",
+    )
     monkeypatch.setenv("DVC_ROOT", str(own))
     assert study("deeplab", weights="mine.pth")
 

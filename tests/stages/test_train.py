@@ -76,7 +76,7 @@ CHANGES = {
     "params__methods__bsn__combination": "sum",
     "params__methods__bsn__attribute": "none",
     "params__methods__bsn__network": "fcn8s",
-    f"{NETWORK}depth": 50,
+    f"{NETWORK}backbone": "resnet50",
     f"{NETWORK}base_width": 16,
     f"{NETWORK}scales": [0.5, 1.0],
     f"{NETWORK}size": [96, 72],
@@ -89,7 +89,7 @@ CHANGES = {
     f"{NETWORK}optimizer": "sgd",
     f"{NETWORK}momentum": 0.8,
     f"{NETWORK}weight_decay": 0.02,
-    f"{NETWORK}new_layers": 10.0,
+    f"{NETWORK}head_lr_multiplier": 10.0,
     f"{NETWORK}freeze_batch_norm": True,
     f"{NETWORK}augmentation__flip": 0.4,
     f"{NETWORK}augmentation__scale": [0.9, 1.0],
@@ -109,7 +109,9 @@ def test_every_change_of_what_the_weights_depend_on_has_a_checkpoint_of_its_own(
         folders[key] = folder_of(**{**options, key: value})
     folders["mean mask"] = folder_of(mean_mask=0.4)
     folders["global kernel"] = folder_of(weight=0.9)
-    start = build("deeplab", classes=3, depth=18, base_width=8, attributes=1).state_dict()
+    start = build(
+        "deeplab", classes=3, backbone="resnet18", base_width=8, attributes=1, attribute_neurons=128
+    ).state_dict()
     folders["starting weights"] = folder_of(start=start)
     one_pixel = photos_with(lambda photo: photo.photo.image.__setitem__((3, 4, 0), 7))
     folders["a pixel"] = folder_of(photos=one_pixel)

@@ -20,6 +20,7 @@ from stages.runner import run_stage
 from tests.training.test_loop import recipe, toy_sampler
 
 STEPS = 6
+OPTIONS = {"classes": 2, "backbone": "resnet18", "base_width": 4, "attributes": 1, "attribute_neurons": 64}
 
 
 def program(options: str) -> None:
@@ -46,7 +47,7 @@ def program(options: str) -> None:
     fit(
         Path("models/toy"),
         sampler,
-        description={"network": "deeplab", "options": {"classes": 2, "depth": 18, "base_width": 4, "attributes": 1}},
+        description={"network": "deeplab", "options": OPTIONS},
         start={},
         recipe=recipe(STEPS, 0, freeze_batch_norm=True),
         seed=0,

@@ -42,7 +42,7 @@ def toy_sampler(seed=0):
 
 def toy_model(classes=2):
     torch.manual_seed(0)
-    return build("deeplab", classes=classes, depth=18, base_width=4, attributes=1)
+    return build("deeplab", classes=classes, backbone="resnet18", base_width=4, attributes=1, attribute_neurons=64)
 
 
 def recipe(first=20, second=10, **changes):
@@ -133,7 +133,7 @@ def test_a_network_learns_two_attributes_at_once(tmp_path):
     )
     none = loop.Phase(iterations=0, learning_rate=0.01)
     torch.manual_seed(0)
-    model = build("deeplab", classes=2, depth=18, base_width=4, attributes=2)
+    model = build("deeplab", classes=2, backbone="resnet18", base_width=4, attributes=2, attribute_neurons=64)
     curves = loop.train(
         model,
         sampler,

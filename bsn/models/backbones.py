@@ -1,0 +1,135 @@
+"""DeepLabv2's backbones: the paper's ResNet, or any timm model that can be dilated to the wanted output stride."""
+
+import logging
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bsn.models.batch_norm import BatchNorm2d, BatchNormAct2d
+from bsn.models.resnet import DilatedResNet
+
+# The ResNets built here, whose layers follow the official DeepLabv2; every other name is timm's.
+RESNETS = {"resnet18": 18, "resnet50": 50, "resnet101": 101}
+
+
+def build_backbone(
+    name: str, *, channels: int, base_width: int, layout: str, output_stride: int, out_index: int
+) -> nn.Module:
+    """Build a backbone whose `out_channels` says how many feature maps it returns.
+
+    Args:
+        name: `resnet18`, `resnet50`, `resnet101`, or the name of a timm model.
+        channels: input channels.
+        base_width: channels of a ResNet's first stage, 64 in the published networks.
+        layout: of a ResNet, see `bsn.models.resnet`.
+        output_stride: input pixels per cell of a timm model's feature maps. The ResNets have 8.
+        out_index: index of the timm feature level that is returned; deeper layers are not built.
+
+    Raises:
+        ValueError: timm has no such model, or cannot build it with this output stride or feature level.
+    """
+    if name in RESNETS:
+        return DilatedResNet(depth=RESNETS[name], base_width=base_width, channels=channels, layout=layout)
+    return TimmBackbone(name, channels=channels, output_stride=output_stride, out_index=out_index)
+
+
+class TimmBackbone(nn.Module):
+    """One feature level of a timm model.
+
+    forward: (N, channels, H, W) -> (N, out_channels, H / output_stride, W / output_stride), sides rounded up.
+    """
+
+    def __init__(self, name: str, *, channels: int, output_stride: int, out_index: int) -> None:
+        super().__init__()
+        self.net = timm_features(name, channels=channels, output_stride=output_stride, out_index=out_index)
+        self.out_channels = self.net.feature_info.channels()[-1]
+        for module in self.net.modules():
+            _adapt(module)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x)[-1]
+
+
+def timm_features(name: str, *, channels: int, output_stride: int, out_index: int, **options: object) -> nn.Module:
+    """timm's feature extractor of one level, without the layers above it; `options` are `timm.create_model`'s.
+
+    Raises:
+        ValueError: as `build_backbone`.
+    """
+    import timm  # takes two seconds, which only its users should wait for
+
+    # It warns of the tensors of a file that are above the wanted level.
+    logging.getLogger("timm.models").setLevel(logging.ERROR)
+    if not timm.is_model(name):
+        raise ValueError(f"backbone = {name!r} is refused; allowed: {', '.join(RESNETS)} or a model of timm's")
+    try:
+        net = timm.create_model(
+            name,
+            features_only=True,
+            in_chans=channels,
+            output_stride=output_stride,
+            out_indices=(out_index,),
+            **options,
+        )
+    except (AssertionError, TypeError, RuntimeError, IndexError) as error:
+        reason = str(error).splitlines()[0] if str(error) else "timm cannot dilate it"
+        raise ValueError(
+            f"backbone = {name!r} cannot be built with output_stride {output_stride} and out_index {out_index} "
+            f"({reason}); choose another backbone of timm's, or other values"
+        ) from None
+    stages = getattr(net, "_stage_out_idx", None)
+    if stages is not None:  # timm runs all blocks of EfficientNets and MobileNets, also those above the wanted level
+        net.blocks = net.blocks[: max(stages)]
+    return net
+
+
+def _adapt(module: nn.Module) -> None:
+    """Give a timm module our batch norm over processes and our dilated convolution; its parameters stay."""
+    from timm.layers import BatchNormAct2d as TimmBatchNormAct2d
+
+    if type(module) is TimmBatchNormAct2d:
+        module.__class__ = BatchNormAct2d
+    elif type(module) is nn.BatchNorm2d:
+        module.__class__ = BatchNorm2d
+    elif type(module) is nn.Conv2d and max(module.dilation) > 1 and _keeps_size(module):
+        module.__class__ = DilatedConv2d
+
+
+def _keeps_size(conv: nn.Conv2d) -> bool:
+    same = tuple(dilation * (side // 2) for dilation, side in zip(conv.dilation, conv.kernel_size, strict=True))
+    return conv.stride == (1, 1) and conv.padding == same and len(set(conv.dilation)) == 1
+
+
+class DilatedConv2d(nn.Conv2d):
+    """nn.Conv2d with a dilation d, stride 1 and equal sizes of input and output, fast to train on a CPU.
+
+    oneDNN has no fast backward pass of dilated convolutions. The same numbers come from d x d interleaved sub-images,
+    each convolved without dilation. Without gradients, and on a GPU, it is nn.Conv2d.
+
+    forward: (N, in, H, W) -> (N, out, H, W).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.device.type != "cpu" or not torch.is_grad_enabled():
+            return super().forward(x)
+        step, (height, width) = self.dilation[0], x.shape[-2:]
+        # Zeros beyond the border are what the convolution pads with anyway.
+        x = functional.pad(x, (0, -width % step, 0, -height % step))
+        padding = tuple(side // 2 for side in self.kernel_size)
+        y = functional.conv2d(_interleave(x, step), self.weight, self.bias, padding=padding, groups=self.groups)
+        return _deinterleave(y, step)[:, :, :height, :width]
+
+
+def _interleave(x: Tensor, step: int) -> Tensor:
+    """(N, C, H, W) -> (step * step * N, C, H / step, W / step), stored channels last."""
+    n, c, h, w = x.shape
+    x = x.permute(0, 2, 3, 1).reshape(n, h // step, step, w // step, step, c)
+    return x.permute(2, 4, 0, 1, 3, 5).reshape(-1, h // step, w // step, c).permute(0, 3, 1, 2)
+
+
+def _deinterleave(x: Tensor, step: int) -> Tensor:
+    """The inverse of `_interleave`."""
+    n, c, h, w = x.shape
+    x = x.permute(0, 2, 3, 1).reshape(step, step, n // step**2, h, w, c)
+    return x.permute(2, 3, 0, 4, 1, 5).reshape(-1, h * step, w * step, c).permute(0, 3, 1, 2)
