@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 PARAMS_FILE = Path("params.yaml")
 PROFILES_FOLDER = Path("profiles")
+# Those of bsn.models.backbones, which would load torch.
+RESNETS = ("resnet18", "resnet50", "resnet101")
 
 Fraction = Annotated[float, Field(ge=0, le=1, description="a fraction from 0 to 1")]
 Positive = Annotated[float, Field(gt=0, description="a number above 0")]
@@ -64,6 +66,7 @@ class GlobalKernel(Section):
     a: Positive
     b: Annotated[float, Field(gt=0, description="a number above 0, not below global_kernel.a")]
     reading: Annotated[Literal["text", "printed"], Field(description="text or printed")]
+    combination: Annotated[Literal["product", "sum"], Field(description="product or sum")]
 
     @field_validator("b")
     @classmethod
@@ -102,7 +105,11 @@ class Method(Section):
     labels: Annotated[Literal["hard", "soft"], Field(description="hard or soft")]
     weight: Annotated[Literal["uniform", "global"], Field(description="uniform or global")]
     attribute: Annotated[str, Field(description="a key of attributes")]
-    combination: Annotated[Literal["product", "sum"], Field(description="product or sum")] = "product"
+
+    @property
+    def base(self) -> str:
+        """What its phase one depends on; methods of one base share it."""
+        return f"{self.network}-{self.labels}-{self.weight}"
 
 
 class Phase(Section):
@@ -133,10 +140,12 @@ class Network(Section):
     base_width: Annotated[int, Field(ge=4, description="channels of the first stage, a whole number, 4 or more")]
     batch: Count
     phases: Annotated[list[Phase], Field(min_length=1, max_length=2, description="one or two phases")]
+    schedule: Annotated[Literal["step", "poly"], Field(description="step or poly")]
+    warmup: ZeroOrMore
     weight_decay: NotNegative
     optimizer: Annotated[Literal["sgd", "adamw"], Field(description="sgd or adamw")]
     momentum: Fraction
-    new_layers: Positive
+    head_lr_multiplier: Positive
     freeze_batch_norm: Annotated[bool, Field(description="true or false")]
     augmentation: Augmentation
     workers: ZeroOrMore
@@ -144,16 +153,24 @@ class Network(Section):
 
 
 class DeepLab(Network):
-    """DeepLabv2 on a ResNet."""
+    """DeepLabv2 on a ResNet or a timm model."""
 
-    depth: Annotated[Literal[18, 50, 101], Field(description="18, 50 or 101")]
-    scales: Annotated[list[Fraction], Field(min_length=1, description="a list of fractions up to 1")]
+    backbone: Annotated[str, Field(min_length=1, description="resnet18, resnet50, resnet101 or a model of timm's")]
     layout: Annotated[Literal["torchvision", "caffe"], Field(description="torchvision or caffe")]
+    output_stride: Annotated[Literal[4, 8, 16, 32], Field(description="4, 8, 16 or 32")]
+    out_index: Annotated[int, Field(description="the number of a feature level of timm's, a whole number")]
+    aspp_rates: Annotated[list[Count], Field(min_length=1, description="a list of whole numbers, 1 or more")]
+    scales: Annotated[list[Fraction], Field(min_length=1, description="a list of fractions up to 1")]
     weights: Annotated[str, Field(min_length=1, description="none, imagenet, coco_voc or a file's path")]
+    added_channels: Annotated[Literal["zero", "random"], Field(description="zero or random")]
+    attribute_neurons: Count
+    attribute_classifiers: Annotated[Literal["one", "each"], Field(description="one or each")]
+    attribute_weight: NotNegative
 
     def architecture(self) -> dict[str, Any]:
         """The options of `bsn.models.build` that starting weights must fit."""
-        return {"depth": self.depth, "base_width": self.base_width, "layout": self.layout}
+        keys = ("backbone", "base_width", "layout", "output_stride", "out_index")
+        return {key: getattr(self, key) for key in keys}
 
 
 class FCN8s(Network):
@@ -161,6 +178,7 @@ class FCN8s(Network):
 
     batch_norm: Annotated[bool, Field(description="true or false")]
     weights: Annotated[str, Field(min_length=1, description="none, imagenet or a file's path")]
+    added_channels: Annotated[Literal["zero", "random"], Field(description="zero or random")]
 
     def architecture(self) -> dict[str, Any]:
         """The options of `bsn.models.build` that starting weights must fit."""
@@ -276,21 +294,22 @@ def _contradictions(params: Params) -> Iterator[str]:
 def _starts_that_do_not_fit(networks: Networks) -> Iterator[str]:
     """Starting weights that are not those of the network as it is described."""
     deeplab, fcn8s = networks.deeplab, networks.fcn8s
-    if deeplab.layout == "caffe" and deeplab.depth == 18:
-        yield "networks.deeplab.layout = 'caffe' is refused; allowed: torchvision, for depth 18 has no bottleneck"
+    is_resnet = deeplab.backbone in RESNETS
+    if deeplab.layout == "caffe" and deeplab.backbone not in RESNETS[1:]:
+        yield "networks.deeplab.layout = 'caffe' is refused; allowed: torchvision, or backbone resnet50 or resnet101"
     for key, network in (("deeplab", deeplab), ("fcn8s", fcn8s)):
         refused = f"networks.{key}.weights = {network.weights!r} is refused"
         published = network.weights in ("imagenet", "coco_voc")
         if key == "fcn8s" and network.weights == "coco_voc":
             yield f"{refused}; allowed: none, imagenet or a file's path, for coco_voc is a ResNet"
-        elif published and network.base_width != 64:
+        elif published and network.base_width != 64 and (key == "fcn8s" or is_resnet):
             yield f"{refused}; allowed: none or a file's path, or a base_width of 64, which those weights have"
         elif network.weights == "none" and network.freeze_batch_norm:
             refused = f"networks.{key}.freeze_batch_norm = True is refused"
             yield f"{refused}; allowed: false, for weights none has no statistics"
     refused = f"networks.deeplab.weights = {deeplab.weights!r} is refused"
-    if deeplab.weights == "coco_voc" and deeplab.depth == 18:
-        yield f"{refused}; allowed: none, imagenet or a file's path, or a depth of 50 or 101"
+    if deeplab.weights == "coco_voc" and deeplab.backbone not in RESNETS[1:]:
+        yield f"{refused}; allowed: none, imagenet or a file's path, or backbone resnet50 or resnet101"
     elif deeplab.weights in ("imagenet", "coco_voc") and deeplab.layout == "caffe":
         yield f"{refused}; allowed: none or a file's path, or layout torchvision, which those weights have"
 

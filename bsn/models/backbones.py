@@ -2,11 +2,10 @@
 
 import logging
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from bsn.models.batch_norm import BatchNorm2d, BatchNormAct2d
+from bsn.models.convolutions import DilatedConv2d
 from bsn.models.resnet import DilatedResNet
 
 # The ResNets built here, whose layers follow the official DeepLabv2; every other name is timm's.
@@ -92,44 +91,5 @@ def _adapt(module: nn.Module) -> None:
         module.__class__ = BatchNormAct2d
     elif type(module) is nn.BatchNorm2d:
         module.__class__ = BatchNorm2d
-    elif type(module) is nn.Conv2d and max(module.dilation) > 1 and _keeps_size(module):
+    elif type(module) is nn.Conv2d and max(module.dilation) > 1:
         module.__class__ = DilatedConv2d
-
-
-def _keeps_size(conv: nn.Conv2d) -> bool:
-    same = tuple(dilation * (side // 2) for dilation, side in zip(conv.dilation, conv.kernel_size, strict=True))
-    return conv.stride == (1, 1) and conv.padding == same and len(set(conv.dilation)) == 1
-
-
-class DilatedConv2d(nn.Conv2d):
-    """nn.Conv2d with a dilation d, stride 1 and equal sizes of input and output, fast to train on a CPU.
-
-    oneDNN has no fast backward pass of dilated convolutions. The same numbers come from d x d interleaved sub-images,
-    each convolved without dilation. Without gradients, and on a GPU, it is nn.Conv2d.
-
-    forward: (N, in, H, W) -> (N, out, H, W).
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        if x.device.type != "cpu" or not torch.is_grad_enabled():
-            return super().forward(x)
-        step, (height, width) = self.dilation[0], x.shape[-2:]
-        # Zeros beyond the border are what the convolution pads with anyway.
-        x = functional.pad(x, (0, -width % step, 0, -height % step))
-        padding = tuple(side // 2 for side in self.kernel_size)
-        y = functional.conv2d(_interleave(x, step), self.weight, self.bias, padding=padding, groups=self.groups)
-        return _deinterleave(y, step)[:, :, :height, :width]
-
-
-def _interleave(x: Tensor, step: int) -> Tensor:
-    """(N, C, H, W) -> (step * step * N, C, H / step, W / step), stored channels last."""
-    n, c, h, w = x.shape
-    x = x.permute(0, 2, 3, 1).reshape(n, h // step, step, w // step, step, c)
-    return x.permute(2, 4, 0, 1, 3, 5).reshape(-1, h // step, w // step, c).permute(0, 3, 1, 2)
-
-
-def _deinterleave(x: Tensor, step: int) -> Tensor:
-    """The inverse of `_interleave`."""
-    n, c, h, w = x.shape
-    x = x.permute(0, 2, 3, 1).reshape(step, step, n // step**2, h, w, c)
-    return x.permute(2, 3, 0, 4, 1, 5).reshape(-1, h * step, w * step, c).permute(0, 3, 1, 2)

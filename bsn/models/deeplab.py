@@ -68,6 +68,8 @@ class DeepLabV2(nn.Module):
         scales: of the branches.
         attributes: how many binary attributes the branch of section 3.3 tells; 0 for no branch.
         attribute_neurons: of the branch's two hidden layers, 1024 in the paper.
+        attribute_classifiers: "one" on the branch of the largest scale, or "each" for one per branch, as the paper's
+            "for each channel" can be read.
     """
 
     def __init__(
@@ -84,9 +86,11 @@ class DeepLabV2(nn.Module):
         scales: Sequence[float] = (0.5, 0.75, 1.0),
         attributes: int = 0,
         attribute_neurons: int = 1024,
+        attribute_classifiers: str = "one",
     ) -> None:
         super().__init__()
-        self.scales = tuple(scales)
+        # Largest first: its grid is the one that the others are brought to.
+        self.scales = tuple(sorted(scales, reverse=True))
         # Caffe's resizing; and its grid of 51 cells over 400 pixels fits corner to corner alone.
         self.corners = layout == "caffe"
         self.backbone = build_backbone(
@@ -98,25 +102,25 @@ class DeepLabV2(nn.Module):
             out_index=out_index,
         )
         self.aspp = ASPP(self.backbone.out_channels, classes, rates=aspp_rates)
-        self.attribute_branch = (
+        classifiers = {"one": 1, "each": len(self.scales)}[attribute_classifiers] if attributes else 0
+        self.attribute_branch = nn.ModuleList(
             AttributeBranch(self.backbone.out_channels, attributes=attributes, neurons=attribute_neurons)
-            if attributes
-            else None
+            for _ in range(classifiers)
         )
 
     def forward(self, x: Tensor) -> Output:
         """x: (N, channels, H, W). The logits of every branch come on the grid of the largest one."""
-        branches, attributes = [], None
-        # Largest first: its grid is the one that the others are brought to.
-        for scale in sorted(self.scales, reverse=True):
+        branches, attributes = [], []
+        for number, scale in enumerate(self.scales):
             scaled = x if scale == 1 else self._rescale(x, scale)
             features = self.backbone(scaled)
             logits = self.aspp(features)
             grid = branches[0].shape[-2:] if branches else logits.shape[-2:]
             branches.append(upsample(logits, grid, corners=self.corners))
-            if attributes is None and self.attribute_branch is not None:
-                attributes = self.attribute_branch(features)
-        return Output(reduce(torch.maximum, branches), tuple(branches), attributes, self.corners)
+            if number < len(self.attribute_branch):
+                attributes.append(self.attribute_branch[number](features))
+        told = torch.stack(attributes) if attributes else None
+        return Output(reduce(torch.maximum, branches), tuple(branches), told, self.corners)
 
     def _rescale(self, x: Tensor, scale: float) -> Tensor:
         return upsample(x, [round(side * scale) for side in x.shape[-2:]], corners=self.corners)
@@ -127,8 +131,7 @@ class DeepLabV2(nn.Module):
 
         DeepLabv2 takes 10 (and 20): its backbone is pre-trained, the layers above are new.
         """
-        modules = [self.aspp, *([self.attribute_branch] if self.attribute_branch else [])]
-        named = [parameter for module in modules for parameter in module.named_parameters()]
+        named = [*self.aspp.named_parameters(), *self.attribute_branch.named_parameters()]
         biases = [p for name, p in named if name.endswith("bias")]
         return [
             {"params": list(self.backbone.parameters()), "multiplier": 1.0},

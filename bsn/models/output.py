@@ -11,7 +11,7 @@ class Output(NamedTuple):
 
     fused: Tensor  # (N, C, h, w) logits, the prediction
     branches: tuple[Tensor, ...] = ()  # (N, C, h, w) logits of each scale, for their own losses
-    attributes: Tensor | None = None  # (N, A, 2) logits of each attribute
+    attributes: Tensor | None = None  # (S, N, A, 2) logits of each attribute by each of S classifiers
     corners: bool = False  # whether the corner cells of the grid lie on the corner pixels of the photo, as in Caffe
 
 

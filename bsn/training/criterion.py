@@ -20,8 +20,9 @@ def targets(labels: Tensor, classes: int) -> Tensor:
 def losses(output: Output, batch: dict[str, Tensor], *, combination: str) -> tuple[Tensor, Tensor]:
     """Segmentation and attribute loss of one batch, two scalars: means over the pixels and the values that are known.
 
-    The segmentation loss is summed over the fused map and every branch, as DeepLabv2 does. It is taken at the patch's
-    own resolution: on the grid of the logits, an eighth of it, a band of 10 pixels would hardly exist.
+    The segmentation loss is summed over the fused map and every branch, as DeepLabv2 does, and the attribute loss over
+    the classifiers. The segmentation loss is taken at the patch's own resolution: on the grid of the logits, an eighth
+    of it, a band of 10 pixels would hardly exist.
     """
     size = batch["labels"].shape[-2:]
     wanted = targets(batch["labels"], output.fused.shape[1])
@@ -33,8 +34,9 @@ def losses(output: Output, batch: dict[str, Tensor], *, combination: str) -> tup
     )
     if output.attributes is None:
         return segmentation, segmentation.new_zeros(())
-    summed = functional.cross_entropy(
-        output.attributes.flatten(0, 1), batch["attributes"].flatten(), ignore_index=-1, reduction="sum"
+    summed = sum(
+        functional.cross_entropy(logits.flatten(0, 1), batch["attributes"].flatten(), ignore_index=-1, reduction="sum")
+        for logits in output.attributes
     )
     return segmentation, summed / (batch["attributes"] >= 0).sum().clamp(min=1)
 

@@ -43,8 +43,9 @@ def fit_base(
         for name, values in state.optimizer.items():
             tensors |= {f"optimizer.{key}.{name}": value for key, value in values.items()}
         save_file({key: value.cpu().contiguous() for key, value in tensors.items()}, folder / BASE_TENSORS)
-        content = {"iteration": state.iteration, "curves": state.curves}
-        (folder / BASE_STATE).write_text(json.dumps(content) + "\n")
+        content = state.content()
+        rest = {key: content[key] for key in ("iteration", "curves")}
+        (folder / BASE_STATE).write_text(json.dumps(rest) + "\n")
         checkpoint.clear()
 
 
@@ -101,7 +102,7 @@ def fit(
         weights = {key: value.cpu().contiguous() for key, value in state.model.items()}
         save_file(weights, folder / "weights.safetensors")
         (folder / "model.json").write_text(json.dumps(description, indent=1) + "\n")
-        pd.DataFrame(state.curves).to_csv(folder / "curves.csv", index=False)
+        pd.DataFrame([asdict(point) for point in state.curves]).to_csv(folder / "curves.csv", index=False)
         checkpoint.clear()
 
 
@@ -154,8 +155,7 @@ def _train(
 
 def _read_base(folder: Path) -> TrainingState:
     """The state that `fit_base` wrote."""
-    state = TrainingState(**json.loads((folder / BASE_STATE).read_text()))
-    state.model, state.optimizer = {}, {}
+    state = TrainingState.of(json.loads((folder / BASE_STATE).read_text()))
     for key, tensor in load_file(folder / BASE_TENSORS).items():
         kind, _, name = key.partition(".")
         if kind == "model":

@@ -27,8 +27,9 @@ from tqdm import tqdm
 
 from bsn.errors import InputError
 from bsn.models.batch_norm import freeze_batch_norm
+from bsn.models.convolutions import fold_frozen_batch_norm
 from bsn.models.dropout import draw_dropout
-from bsn.models.inputs import network_input
+from bsn.models.inputs import CHANNELS, network_input
 from bsn.training.batches import batches
 from bsn.training.checkpoints import Checkpoint
 from bsn.training.criterion import counts, losses
@@ -104,9 +105,18 @@ class TrainingState:
     """Where a training run is: iterations done, curves so far, weights, and the optimizer's tensors by parameter."""
 
     iteration: int = 0
-    curves: list[dict[str, Any]] = field(default_factory=list)
+    curves: list[CurvePoint] = field(default_factory=list)
     model: Mapping[str, Tensor] = field(default_factory=dict)
     optimizer: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
+
+    def content(self) -> dict[str, Any]:
+        """Numbers, texts and tensors only, for a checkpoint that loads without pickle."""
+        return {**vars(self), "curves": [asdict(point) for point in self.curves]}
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> "TrainingState":
+        """The state with this `content()`."""
+        return cls(**{**content, "curves": [CurvePoint(**point) for point in content["curves"]]})
 
 
 def train(
@@ -145,7 +155,7 @@ def train(
         raise InputError(f"batch = {sampler.batch} is less than the {fabric.world_size} processes; give each a patch")
     saved = checkpoint.load() if fabric.is_global_zero else None
     saved = fabric.broadcast(saved)
-    state = TrainingState(**saved) if saved else start or TrainingState()
+    state = TrainingState.of(saved) if saved else start or TrainingState()
     if state.model:
         # A start without an attribute branch leaves the branch as it was drawn.
         model.load_state_dict({**model.state_dict(), **state.model})
@@ -179,6 +189,9 @@ class _Run:
         state: TrainingState,
     ) -> None:
         self.model = fabric.to_device(model)
+        if recipe.freeze_batch_norm:
+            freeze_batch_norm(model)
+            fold_frozen_batch_norm(model, channels=CHANNELS)
         self.sampler = sampler
         self.recipe = recipe
         self.fabric = fabric
@@ -212,7 +225,7 @@ class _Run:
             values = self._checked(torch.stack(recent))
             recent.clear()
             point = CurvePoint(state.iteration, number, *values.mean(dim=0).tolist(), rate)
-            state.curves.append(asdict(point))
+            state.curves.append(point)
             bar.set_postfix(loss=f"{point.loss:.3f}", phase=number)
             if not self.fabric.is_global_zero:
                 continue
@@ -220,7 +233,7 @@ class _Run:
             if time.perf_counter() - saved > SAVE_EVERY:
                 saved = time.perf_counter()
                 self.update_state()
-                self.checkpoint.save(vars(state))
+                self.checkpoint.save(state.content())
 
     def update_state(self) -> None:
         """Bring the weights and the optimizer's tensors in `state` up to date."""

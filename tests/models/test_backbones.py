@@ -3,7 +3,7 @@ import timm
 import torch
 from torch import nn
 
-from bsn.models.backbones import DilatedConv2d, TimmBackbone, build_backbone
+from bsn.models.backbones import TimmBackbone, build_backbone
 from bsn.models.deeplab import ASPP
 
 # Small models that timm keeps for tests, of three kinds, and the level whose cells are 8 pixels apart.
@@ -33,7 +33,7 @@ def test_an_output_stride_of_16_gives_cells_of_16_pixels():
 
 
 @torch.no_grad()
-def test_the_features_are_timm_s_own(monkeypatch):
+def test_the_features_are_timm_s_own():
     torch.manual_seed(0)
     whole = timm.create_model("tf_efficientnet_lite0", features_only=True, in_chans=6, output_stride=8).eval()
     cut = TimmBackbone("tf_efficientnet_lite0", channels=6, output_stride=8, out_index=3).eval()
@@ -64,25 +64,6 @@ def test_what_timm_cannot_build_is_refused_in_one_line():
             )
         assert line in str(caught.value)
         assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("size", [(12, 8), (13, 9), (3, 2)])
-@pytest.mark.parametrize(("dilation", "kernel", "groups"), [(2, 3, 4), (2, 5, 4), (4, 3, 1), (6, 1, 1)])
-def test_a_dilated_convolution_and_its_gradients_are_torch_s(size, dilation, kernel, groups):
-    torch.manual_seed(0)
-    plain = nn.Conv2d(4, 4, kernel, padding=dilation * (kernel // 2), dilation=dilation, groups=groups).double()
-    fast = DilatedConv2d(4, 4, kernel, padding=dilation * (kernel // 2), dilation=dilation, groups=groups).double()
-    fast.load_state_dict(plain.state_dict())
-    results = []
-    for layer in (plain, fast):
-        x = torch.linspace(-1, 1, 2 * 4 * size[0] * size[1], dtype=torch.double).reshape(2, 4, *size).requires_grad_()
-        y = layer(x)
-        (y * torch.arange(y.numel()).reshape(y.shape)).sum().backward()
-        results.append([y, x.grad, layer.weight.grad, layer.bias.grad])
-    for one, other in zip(*results, strict=True):
-        assert torch.allclose(one, other)
-    with torch.no_grad():
-        assert torch.equal(fast(x), plain(x))
 
 
 @pytest.mark.parametrize("size", [(12, 8), (5, 3)])

@@ -41,13 +41,24 @@ def test_attributes_come_from_the_pooled_features_of_the_full_scale():
     model, x = small(attributes=2), torch.randn(3, 6, 64, 48)
     pooled = model.backbone(x).mean(dim=(2, 3))
     output = model(x).attributes
-    assert output.shape == (3, 2, 2)
-    assert torch.allclose(output[:, 1], model.attribute_branch.classifiers[1](pooled), atol=1e-6)
+    assert output.shape == (1, 3, 2, 2)
+    (classifier,) = model.attribute_branch
+    assert torch.allclose(output[0, :, 1], classifier.classifiers[1](pooled), atol=1e-6)
+
+
+def test_each_branch_may_have_an_attribute_classifier_of_its_own():
+    model, x = small(attributes=1, attribute_classifiers="each"), torch.randn(2, 6, 64, 48)
+    output = model(x).attributes
+    assert output.shape == (3, 2, 1, 2)
+    for scale, classifier, told in zip((1.0, 0.75, 0.5), model.attribute_branch, output, strict=True):
+        scaled = upsample(x, [round(side * scale) for side in (64, 48)])
+        pooled = model.backbone(scaled).mean(dim=(2, 3))
+        assert torch.allclose(told[:, 0], classifier.classifiers[0](pooled), atol=1e-6)
 
 
 def test_the_paper_s_attribute_branch_has_two_layers_of_1024():
     branch = DeepLabV2(classes=3, backbone="resnet18", base_width=64, attributes=1).attribute_branch
-    layers = [m for m in branch.classifiers[0] if isinstance(m, torch.nn.Linear)]
+    layers = [m for m in branch[0].classifiers[0] if isinstance(m, torch.nn.Linear)]
     assert [(m.in_features, m.out_features) for m in layers] == [(512, 1024), (1024, 1024), (1024, 2)]
 
 

@@ -38,7 +38,7 @@ def work(folder, world, options):
         optimizer=options.get("optimizer", "sgd"),
     )
     try:
-        curves = loop.train(model, sampler, recipe=plan, fabric=fabric, checkpoint=checkpoint)
+        curves = loop.train(model, sampler, recipe=plan, fabric=fabric, checkpoint=checkpoint).curves
     except InputError as error:
         (out.parent / f"{fabric.global_rank}.error").write_text(str(error))
         raise

@@ -61,7 +61,7 @@ def recipe(first=20, second=10, **changes):
 
 def run(folder, model=None, workers=0, **changes):
     model, checkpoint = model or toy_model(), Checkpoint(folder)
-    curves = loop.train(
+    state = loop.train(
         model,
         toy_sampler(),
         recipe=recipe(**changes),
@@ -70,7 +70,7 @@ def run(folder, model=None, workers=0, **changes):
         workers=workers,
     )
     checkpoint.clear()
-    return model, curves
+    return model, state.curves
 
 
 def assert_same(one, other):
@@ -140,14 +140,14 @@ def test_a_network_learns_two_attributes_at_once(tmp_path):
         recipe=recipe(phases=[none, loop.Phase(iterations=80, learning_rate=0.01)], optimizer="adamw"),
         fabric=Fabric(accelerator="cpu"),
         checkpoint=Checkpoint(tmp_path),
-    )
+    ).curves
     assert curves[0].loss_attribute == pytest.approx(np.log(2), abs=0.1)
     assert curves[-1].loss_attribute < 0.5 * curves[0].loss_attribute
     images = torch.from_numpy(np.stack([photo.photo.image.transpose(2, 0, 1) for photo in photos]))
     # Without dropout, and with the batch's own statistics: 80 steps are too few for the running ones.
     model.train().attribute_branch.eval()
     with torch.no_grad():
-        said = model(network_input(images, torch.zeros(8, 3, *SIZE))).attributes.argmax(dim=2).numpy()
+        said = model(network_input(images, torch.zeros(8, 3, *SIZE))).attributes[0].argmax(dim=2).numpy()
     wanted = np.stack([photo.attributes for photo in photos])
     assert (said == wanted)[wanted >= 0].mean() > 0.9
 
@@ -155,7 +155,7 @@ def test_a_network_learns_two_attributes_at_once(tmp_path):
 def test_an_unknown_attribute_costs_nothing():
     flat, labels = torch.zeros(1, 2, 2, 2), torch.ones(1, 3, 4, 4) / 3
     batch = {"labels": labels, "kernel": torch.ones(1, 4, 4), "attributes": torch.tensor([[-1]])}
-    assert losses(Output(flat, (), torch.ones(1, 1, 2)), batch, combination="product")[1].item() == 0
+    assert losses(Output(flat, (), torch.ones(1, 1, 1, 2)), batch, combination="product")[1].item() == 0
 
 
 def test_training_learns_and_records_its_curves(tmp_path):
@@ -165,20 +165,77 @@ def test_training_learns_and_records_its_curves(tmp_path):
     assert curves[-1].loss_segmentation < 0.6 * curves[0].loss_segmentation
 
 
-def test_the_learning_rate_falls_by_the_poly_rule_and_starts_anew_in_phase_two(tmp_path):
+def test_the_step_schedule_is_constant_within_a_phase(tmp_path):
     _, curves = run(tmp_path, first=20, second=10)
-    rates = [point.lr for point in curves]
-    # The rate of the last of each ten iterations: 9 and 19 of 20, 9 of 10.
-    assert rates == pytest.approx([0.01 * (11 / 20) ** 0.9, 0.01 * (1 / 20) ** 0.9, 0.001 * (1 / 10) ** 0.9])
+    assert [point.lr for point in curves] == [0.01, 0.01, 0.001]
+
+
+def test_the_poly_schedule_falls_over_both_phases_and_never_rises():
+    plan = recipe(20, 10, schedule="poly")
+    assert plan.learning_rate(0) == 0.01
+    assert plan.learning_rate(19) == pytest.approx(0.01 * (11 / 30) ** 0.9)
+    assert plan.learning_rate(20) == pytest.approx(0.001 * (10 / 30) ** 0.9)
+    assert plan.learning_rate(29) == pytest.approx(0.001 * (1 / 30) ** 0.9)
+
+
+def test_the_warmup_rises_linearly_from_its_first_step():
+    plan = recipe(20, 10, warmup=4)
+    assert [plan.learning_rate(step) for step in range(6)] == pytest.approx([0.0025, 0.005, 0.0075, 0.01, 0.01, 0.01])
+
+
+def test_momentum_is_kept_into_phase_two(tmp_path):
+    # With a rate of 0 in phase two only a velocity from phase one could be there to be seen.
+    phases = [loop.Phase(iterations=3, learning_rate=0.01), loop.Phase(iterations=1, learning_rate=1e-12)]
+    states = {
+        count: loop.train(
+            toy_model(),
+            toy_sampler(),
+            recipe=recipe(phases=phases),
+            fabric=Fabric(accelerator="cpu"),
+            checkpoint=Checkpoint(tmp_path / str(count)),
+            phases=count,
+        ).optimizer["aspp.convs.0.weight"]["momentum_buffer"]
+        for count in (1, 2)
+    }
+    gradient = states[2] - 0.9 * states[1]
+    assert gradient.norm() < states[2].norm() < states[1].norm() + gradient.norm()
+    assert not torch.equal(states[2], gradient)
+
+
+def test_phase_two_from_another_run_s_phase_one_gives_the_same_bytes(tmp_path):
+    whole, curves = run(tmp_path / "whole")
+    torch.manual_seed(0)
+    bare = build("deeplab", classes=2, backbone="resnet18", base_width=4)
+    base = loop.train(
+        bare,
+        toy_sampler(),
+        recipe=recipe(),
+        fabric=Fabric(accelerator="cpu"),
+        checkpoint=Checkpoint(tmp_path / "base"),
+        phases=1,
+    )
+    assert base.iteration == 20
+    model = toy_model()
+    state = loop.train(
+        model,
+        toy_sampler(),
+        recipe=recipe(),
+        fabric=Fabric(accelerator="cpu"),
+        checkpoint=Checkpoint(tmp_path / "rest"),
+        start=base,
+    )
+    assert_same(model, whole)
+    # Phase one of the whole run has an attribute loss to report, which nobody trained on.
+    assert [point.loss for point in state.curves] == [point.loss for point in curves]
 
 
 def test_the_attribute_branch_is_trained_in_phase_two_only(tmp_path):
     model = toy_model()
-    before = model.attribute_branch.classifiers[0][0].weight.clone()
+    before = model.attribute_branch[0].classifiers[0][0].weight.clone()
     run(tmp_path, model, first=10, second=0)
-    assert torch.equal(model.attribute_branch.classifiers[0][0].weight, before)
+    assert torch.equal(model.attribute_branch[0].classifiers[0][0].weight, before)
     run(tmp_path, model, first=0, second=10)
-    assert not torch.equal(model.attribute_branch.classifiers[0][0].weight, before)
+    assert not torch.equal(model.attribute_branch[0].classifiers[0][0].weight, before)
 
 
 def test_frozen_batch_norm_keeps_its_statistics_and_its_scale_in_both_phases(tmp_path):
@@ -195,7 +252,7 @@ def test_frozen_batch_norm_keeps_its_statistics_and_its_scale_in_both_phases(tmp
 def test_a_step_moves_each_layer_by_its_multiplier_and_decays_no_bias_of_a_new_one(tmp_path):
     model, before = toy_model(), toy_model()
     phases = [loop.Phase(iterations=1, learning_rate=0.01)]
-    run(tmp_path, model, phases=phases, momentum=0, weight_decay=0.1, new_layers=10)
+    run(tmp_path, model, phases=phases, momentum=0, weight_decay=0.1, head_lr_multiplier=10)
     batch = {key: torch.from_numpy(array) for key, array in toy_sampler().load(0).items()}
     losses(before.train()(network_input(batch["image"], batch["prior"])), batch, combination="product")[0].backward()
     for (name, after), parameter in zip(model.named_parameters(), before.parameters(), strict=True):

@@ -1,0 +1,145 @@
+"""Convolutions that a CPU trains fast: dilated ones, and those before a frozen batch norm."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class DilatedConv2d(nn.Conv2d):
+    """nn.Conv2d computed by `convolve`.
+
+    forward: (N, in, H, W) -> (N, out, H, W)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return convolve(
+            x,
+            self.weight,
+            self.bias,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            groups=self.groups,
+        )
+
+
+class FoldedConv2d(nn.Conv2d):
+    """A convolution that also applies the frozen batch norm behind it, y -> scale y + shift.
+
+    The parameter that is trained stays the unscaled `weight`. See `fold_frozen_batch_norm`, which makes these.
+
+    forward: (N, in, H, W) -> (N, out, h, w).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.pads_like_tensorflow:
+            from timm.layers.padding import pad_same
+
+            x = pad_same(x, self.kernel_size, self.stride, self.dilation)
+        weight = self.weight * self.scale
+        if self.kernel_size == self.stride == (1, 1) and self.groups == 1 and x.device.type == "cpu":
+            # A matrix product needs no copy of activations that are stored channels last.
+            return functional.linear(x.permute(0, 2, 3, 1), weight[:, :, 0, 0], self.shift).permute(0, 3, 1, 2)
+        return convolve(
+            x,
+            weight,
+            self.shift,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            groups=self.groups,
+        )
+
+
+class FoldedBatchNorm2d(nn.BatchNorm2d):
+    """What is left of a batch norm that its convolution applies: the activation of timm's BatchNormAct2d, if any."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(x) if hasattr(self, "act") else x
+
+
+@torch.no_grad()
+def fold_frozen_batch_norm(model: nn.Module, *, channels: int) -> None:
+    """Fold each frozen batch norm into the convolution before it, in place.
+
+    Saves two passes over the activations per layer and step. Names and values of all tensors stay as they are. Which
+    convolution feeds which batch norm is seen by running the model once; a batch norm behind anything else is left.
+
+    Args:
+        model: its batch norms are in evaluation mode and have no gradients.
+        channels: of its input.
+    """
+    for conv, norm in _convolutions_before_batch_norms(model, channels):
+        scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+        conv.pads_like_tensorflow = type(conv).__name__ == "Conv2dSame"
+        conv.register_buffer("scale", scale.view(-1, 1, 1, 1), persistent=False)
+        conv.register_buffer("shift", norm.bias - norm.running_mean * scale, persistent=False)
+        if hasattr(norm, "act"):
+            # In place on the view that a matrix product gives, autograd would copy both.
+            norm.act.inplace = False
+        conv.__class__, norm.__class__ = FoldedConv2d, FoldedBatchNorm2d
+
+
+def _convolutions_before_batch_norms(model: nn.Module, channels: int) -> list[tuple[nn.Conv2d, nn.BatchNorm2d]]:
+    """Pairs of a convolution without a bias and the batch norm that takes its output."""
+    makers: dict[int, tuple[nn.Conv2d, Tensor]] = {}
+    pairs = {}
+
+    def remember(conv: nn.Conv2d, _: tuple, output: Tensor) -> None:
+        makers[id(output)] = (conv, output)  # with the tensor: the number of one that is gone is used again
+
+    def look_up(norm: nn.BatchNorm2d, inputs: tuple[Tensor]) -> None:
+        conv, _ = makers.get(id(inputs[0]), (None, None))
+        if conv is not None and conv.bias is None:
+            pairs[norm] = conv
+
+    hooks = [
+        module.register_forward_hook(remember)
+        if isinstance(module, nn.Conv2d)
+        else module.register_forward_pre_hook(look_up)
+        for module in model.modules()
+        if isinstance(module, nn.Conv2d | nn.BatchNorm2d)
+    ]
+    model(next(model.parameters()).new_zeros(1, channels, 64, 64))
+    for hook in hooks:
+        hook.remove()
+    return [(conv, norm) for norm, conv in pairs.items()]
+
+
+def convolve(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    *,
+    stride: tuple[int, int] = (1, 1),
+    padding: tuple[int, int] = (0, 0),
+    dilation: tuple[int, int] = (1, 1),
+    groups: int = 1,
+) -> Tensor:
+    """torch's conv2d; on a CPU and with gradients, a dilation d > 1 is computed on d x d interleaved sub-images.
+
+    oneDNN has no fast backward pass of dilated convolutions, and the sub-images need none. Sizes of input and output
+    must be equal for that; others are left to torch.
+    """
+    step, (height, width), (rows, columns) = dilation[0], x.shape[-2:], weight.shape[-2:]
+    same = (step * (rows // 2), step * (columns // 2))
+    interleaves = step > 1 and dilation == (step, step) and stride == (1, 1) and padding == same
+    if not interleaves or x.device.type != "cpu" or not torch.is_grad_enabled():
+        return functional.conv2d(x, weight, bias, stride, padding, dilation, groups)
+    # Zeros beyond the border are what the convolution pads with anyway.
+    x = functional.pad(x, (0, -width % step, 0, -height % step))
+    y = functional.conv2d(_interleave(x, step), weight, bias, padding=(rows // 2, columns // 2), groups=groups)
+    return _deinterleave(y, step)[:, :, :height, :width]
+
+
+def _interleave(x: Tensor, step: int) -> Tensor:
+    """(N, C, H, W) -> (step * step * N, C, H / step, W / step), stored channels last."""
+    n, c, h, w = x.shape
+    x = x.permute(0, 2, 3, 1).reshape(n, h // step, step, w // step, step, c)
+    return x.permute(2, 4, 0, 1, 3, 5).reshape(-1, h // step, w // step, c).permute(0, 3, 1, 2)
+
+
+def _deinterleave(x: Tensor, step: int) -> Tensor:
+    """The inverse of `_interleave`."""
+    n, c, h, w = x.shape
+    x = x.permute(0, 2, 3, 1).reshape(step, step, n // step**2, h, w, c)
+    return x.permute(2, 3, 0, 4, 1, 5).reshape(-1, h * step, w * step, c).permute(0, 3, 1, 2)
