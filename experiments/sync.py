@@ -18,6 +18,7 @@ from bsn.tracking import send_all, waiting
 from bsn.tracking.outbox import connect, reason
 from experiments.commands import git, why
 from stages.params import load
+from stages.runner import run_stage
 from stages.study import RESULTS_TAG, post_study, results
 from stages.tracking import EXPERIMENT_TAG, Origin, store, study
 
@@ -97,4 +98,4 @@ def _unpack(revision: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    sync()
+    run_stage(sync, again="what waits is kept; run the same command again")

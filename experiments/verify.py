@@ -203,4 +203,4 @@ def _rows(file: Path) -> Iterator[tuple[str, Any]]:
 
 
 if __name__ == "__main__":
-    run_stage(verify)
+    run_stage(verify, again="nothing was compared; run the same command again")

@@ -108,4 +108,4 @@ def _bring(set_name: str, params: Params, sources: Sources) -> "Brought":
 
 
 if __name__ == "__main__":
-    run_stage(download)
+    run_stage(download, again="what is fetched is kept; run the same command again")

@@ -77,4 +77,4 @@ def _under(params: Params, method: str, tried: str, seed: int) -> Params:
 
 
 if __name__ == "__main__":
-    run_stage(trial)
+    run_stage(trial, again="run the same command again: it goes on from its last checkpoint")
