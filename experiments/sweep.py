@@ -13,6 +13,7 @@ worker has its own, as for any `dvc pull`.
 """
 
 import argparse
+import logging
 import os
 import subprocess
 import warnings
@@ -167,6 +168,8 @@ def connected(scheduler: str, root: Path) -> Iterator[tuple[Client, dict[str, st
     versions = job.comparable(get_versions(requirements(root)))
     for module in (commands, job):
         cloudpickle.register_pickle_by_value(module)
+    # It prints a traceback of a wait that is interrupted before it has begun.
+    logging.getLogger("tornado.application").disabled = True
     try:
         with warnings.catch_warnings():
             # Told below, in a line.

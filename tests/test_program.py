@@ -18,7 +18,7 @@ TRY = "try: print('tries', flush=True); time.sleep(60)"
 # A command of the project: python -m shop.sell, whose import takes a while, and whose work can be heard to begin.
 SELL = """
 import sys, time
-print("imports", flush=True)
+if __name__ == "__main__": print("imports", flush=True)
 {imports}
 from bsn import program
 
@@ -63,6 +63,14 @@ def started(tmp_path):
 def ended(process):
     _, told = process.communicate(timeout=30)
     return process.returncode, told
+
+
+def group_lives(number):
+    try:
+        os.killpg(number, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def run(command, capsys):
@@ -173,6 +181,36 @@ def test_forked_children_leave_the_line_to_their_parent(started):
     assert process.stdout.readline() == "tries\n"
     os.killpg(process.pid, signal.SIGINT)
     assert ended(process) == (130, "143\nsell: interrupted; sell again\n")
+
+
+POOLS = {
+    "worker processes": "for _ in ordered_map(wait, range(40), workers=2, imports='bsn.errors'): pass",
+    "drawing processes": "draw_all(wait, range(40), label='photos', processes=2)",
+    "threads": "for _ in threaded_map(wait, range(400)): pass",
+}
+
+
+@pytest.mark.parametrize("until", ["works", "waits"])
+@pytest.mark.parametrize("work", POOLS.values(), ids=POOLS)
+def test_what_works_beside_it_ends_with_it_and_says_nothing(started, work, until):
+    """As soon as the pool starts, and when its processes work: a terminal's Ctrl-C reaches them all."""
+    imports = "\n".join(
+        (
+            "from bsn.sketch.pool import draw_all",
+            "from bsn.workers import ordered_map, threaded_map",
+            "def wait(number): print('waits', flush=True); time.sleep(.2)",
+        )
+    )
+    process = started(until, imports=imports, work=work)
+    began = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    status, told = ended(process)
+    # Bars are told over and over; what else there is, is the line.
+    assert (status, told.replace("\r", "\n").splitlines()[-1]) == (130, "sell: interrupted; sell again")
+    assert "Traceback" not in told
+    while group_lives(process.pid):
+        assert time.monotonic() - began < 20
+        time.sleep(0.1)
 
 
 def test_a_letter_that_the_terminal_lacks_does_not_end_it(started):
