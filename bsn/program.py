@@ -16,6 +16,7 @@ from bsn.errors import InputError
 
 SIGNALS = {signal.SIGINT: "interrupted", signal.SIGTERM: "ended by SIGTERM"}
 AGAIN = "run the same command again"
+LATER = 0.05  # seconds until an interrupt is tried again
 IMPATIENT = 1.0  # seconds after which a second signal is another one, and not the first one sent twice
 
 
@@ -44,6 +45,7 @@ def begin(name: str = "") -> None:
         # One that is ignored was so from the start: by nohup, or by a shell for its jobs in the background.
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _receive)
+    signal.signal(signal.SIGALRM, _interrupt)
 
 
 def run(command: Callable[[], int | None], *, name: str, again: str = AGAIN) -> NoReturn:
@@ -84,7 +86,7 @@ def _ending(error: BaseException) -> tuple[str, int] | None:
     return None
 
 
-def _receive(number: int, _: FrameType | None) -> None:
+def _receive(number: int, frame: FrameType | None) -> None:
     if os.getpid() != _Process.owner:  # forked, and ended by the process that has forked it
         if number == signal.SIGTERM:
             os._exit(128 + number)
@@ -92,12 +94,27 @@ def _receive(number: int, _: FrameType | None) -> None:
     if _Process.received is None:
         _Process.received, _Process.since = number, time.monotonic()
         if _Process.running:
-            raise KeyboardInterrupt
+            _interrupt(number, frame)
+            return
     elif time.monotonic() - _Process.since < IMPATIENT:
         return
     # Not by print: this may have come in the middle of one.
     os.write(2, _farewell(number).encode())
     os._exit(128 + number)
+
+
+def _interrupt(_: int, frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt, but not within an import, where it may be lost.
+
+    A compiled module that is being loaded turns it into the ImportError of a package that isn't there.
+    """
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            signal.setitimer(signal.ITIMER_REAL, LATER)
+            return
+        frame = frame.f_back
+    if _Process.running:
+        raise KeyboardInterrupt
 
 
 def _farewell(number: int) -> str:

@@ -135,6 +135,17 @@ def test_a_library_that_swallows_the_signal_does_not_turn_it_into_success(starte
     assert ended(process) == (130, "sell: interrupted; sell again\n")
 
 
+def test_a_signal_within_an_import_comes_after_it(started, tmp_path):
+    # As a compiled module does, whose import is tried.
+    (tmp_path / "slow.py").write_text(
+        "import time\nTRY\nexcept KeyboardInterrupt: raise ImportError\n".replace("TRY", TRY.replace("60", "1"))
+    )
+    work = "\n    ".join(("try: import slow", "except ImportError: print('lost', file=sys.stderr)", "time.sleep(60)"))
+    process = started("tries", work=work)
+    process.send_signal(signal.SIGINT)
+    assert ended(process) == (130, "sell: interrupted; sell again\n")
+
+
 def test_an_error_that_follows_from_the_signal_is_not_told(started):
     process = started("tries", work="\n    ".join((TRY, "finally: raise ValueError")))
     process.send_signal(signal.SIGINT)
