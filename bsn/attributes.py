@@ -120,7 +120,7 @@ def write_labels(file: Path, attributes: Sequence[Attribute], photos: Iterable[L
     A value that is not known is empty; a photo of which nothing is known has no row.
     """
     names = [a.name for a in attributes]
-    with file.open("w", newline="") as stream:
+    with file.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(["id", *(column for name in names for column in (name, f"{name}.source"))])
         for photo in photos:

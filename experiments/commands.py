@@ -26,7 +26,7 @@ def run(
         cwd=folder,
         env={**os.environ, "PATH": path, **(environment or {})},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         errors="replace",
         check=True,
         pass_fds=keep_open,

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tarfile
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,6 +33,7 @@ _STUDY = ("params.yaml", "profiles", "dvc.lock", "metrics", "reports")
 
 def sync() -> None:
     """Tell MLflow of every experiment and of the commit that is checked out, send what waits, and say what was done."""
+    warnings.simplefilter("ignore")  # MLflow's own, which PYTHONWARNINGS may have made errors
     place = store("")
     try:
         told = _told(connect(place.uri))

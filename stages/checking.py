@@ -32,7 +32,7 @@ def validated(model: type[Model], content: dict[str, Any]) -> Model:
 def read_yaml(file: Path) -> dict[str, Any]:
     """The keys of a YAML file. Raises InputError when it is missing, no YAML or holds no keys."""
     try:
-        content = yaml.safe_load(file.read_text())
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{file} is not in this folder; run from the project's root") from None
     except yaml.YAMLError as error:

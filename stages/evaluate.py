@@ -74,9 +74,9 @@ def _write(name: str, summary: dict[str, Any], photos: pd.DataFrame) -> Path:
         (METRICS / folder).mkdir(parents=True, exist_ok=True)
     photos.to_csv(METRICS / "photos" / f"{name}.csv", index=False, float_format="%.6g")
     headline = {key: round(value, 4) for key, value in summary["sets"]["pfcn"].items() if key in HEADLINE}
-    (METRICS / "headline" / f"{name}.json").write_text(json.dumps({name: headline}, indent=1) + "\n")
+    (METRICS / "headline" / f"{name}.json").write_text(json.dumps({name: headline}, indent=1) + "\n", "utf-8")
     file = METRICS / f"{name}.json"
-    file.write_text(json.dumps(summary, indent=1) + "\n")
+    file.write_text(json.dumps(summary, indent=1) + "\n", "utf-8")
     return file
 
 

@@ -34,7 +34,7 @@ def labels(kind: str) -> None:
 
     for _ in tqdm(threaded_map(write, rows), total=len(rows), desc=f"{kind} labels", unit=" photos"):
         pass
-    (folder / KERNEL_FILE).write_text(json.dumps(kernel))
+    (folder / KERNEL_FILE).write_text(json.dumps(kernel), "utf-8")
 
 
 if __name__ == "__main__":

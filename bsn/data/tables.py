@@ -145,5 +145,5 @@ def _write(file: Path, columns: list[str], rows: Iterable[dict[str, object]]) ->
 
 
 def _read(file: Path) -> list[dict[str, str]]:
-    with file.open(newline="") as stream:
+    with file.open(newline="", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))

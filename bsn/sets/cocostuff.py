@@ -53,7 +53,7 @@ def pieces(person: np.ndarray) -> int:
 def listed(root: Path) -> set[str]:
     """The names in all lists of the tree. Raises InputError when there are none, or one is no name of a photo."""
     files = [root / "imageLists" / f"{name}.txt" for name in LISTS]
-    names = {line.strip() for file in files if file.is_file() for line in file.read_text().splitlines()} - {""}
+    names = {line.strip() for file in files if file.is_file() for line in file.read_text("utf-8").splitlines()} - {""}
     if not names:
         raise InputError(f"{root} is no COCO-Stuff tree: imageLists/{{train,test,all}}.txt name no photo")
     for name in names:

@@ -47,7 +47,9 @@ def listed(root: Path) -> dict[str, set[str]]:
     found = {}
     for place in (f"VOC{year}" for year in YEARS):
         files = [root / "VOCdevkit" / place / "ImageSets" / "Segmentation" / f"{name}.txt" for name in LISTS]
-        names = {line.strip() for file in files if file.is_file() for line in file.read_text().splitlines()} - {""}
+        names = {line.strip() for file in files if file.is_file() for line in file.read_text("utf-8").splitlines()} - {
+            ""
+        }
         for name in names:
             if not is_bare(name):
                 raise InputError(f"{place}/ImageSets/Segmentation names {name!r}, which leads out of its folder")

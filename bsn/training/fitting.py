@@ -68,7 +68,7 @@ def fit(
         folder.mkdir(parents=True, exist_ok=True)
         weights = {key: value.contiguous() for key, value in model.cpu().state_dict().items()}
         save_file(weights, folder / "weights.safetensors")
-        (folder / "model.json").write_text(json.dumps(description, indent=1) + "\n")
+        (folder / "model.json").write_text(json.dumps(description, indent=1) + "\n", "utf-8")
         pd.DataFrame([asdict(point) for point in curves]).to_csv(folder / "curves.csv", index=False)
         checkpoint.clear()
 

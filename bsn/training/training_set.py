@@ -62,7 +62,7 @@ def training_photos(
                 f"no training photo has a value of the attribute {name}: there is nothing to learn it from"
             )
     affines = {name: face.affine for name, face in read_faces(faces).items()}
-    kernel = json.loads((labels / KERNEL_FILE).read_text())
+    kernel = json.loads((labels / KERNEL_FILE).read_text("utf-8"))
 
     def read(row: PhotoRow) -> TrainingPhoto:
         photo = working_photo(read_photo(portraits / row.image), affines[row.id], size)
