@@ -48,7 +48,7 @@ def _git(root: Path, *arguments: str) -> str | None:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     try:
         asked = subprocess.run(
-            ["git", *arguments], cwd=root, env=environment, capture_output=True, text=True, check=True
+            ["git", *arguments], cwd=root, env=environment, capture_output=True, encoding="utf-8", check=True
         )
     except (OSError, subprocess.CalledProcessError):
         return None
@@ -57,5 +57,7 @@ def _git(root: Path, *arguments: str) -> str | None:
 
 def _processor() -> str:
     cpuinfo = Path("/proc/cpuinfo")
-    named = re.search(r"^model name\s*:\s*(.+)$", cpuinfo.read_text(), re.MULTILINE) if cpuinfo.exists() else None
+    named = (
+        re.search(r"^model name\s*:\s*(.+)$", cpuinfo.read_text("utf-8"), re.MULTILINE) if cpuinfo.exists() else None
+    )
     return named[1].strip() if named else platform.processor() or platform.machine()

@@ -1,10 +1,13 @@
 """`git` and `dvc` as this environment has them."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import psutil
 
 LAST = 6  # lines of a failure that tell why
 
@@ -23,12 +26,31 @@ def run(
         cwd=folder,
         env={**os.environ, "PATH": path, **(environment or {})},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         errors="replace",
         check=True,
         pass_fds=keep_open,
     )
     return done.stdout
+
+
+def attend(*command: str, folder: Path, environment: Mapping[str, str]) -> int:
+    """Exit status of a command that writes to this terminal; one that is interrupted is waited for.
+
+    environment: all of its variables.
+    """
+    process = subprocess.Popen(command, cwd=folder, env=environment)
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        # A terminal's Ctrl-C has reached it as well, a signal for this process alone has not.
+        try:
+            process.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            for child in psutil.Process(process.pid).children(recursive=True):
+                child.send_signal(signal.SIGINT)
+        process.wait()
+        raise
 
 
 def git(*arguments: str, folder: Path) -> str:

@@ -8,7 +8,6 @@ import json
 import os
 import re
 import signal
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from bsn.errors import InputError
 from bsn.report.formats import percent, signed_percent
 from bsn.report.paper import BASELINE
 from experiments.commands import dvc
+from stages.runner import run_stage
 
 HEADLINE = "metrics/headline"
 AGAIN = "queue it again: what it finished is kept"
@@ -186,12 +186,5 @@ def _working() -> bool:
     return "Worker status: 0 active, 0 idle" not in dvc("queue", "status", folder=Path())
 
 
-def main() -> None:
-    try:
-        compare(*sys.argv[1:])
-    except InputError as error:
-        sys.exit(f"compare: {error}")
-
-
 if __name__ == "__main__":
-    main()
+    run_stage(compare)

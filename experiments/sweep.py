@@ -13,9 +13,9 @@ worker has its own, as for any `dvc pull`.
 """
 
 import argparse
+import logging
 import os
 import subprocess
-import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -35,6 +35,7 @@ from packaging.requirements import Requirement
 from bsn.errors import InputError
 from experiments import commands, job
 from experiments.commands import dvc, git, run, why
+from stages.runner import run_stage
 
 # Of a remote's options those that say where it is. What tells who one is stays with each machine.
 PLACE = ("url", "endpointurl", "region", "user", "port", "use_ssl", "ssl_verify", "version_aware")
@@ -167,6 +168,8 @@ def connected(scheduler: str, root: Path) -> Iterator[tuple[Client, dict[str, st
     versions = job.comparable(get_versions(requirements(root)))
     for module in (commands, job):
         cloudpickle.register_pickle_by_value(module)
+    # It prints a traceback of a wait that is interrupted before it has begun.
+    logging.getLogger("tornado.application").disabled = True
     try:
         with warnings.catch_warnings():
             # Told below, in a line.
@@ -276,20 +279,18 @@ def one_line(error: subprocess.CalledProcessError) -> str:
     return " ".join(why(error).split())
 
 
-def main() -> None:
+def main(*arguments: str) -> int:
     parser = argparse.ArgumentParser(prog="python -m experiments.sweep", description=__doc__.splitlines()[0])
     parser.add_argument("--scheduler", required=True, help="of Dask: tcp://host:8786")
     parser.add_argument("-S", "--set-param", action="append", required=True, metavar="PARAM=VALUES", dest="settings")
     parser.add_argument("-n", "--name", metavar="PREFIX", help="experiments are PREFIX-1, PREFIX-2, ...")
-    asked = parser.parse_args()
+    asked = parser.parse_args(arguments)
     try:
         failed = sweep(Path.cwd(), scheduler=asked.scheduler, settings=asked.settings, prefix=asked.name)
-    except InputError as error:
-        sys.exit(f"sweep: {error}")
     except subprocess.CalledProcessError as error:
-        sys.exit(f"sweep: {' '.join(error.cmd[-3:])}: {one_line(error)}")
-    sys.exit(1 if failed else 0)
+        raise InputError(f"{' '.join(error.cmd[-3:])}: {one_line(error)}") from error
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    run_stage(main, name="sweep", again="what is done is here (dvc exp show); run it again for the other points")

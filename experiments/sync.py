@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tarfile
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +19,7 @@ from bsn.tracking import send_all, waiting
 from bsn.tracking.outbox import connect, reason
 from experiments.commands import git, why
 from stages.params import load
+from stages.runner import run_stage
 from stages.study import RESULTS_TAG, post_study, results
 from stages.tracking import EXPERIMENT_TAG, Origin, store, study
 
@@ -31,6 +33,7 @@ _STUDY = ("params.yaml", "profiles", "dvc.lock", "metrics", "reports")
 
 def sync() -> None:
     """Tell MLflow of every experiment and of the commit that is checked out, send what waits, and say what was done."""
+    warnings.simplefilter("ignore")  # MLflow's own, which PYTHONWARNINGS may have made errors
     place = store("")
     try:
         told = _told(connect(place.uri))
@@ -97,4 +100,4 @@ def _unpack(revision: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    sync()
+    run_stage(sync, again="what waits is kept; run the same command again")

@@ -13,7 +13,6 @@ Ends with one line, and with exit status 1 where a number differs by more, where
 import argparse
 import json
 import math
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ import pandas as pd
 
 from bsn.errors import InputError
 from experiments.clean import clone, environment
+from experiments.commands import attend
 from stages.runner import run_stage
 
 FILES = ("metrics/*.json", "reports/table*.csv")
@@ -100,10 +100,8 @@ def verify(*arguments: str) -> None:
             raise InputError(f"commit {head[:10]} has none of {', '.join(FILES)}: there is nothing to compare")
         print(f"commit {head[:10]} in {folder}: all of it from nothing", flush=True)
         before = _provenance(folder)
-        done = subprocess.run(
-            ["dvc", "repro", "--force", "--no-run-cache"], cwd=folder, env=environment(scratch), check=False
-        )
-        if done.returncode:
+        command = ("dvc", "repro", "--force", "--no-run-cache")
+        if attend(*command, folder=folder, environment=environment(scratch)):
             raise InputError(f"commit {head[:10]} is not verified: dvc repro failed in the clone, see above")
         differences = compare(committed, read(folder), exact=same_machine(before, _provenance(folder)))
     for difference in differences:
@@ -203,4 +201,4 @@ def _rows(file: Path) -> Iterator[tuple[str, Any]]:
 
 
 if __name__ == "__main__":
-    run_stage(verify)
+    run_stage(verify, again="nothing was compared; run the same command again")

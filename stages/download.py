@@ -46,7 +46,7 @@ def download(set_name: str) -> None:
         raise InputError(f"{source['absent']}; every network is trained on PFCN")
     if set_name == "coco":
         source["year"] = params.data.coco_year
-    (folder / SOURCE_FILE).write_text(json.dumps(source, indent=1) + "\n")
+    (folder / SOURCE_FILE).write_text(json.dumps(source, indent=1) + "\n", "utf-8")
     print(f"{set_name}: {source.get('folder') or 'left out: ' + source['absent']}")
 
 
@@ -69,7 +69,7 @@ def _fetched(set_name: str, params: Params, sources: Sources, out: Path) -> dict
     for photo in brought.missing[:5]:
         print(f"{set_name}: {photo.id} cannot be had: {photo.reason}")
     if brought.missing:
-        with (out / MISSING_FILE).open("w", newline="") as stream:
+        with (out / MISSING_FILE).open("w", newline="", encoding="utf-8") as stream:
             writer = csv.DictWriter(stream, ["id", "url", "reason"], lineterminator="\n")
             writer.writeheader()
             writer.writerows(asdict(photo) for photo in brought.missing)
@@ -108,4 +108,4 @@ def _bring(set_name: str, params: Params, sources: Sources) -> "Brought":
 
 
 if __name__ == "__main__":
-    run_stage(download)
+    run_stage(download, again="what is fetched is kept; run the same command again")

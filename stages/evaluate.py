@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pandas as pd
+import torch
 
 from bsn.data.sources import SETS, absence
 from bsn.errors import InputError
@@ -33,6 +34,8 @@ EXAMPLES = 4  # photos that MLflow shows
 
 def evaluate(name: str) -> None:
     params = load()
+    # The last digits of a score depend on how many threads compute it.
+    torch.set_num_threads(1)
     folder = MODELS / name
     if not folder.is_dir():
         raise InputError(f"method = {name!r} has no folder {folder}; train it with: dvc repro train@{name}")
@@ -71,9 +74,9 @@ def _write(name: str, summary: dict[str, Any], photos: pd.DataFrame) -> Path:
         (METRICS / folder).mkdir(parents=True, exist_ok=True)
     photos.to_csv(METRICS / "photos" / f"{name}.csv", index=False, float_format="%.6g")
     headline = {key: round(value, 4) for key, value in summary["sets"]["pfcn"].items() if key in HEADLINE}
-    (METRICS / "headline" / f"{name}.json").write_text(json.dumps({name: headline}, indent=1) + "\n")
+    (METRICS / "headline" / f"{name}.json").write_text(json.dumps({name: headline}, indent=1) + "\n", "utf-8")
     file = METRICS / f"{name}.json"
-    file.write_text(json.dumps(summary, indent=1) + "\n")
+    file.write_text(json.dumps(summary, indent=1) + "\n", "utf-8")
     return file
 
 

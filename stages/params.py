@@ -208,6 +208,7 @@ class Params(Section):
     """All that a run depends on: params.yaml, with the sections of profiles/<profile>.yaml beside them."""
 
     profile: str
+    instructions: Annotated[Literal["avx2", "native"], Field(description="avx2 or native")]
     seed: ZeroOrMore
     portraits: Portraits
     kernel: Kernel

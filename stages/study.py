@@ -23,7 +23,7 @@ def post_study(store: Store, whole: Card, folder: Path, *, only_if_absent: bool 
     """
     # First: a method's run would make the study's, and then it would not be absent.
     provenance = folder / "metrics/provenance.json"
-    machine = {"machine": json.loads(provenance.read_text())["machine"]} if provenance.exists() else {}
+    machine = {"machine": json.loads(provenance.read_text("utf-8"))["machine"]} if provenance.exists() else {}
     tags = {**whole.tags, **machine, RESULTS_TAG: results(whole.params, folder)}
     post(
         store,
@@ -36,7 +36,7 @@ def post_study(store: Store, whole: Card, folder: Path, *, only_if_absent: bool 
         only_if_absent=only_if_absent,
     )
     for file in _method_files(folder):
-        summary = json.loads(file.read_text())
+        summary = json.loads(file.read_text("utf-8"))
         card = part(whole, summary["method"], weights=summary.get("weights"))
         post(store, card, metrics=flat_metrics(summary["sets"]), artifacts={file: None}, only_if_absent=True)
 
@@ -52,7 +52,7 @@ def results(params: Mapping[str, Any], folder: Path) -> str:
 def headline(folder: Path) -> dict[str, float]:
     """What experiments are compared by: the numbers of metrics/headline/, as `bsn/mean_iou`."""
     files = sorted((folder / "metrics/headline").glob("*.json"))
-    return {name: value for file in files for name, value in flat_metrics(json.loads(file.read_text())).items()}
+    return {name: value for file in files for name, value in flat_metrics(json.loads(file.read_text("utf-8"))).items()}
 
 
 def flat_metrics(groups: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
@@ -67,4 +67,4 @@ def flat_metrics(groups: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
 
 def _method_files(folder: Path) -> list[Path]:
     files = sorted((folder / "metrics").glob("*.json"))
-    return [file for file in files if "sets" in json.loads(file.read_text())]
+    return [file for file in files if "sets" in json.loads(file.read_text("utf-8"))]

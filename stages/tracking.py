@@ -128,6 +128,6 @@ def _here(card: Card) -> Card:
 def _data_versions(lock: Path) -> dict[str, str]:
     """`{"data.pfcn": <md5>, ...}`: DVC's name for the data of each set, as far as the lock has them."""
     # In C: in Python a lock of this size takes a quarter of a second, of every tracked stage.
-    stages = yaml.load(lock.read_text(), Loader=yaml.CSafeLoader)["stages"] if lock.exists() else {}
+    stages = yaml.load(lock.read_text("utf-8"), Loader=yaml.CSafeLoader)["stages"] if lock.exists() else {}
     known = ((name.removeprefix(_DATA), stage) for name, stage in stages.items() if name.startswith(_DATA))
     return {f"data.{name}": stage["outs"][0]["md5"] for name, stage in known}

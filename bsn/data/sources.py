@@ -28,4 +28,4 @@ def year(raw: Path) -> int:
 
 def _source(raw: Path) -> dict:
     file = raw / SOURCE_FILE
-    return json.loads(file.read_text()) if file.exists() else {}
+    return json.loads(file.read_text("utf-8")) if file.exists() else {}

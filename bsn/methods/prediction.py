@@ -43,7 +43,7 @@ def load_method(folder: Path, *, aligned_mean_mask: np.ndarray) -> Method:
 
     aligned_mean_mask: (800, 600) float32, of the training set.
     """
-    description = json.loads((folder / "model.json").read_text())
+    description = json.loads((folder / "model.json").read_text("utf-8"))
     if description["network"] == "graph_cut":
         return GraphCut(aligned_mean_mask=aligned_mean_mask, **description["options"])
     if description["network"] == "mean_mask":

@@ -105,7 +105,7 @@ def read_results(
 
 
 def _record(file: Path, profile: str) -> dict:
-    record = json.loads(file.read_text())
+    record = json.loads(file.read_text("utf-8"))
     if record["profile"] != profile:
         raise InputError(f"{file} was made with profile {record['profile']!r}, not {profile!r}: run `dvc repro`")
     return record

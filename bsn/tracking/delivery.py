@@ -49,7 +49,9 @@ class Delivery:
         self.finished = False
         self._client = client
         self._state = folder / "sent.json"
-        self._progress = _Progress(**json.loads(self._state.read_text())) if self._state.exists() else _Progress()
+        self._progress = (
+            _Progress(**json.loads(self._state.read_text("utf-8"))) if self._state.exists() else _Progress()
+        )
 
     @property
     def model(self) -> str | None:
@@ -105,7 +107,7 @@ class Delivery:
     def _remember(self, offset: int) -> None:
         self._progress.offset = offset
         partial = self._state.with_suffix(".partial")
-        partial.write_text(json.dumps(vars(self._progress)))
+        partial.write_text(json.dumps(vars(self._progress)), "utf-8")
         partial.replace(self._state)
 
     def _open(self, line: dict[str, Any]) -> None:

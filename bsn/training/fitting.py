@@ -17,6 +17,7 @@ from bsn.errors import InputError
 from bsn.models import build
 from bsn.models.weights import fill
 from bsn.training.checkpoints import Checkpoint, fingerprint
+from bsn.training.determinism import instructions
 from bsn.training.launch import one_line_for_a_lost_process
 from bsn.training.loop import CurvePoint, Recipe, train
 from bsn.training.samples import PatchSampler
@@ -53,7 +54,9 @@ def fit(
     settings = {**description, **sampler.settings(), "recipe": asdict(recipe), "precision": _precision(fabric)}
     first_weights = (value.numpy() for value in model.state_dict().values())
     key = fingerprint(settings, [*sampler.arrays(), *first_weights], code=_code())
-    checkpoint = Checkpoint(checkpoints / key)
+    # Hosts may differ in these, and then it is the first one's that count.
+    machine = {"run": key, "threads": torch.get_num_threads(), "instructions": instructions()}
+    checkpoint = Checkpoint(checkpoints / fingerprint(machine, []))
     if fabric.device.type == "cuda":
         model = model.to(memory_format=torch.channels_last)
     with one_line_for_a_lost_process(fabric):
@@ -65,7 +68,7 @@ def fit(
         folder.mkdir(parents=True, exist_ok=True)
         weights = {key: value.contiguous() for key, value in model.cpu().state_dict().items()}
         save_file(weights, folder / "weights.safetensors")
-        (folder / "model.json").write_text(json.dumps(description, indent=1) + "\n")
+        (folder / "model.json").write_text(json.dumps(description, indent=1) + "\n", "utf-8")
         pd.DataFrame([asdict(point) for point in curves]).to_csv(folder / "curves.csv", index=False)
         checkpoint.clear()
 

@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -203,6 +205,35 @@ def test_a_commit_is_run_again_in_a_clone_and_a_number_that_it_does_not_give_is_
         "<- more than allowed",
         f"commit {head} is NOT verified: 1 of 3 values differ by more than is allowed",
     ]
+
+
+@pytest.mark.parametrize("whole_group", [True, False], ids=["Ctrl-C", "kill"])
+def test_ctrl_c_waits_for_dvc_and_is_one_line(project, tmp_path, whole_group):
+    (project / "measure.py").write_text(
+        "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_DFL)\ntime.sleep(60)"
+    )
+    commit(project)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "experiments.verify"],
+        cwd=project,
+        env={**variables(), "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    lines = []
+    while not lines or "python measure.py" not in lines[-1]:
+        lines.append(process.stdout.readline())
+        assert lines[-1], lines
+    time.sleep(0.5)
+    (os.killpg if whole_group else os.kill)(process.pid, signal.SIGINT)
+    rest, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert rest.splitlines()[-1] == "verify: interrupted; nothing was compared; run the same command again"
+    assert "Traceback" not in rest
+    assert "failed to run: python measure.py" in rest  # DVC's own last word
+    assert not list(tmp_path.glob("verify-*"))
 
 
 def test_a_stage_that_fails_speaks_for_itself_and_the_last_line_says_that_nothing_is_verified(project):
