@@ -17,7 +17,6 @@ def finished(tmp_path):
     (folder / "reports/figures").mkdir(parents=True)
     (folder / "metrics/bsn.json").write_text(json.dumps({"method": "bsn", "weights": "f00d", "sets": SETS}))
     (folder / "metrics/headline/bsn.json").write_text(json.dumps({"bsn": {"mean_iou": 0.9}}))
-    (folder / "metrics/provenance.json").write_text(json.dumps({"machine": "a loom"}))
     (folder / "reports/table1.md").write_text("| BSN |")
     (folder / "reports/figures/figure2.jpg").write_bytes(b"jpg")
     return folder
@@ -34,7 +33,7 @@ def test_the_headline_is_what_dvc_shows(finished):
 def test_results_change_with_any_parameter_and_any_measured_number_and_with_nothing_else(finished):
     first = results({"seed": 1}, finished)
     assert results({"seed": 2}, finished) != first
-    (finished / "metrics/provenance.json").write_text(json.dumps({"machine": "a lathe"}))
+    (finished / "metrics/tables.json").write_text(json.dumps({"pfcn": {"bsn": {"mean_iou": 0.9}}}))
     assert results({"seed": 1}, finished) == first
     (finished / "metrics/bsn.json").write_text(json.dumps({"method": "bsn", "sets": {"pfcn": {"mean_iou": 0.8}}}))
     assert results({"seed": 1}, finished) != first
@@ -48,7 +47,7 @@ def test_a_study_is_told_with_its_tables_figures_and_methods(finished, tmp_path)
         artifacts=tmp_path / "artifacts",
     )
     whole = Card(study="abc", kind="study", name="moody-cat", params={"seed": 1})
-    post_study(store, whole, finished)
+    post_study(store, whole, finished, tags={"machine": "a loom"})
     assert send_all(store.outbox, store.uri).failed == []
     found = runs(store)
     assert set(found) == {"moody-cat", "bsn"}
