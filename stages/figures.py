@@ -7,6 +7,7 @@ import shutil
 from functools import partial
 from pathlib import Path
 
+import torch
 from tqdm import tqdm
 
 from bsn.faces.detector import FaceDetector
@@ -23,6 +24,8 @@ FAINTEST_FACE = 0.01  # of the photo: a stranger's face smaller than that confus
 def figures() -> None:
     """Draw every figure of the report."""
     params = load()
+    # The last digits of a face depend on how many threads look for it.
+    torch.set_num_threads(1)
     material = Material(
         portraits=Path("data/portraits"),
         predictions=Path("data/predictions"),

@@ -46,7 +46,8 @@ def timing_table(measured: list[dict], made: Mapping[str, str]) -> Table:
     columns = {"Method": lambda row: NAMES.get(row["method"], row["method"])}
     for name, title in SETS.items():
         columns[title] = lambda row, name=name: formats.seconds(row[name])
-    notes = (f"On {made['machine']}, {made['instructions']}.", f"Commit {made['commit']}; {made['packages']}.")
+    where = f"On {made['machine']}, {made['instructions']}; networks on one thread, or on the GPU."
+    notes = (where, f"Commit {made['commit']}; {made['packages']}.")
     return Table("timings", f"Seconds per photo. Profile {made['profile']}.", pd.DataFrame(rows), columns, notes)
 
 

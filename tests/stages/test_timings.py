@@ -38,7 +38,7 @@ def test_the_methods_stand_in_one_table_in_the_paper_s_order(project, capsys):
         ["a_users_own", "0.010", "-", "-", "-"],
     ]
     text = " ".join(" ".join(lines).split())
-    assert f"On {environment()['machine']}, {environment()['instructions']}." in text
+    assert f"On {environment()['machine']}, {environment()['instructions']}; networks on one thread" in text
     assert f"Commit unknown; {environment()['packages']}." in text
 
 
