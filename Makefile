@@ -16,6 +16,7 @@ repro: .venv/installed
 	dvc repro
 	@python -m experiments.sync
 	@cat reports/table1.md reports/table2.md reports/table3.md
+	@python -m stages.timings
 
 test: .venv/installed
 	python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder

@@ -1,4 +1,4 @@
-"""Where numbers come from: the machine and the commit."""
+"""Where numbers come from: the machine, its software and the commit."""
 
 import hashlib
 import os
@@ -6,9 +6,20 @@ import platform
 import re
 import subprocess
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 from bsn.workers import cores
+
+PACKAGES = ("torch", "torchvision", "opencv-python", "numpy", "facenet-pytorch")
+
+
+def environment() -> dict[str, str]:
+    """What results may depend on beside code, parameters and data: machine, instruction set and packages, in words."""
+    from bsn.training.determinism import instructions
+
+    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return {"machine": machine(), "instructions": instructions(), "packages": packages}
 
 
 def machine() -> str:

@@ -88,7 +88,7 @@ def _tell(origin: Origin, revision: str, told: set[tuple[str, str] | str]) -> bo
         whole = study(params, origin, folder=folder)
         if told & {whole.study, (origin.experiment, results(whole.params, folder))}:
             return False
-        post_study(store(params.profile), whole, folder, only_if_absent=True)
+        post_study(store(params.profile), whole, folder)
     return True
 
 

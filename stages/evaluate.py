@@ -1,6 +1,7 @@
 """One method on every test set -> metrics/<method>.json, metrics/photos/<method>.csv, data/predictions/<method>/.
 
-metrics/headline/<method>.json holds the two numbers that experiments are compared by, under the method's name.
+metrics/headline/<method>.json holds the two numbers that experiments are compared by, under the method's name. The
+method's seconds per photo go to MLflow and to timings/<method>.json, which is no out.
 """
 
 import json
@@ -17,14 +18,16 @@ import torch
 from bsn.data.sources import SETS, absence
 from bsn.errors import InputError
 from bsn.methods.evaluation import Sample, evaluate_samples, kept_test_photos
-from bsn.methods.prediction import load_method
+from bsn.methods.prediction import PhotoFile, load_method
 from bsn.metrics import summarise
 from bsn.report.overlay import outlined
 from bsn.report.palette import BOUNDARY
+from bsn.speed import seconds_per_photo
 from bsn.training.checkpoints import file_fingerprint
 from stages.params import Params, load
 from stages.runner import run_stage
 from stages.study import flat_metrics
+from stages.timings import write_timing
 from stages.tracking import tell
 
 DATA, MODELS, METRICS = Path("data"), Path("models"), Path("metrics")
@@ -54,10 +57,17 @@ def evaluate(name: str) -> None:
         "sets": {set_name: _summary(set_name, photos[photos["set"] == set_name], params) for set_name in SETS},
     }
     written = _write(name, summary, photos)
+    seconds = {set_name: seconds_per_photo(method, files) for set_name, files in _files_by_set(samples).items()}
+    write_timing(name, seconds, profile=params.profile)
+    timed = {f"{set_name}/seconds_per_photo": value for set_name, value in seconds.items()}
     with TemporaryDirectory() as work:
         examples = dict.fromkeys(_examples(samples[:EXAMPLES], Path(work)), "examples")
         tell(
-            params, name, weights=weights, metrics=flat_metrics(summary["sets"]), artifacts={written: None, **examples}
+            params,
+            name,
+            weights=weights,
+            metrics={**flat_metrics(summary["sets"]), **timed},
+            artifacts={written: None, **examples},
         )
 
 
@@ -78,6 +88,13 @@ def _write(name: str, summary: dict[str, Any], photos: pd.DataFrame) -> Path:
     file = METRICS / f"{name}.json"
     file.write_text(json.dumps(summary, indent=1) + "\n", "utf-8")
     return file
+
+
+def _files_by_set(samples: list[Sample]) -> dict[str, list[PhotoFile]]:
+    files: dict[str, list[PhotoFile]] = {}
+    for sample in samples:
+        files.setdefault(sample.set, []).append(sample.file)
+    return files
 
 
 def _examples(samples: list[Sample], folder: Path) -> Iterator[Path]:

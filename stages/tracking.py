@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from bsn.provenance import edits, head
+from bsn.provenance import edits, environment, head
 from bsn.tracking import Card, Run, Store, flush, post, tracked_run
 from stages.checkout import checkout
 from stages.params import Params
@@ -119,10 +119,8 @@ def tell_trials(params: Params, *tables: Path) -> None:
 
 
 def _here(card: Card) -> Card:
-    """With the machine, of a run that works on this one."""
-    from bsn.provenance import machine
-
-    return replace(card, tags={**card.tags, "machine": machine()})
+    """Add the tags of this machine, for a run that works on it."""
+    return replace(card, tags={**card.tags, **environment()})
 
 
 def _data_versions(lock: Path) -> dict[str, str]:
