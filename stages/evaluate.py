@@ -10,18 +10,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
 import torch
+from PIL import Image
 
+from bsn.data.photos import read_palette, read_photo
 from bsn.data.sources import SETS, absence
 from bsn.errors import InputError
 from bsn.methods.evaluation import Sample, evaluate_samples, kept_test_photos
 from bsn.methods.prediction import PhotoFile, load_method
 from bsn.metrics import summarise
 from bsn.report.overlay import outlined
-from bsn.report.palette import BOUNDARY
 from bsn.speed import seconds_per_photo
 from bsn.training.checkpoints import file_fingerprint
 from stages.params import Params, load
@@ -100,10 +100,9 @@ def _files_by_set(samples: list[Sample]) -> dict[str, list[PhotoFile]]:
 def _examples(samples: list[Sample], folder: Path) -> Iterator[Path]:
     """Test photos with the contour that was found, for MLflow."""
     for sample in samples:
-        photo = cv2.imread(str(sample.file.photo))
-        mask = cv2.imread(str(sample.file.mask), cv2.IMREAD_GRAYSCALE)
+        photo, mask = read_photo(sample.file.photo), read_palette(sample.file.mask) // 255
         file = folder / f"{sample.set}-{sample.id}.jpg"
-        cv2.imwrite(str(file), outlined(photo, mask, thickness=max(2, len(photo) // 200), colour=BOUNDARY[::-1]))
+        Image.fromarray(outlined(photo, mask, thickness=max(2, len(photo) // 200))).save(file, quality=95)
         yield file
 
 

@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-import cv2
 from tqdm import tqdm
 
+from bsn.data.photos import read_palette
 from bsn.data.tables import PhotoRow, read_index
 from bsn.errors import InputError
 from bsn.kernels import encode_codes, label_codes
@@ -29,7 +29,7 @@ def labels(kind: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
     def write(row: PhotoRow) -> None:
-        mask = cv2.imread(str(PORTRAITS / row.mask), cv2.IMREAD_UNCHANGED)
+        mask = read_palette(PORTRAITS / row.mask)
         (folder / f"{row.id}.png").write_bytes(encode_codes(label_codes(mask, width=kernel["width"])))
 
     for _ in tqdm(threaded_map(write, rows), total=len(rows), desc=f"{kind} labels", unit=" photos"):

@@ -1,7 +1,7 @@
 """One network from its first weights to its model folder."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from lightning_fabric import Fabric
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 import bsn
 from bsn.errors import InputError
@@ -46,10 +46,11 @@ def fit(
     own. checkpoints: the folder that holds those of all runs.
     With several processes the first one writes, and the others, which may be on hosts with disks of their own, go on
     from its checkpoint. Raises InputError when one has other photos, settings or code than the first, when one is lost,
-    and as `train` does.
+    and as `train` does; ValueError for attributes that nothing would learn.
     """
     torch.manual_seed(seed)
     model = build(description["network"], **description["options"])
+    _check_attributes(description.get("attributes", ()), model, recipe)
     fill(model, start)
     settings = {**description, **sampler.settings(), "recipe": asdict(recipe), "precision": _precision(fabric)}
     first_weights = (value.numpy() for value in model.state_dict().values())
@@ -71,6 +72,15 @@ def fit(
         (folder / "model.json").write_text(json.dumps(description, indent=1) + "\n", "utf-8")
         pd.DataFrame([asdict(point) for point in curves]).to_csv(folder / "curves.csv", index=False)
         checkpoint.clear()
+
+
+def _check_attributes(names: Sequence[str], model: nn.Module, recipe: Recipe) -> None:
+    if names and getattr(model, "attribute_branch", None) is None:
+        raise ValueError(f"{type(model).__name__} has no branch to learn {', '.join(names)}; leave the attributes out")
+    if names and len(recipe.phases) < 2:
+        raise ValueError(
+            f"{', '.join(names)}: attributes are learned in phase two, and the recipe has one; give it two"
+        )
 
 
 def _check_that_all_agree(fabric: Fabric, key: str) -> None:

@@ -4,12 +4,11 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from bsn.data.photos import read_photo
+from bsn.data.photos import read_palette, read_photo
 from bsn.data.tables import PhotoRow, read_faces, read_index
 from bsn.errors import InputError
 from bsn.models.inputs import working_photo
@@ -67,7 +66,7 @@ def training_photos(
 
     def read(row: PhotoRow) -> TrainingPhoto:
         photo = working_photo(read_photo(portraits / row.image), affines[row.id], size)
-        codes = cv2.imread(str(labels / f"{row.id}.png"), cv2.IMREAD_UNCHANGED)
+        codes = read_palette(labels / f"{row.id}.png")
         soft = working_labels(codes, photo.image.shape[:2], width=kernel["width"], reading=reading or kernel["reading"])
         classes = np.array([attribute.get(row.id, -1) for attribute in attributes.values()], np.int64)
         return TrainingPhoto(id=row.id, photo=photo, labels=soft, attributes=classes)
