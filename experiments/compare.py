@@ -8,6 +8,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,9 +19,10 @@ from rich.console import Console
 from rich.table import Table
 
 from bsn.errors import InputError
+from bsn.git import head
 from bsn.report.formats import percent, signed_percent
 from bsn.report.paper import BASELINE
-from experiments.commands import dvc
+from experiments.commands import dvc, one_line
 
 HEADLINE = "metrics/headline"
 AGAIN = "queue it again: what it finished is kept"
@@ -111,6 +113,7 @@ def table(found: list[Experiment], method: str) -> Table:
 
 
 def compare(method: str = "bsn") -> None:
+    head(Path())  # where git knows of no commit, DVC knows of no experiment, and says it in more than a line
     found = experiments(json.loads(dvc("exp", "show", "--json", folder=Path())), working=_working)
     known = sorted({name for one in found for name in one.metrics})
     if known and method not in known:
@@ -191,6 +194,8 @@ def main() -> None:
         compare(*sys.argv[1:])
     except InputError as error:
         sys.exit(f"compare: {error}")
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"compare: {one_line(error)}")
 
 
 if __name__ == "__main__":

@@ -93,8 +93,7 @@ def verify(*arguments: str) -> None:
     keep = parser.parse_args(arguments).keep
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(TemporaryDirectory(prefix="verify-")))
-        folder = keep or scratch / "clone"
-        head = clone(Path(), folder)
+        head, folder = clone(Path(), keep or scratch / "clone")
         committed = read(folder)
         if not committed:
             raise InputError(f"commit {head[:10]} has none of {', '.join(FILES)}: there is nothing to compare")
