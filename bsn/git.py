@@ -39,7 +39,7 @@ class NoCommit(GitError):
 
 
 def git(*arguments: str, folder: Path) -> str:
-    """Run git in `folder` and return its standard output, without newlines at the end.
+    """Run git in `folder` and return its standard output.
 
     Raises:
         NoGit: git is not installed.
@@ -65,7 +65,7 @@ def git(*arguments: str, folder: Path) -> str:
             raise
         raise NoGit("git is not installed, or not on PATH; install it") from None
     if done.returncode == 0:
-        return done.stdout.rstrip("\n")
+        return done.stdout
     reason = " ".join(done.stderr.split()).removeprefix("fatal: ")
     if reason.startswith("not a git repository (or any"):
         raise NoRepository(

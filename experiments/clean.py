@@ -42,9 +42,9 @@ def clone(project: Path, folder: Path) -> tuple[str, Path]:
         raise InputError(
             f"{names}: changed since the last commit; commit or stash it, for the commit is what is cloned"
         )
-    top = git("rev-parse", "--show-toplevel", folder=project)
+    top = git("rev-parse", "--show-toplevel", folder=project).removesuffix("\n")
     git("clone", "--quiet", "--no-checkout", top, str(folder.resolve()), folder=project)
     git("checkout", "--quiet", "--detach", commit, folder=folder)
-    cloned = folder / git("rev-parse", "--show-prefix", folder=project)
+    cloned = folder / git("rev-parse", "--show-prefix", folder=project).removesuffix("\n")
     (cloned / ".dvc/config.local").write_text("[cache]\n    dir = cache\n")
     return commit, cloned

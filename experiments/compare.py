@@ -113,8 +113,11 @@ def table(found: list[Experiment], method: str) -> Table:
 
 
 def compare(method: str = "bsn") -> None:
-    head(Path())  # where git knows of no commit, DVC knows of no experiment, and says it in more than a line
-    found = experiments(json.loads(dvc("exp", "show", "--json", folder=Path())), working=_working)
+    head(Path())  # experiments start from a commit; where there is none, this says why
+    try:
+        found = experiments(json.loads(dvc("exp", "show", "--json", folder=Path())), working=_working)
+    except subprocess.CalledProcessError as error:
+        raise InputError(one_line(error)) from error
     known = sorted({name for one in found for name in one.metrics})
     if known and method not in known:
         raise InputError(f"method = {method!r} is refused; allowed: {', '.join(known)}")
@@ -194,8 +197,6 @@ def main() -> None:
         compare(*sys.argv[1:])
     except InputError as error:
         sys.exit(f"compare: {error}")
-    except subprocess.CalledProcessError as error:
-        sys.exit(f"compare: {one_line(error)}")
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ def sweep(root: Path, *, scheduler: str, settings: Sequence[str], prefix: str | 
     with connected(scheduler, root) as (client, versions, bundle):
         common = {
             "project": git("rev-list", "--max-parents=0", "HEAD", folder=root).split()[-1][:10],
-            "prefix": git("rev-parse", "--show-prefix", folder=root),
+            "prefix": git("rev-parse", "--show-prefix", folder=root).removesuffix("\n"),
             "head": head,
             "bundle": bundle,
             "remote": remote,
@@ -274,7 +274,7 @@ def bring_data(root: Path, references: Sequence[str]) -> None:
         return
     try:
         with Repo(str(root)) as repo:
-            repo.fetch(revs=[git("rev-parse", reference, folder=root) for reference in references])
+            repo.fetch(revs=[git("rev-parse", reference, folder=root).strip() for reference in references])
     except DvcException as error:
         print(f"the experiments' data stay in the remote ({error}): dvc exp apply NAME, and dvc pull", flush=True)
 

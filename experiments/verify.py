@@ -14,6 +14,7 @@ import argparse
 import json
 import math
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -99,9 +100,8 @@ def verify(*arguments: str) -> None:
             raise InputError(f"commit {head[:10]} has none of {', '.join(FILES)}: there is nothing to compare")
         print(f"commit {head[:10]} in {folder}: all of it from nothing", flush=True)
         before = _provenance(folder)
-        done = subprocess.run(
-            ["dvc", "repro", "--force", "--no-run-cache"], cwd=folder, env=environment(scratch), check=False
-        )
+        command = [sys.executable, "-m", "dvc", "repro", "--force", "--no-run-cache"]
+        done = subprocess.run(command, cwd=folder, env=environment(scratch), check=False)
         if done.returncode:
             raise InputError(f"commit {head[:10]} is not verified: dvc repro failed in the clone, see above")
         differences = compare(committed, read(folder), exact=same_machine(before, _provenance(folder)))

@@ -15,7 +15,7 @@ def commit(folder: Path) -> str:
     settings = ["-c", "user.email=test@example.org", "-c", "user.name=test"]
     for command in (["init", "--quiet"], ["add", "--all"], [*settings, "commit", "--quiet", "--message", "a commit"]):
         subprocess.run(["git", *command], cwd=folder, check=True)
-    return git("rev-parse", "HEAD", folder=folder)
+    return git("rev-parse", "HEAD", folder=folder).strip()
 
 
 def someone_elses(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,7 +40,7 @@ def larger(tmp_path):
 
 def test_a_folder_of_a_larger_repository_is_asked_about_alone(larger):
     ours = larger / "ours"
-    assert head(ours) == head(larger) == git("rev-parse", "HEAD", folder=larger)
+    assert head(ours) == head(larger) == git("rev-parse", "HEAD", folder=larger).strip()
     (larger / "theirs/file").write_text("two")
     assert (changed(ours), edits(ours, ["."]), changed(larger)) == ([], "", ["theirs/file"])
     (ours / "file").write_text("two")
@@ -96,7 +96,7 @@ def test_what_git_sets_for_a_hook_leads_to_no_other_repository(larger, tmp_path_
     commit(other)
     monkeypatch.setenv("GIT_DIR", str(other / ".git"))
     monkeypatch.setenv("GIT_WORK_TREE", str(other))
-    assert git("rev-parse", "--show-toplevel", folder=larger) == str(larger)
+    assert git("rev-parse", "--show-toplevel", folder=larger) == f"{larger}\n"
 
 
 def test_the_reasons_are_told_apart_in_every_language(larger, tmp_path_factory, monkeypatch):
