@@ -10,11 +10,10 @@ paths that its processes use (.dvc/tmp/rwlock). Everything else it writes under 
 import json
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
-from configobj import ConfigObj
+from configobj import ConfigObj, ConfigObjError
 
 from bsn.git import GitError, NoCommit, NoGit, NoRepository, git, head
 from bsn.locks import take
@@ -30,32 +29,38 @@ def repro(*arguments: str) -> None:
     os.execv(sys.executable, [sys.executable, "-m", "dvc", "repro", *arguments])
 
 
-def follow_git(root: Path) -> Iterator[str]:
+def follow_git(root: Path) -> list[str]:
     """Tell DVC, which otherwise refuses to work without git, whether the project is in git; says what was changed."""
     file = root / ".dvc/config.local"
-    config = ConfigObj(file.read_text().splitlines() if file.exists() else [])
+    try:
+        config = ConfigObj(file.read_text().splitlines() if file.exists() else [])
+    except ConfigObjError:  # DVC says it
+        return []
     core = config.setdefault("core", {})
     alone = _without_git(root)
     if alone == (core.get("no_scm", "false").lower() == "true"):
-        return
+        return []
     core["no_scm"] = str(alone).lower()
     _write(file, "".join(f"{line}\n" for line in config.write()))
-    yield f"the project is {'not' if alone else 'now'} in git: core.no_scm = {core['no_scm']} in .dvc/config.local"
+    return [f"the project is {'not' if alone else 'now'} in git: core.no_scm = {core['no_scm']} in .dvc/config.local"]
 
 
-def mend(root: Path) -> Iterator[str]:
+def mend(root: Path) -> list[str]:
     """Put right what a kill has left of DVC's files, unless a DVC command works on them; says what was done."""
     if not _broken(root) and not _stale(root):
-        return
+        return []
     (root / ".dvc/tmp").mkdir(exist_ok=True)
     with (root / ".dvc/tmp/lock").open("ab") as stream:
         if not take(stream):  # DVC's own lock, which it holds while it writes
-            return
+            return []
+        done = []
         if _stale(root):
             (root / ".dvc/tmp/rwlock").unlink()
-            yield ".dvc/tmp/rwlock was left by a process that was killed; it is removed"
+            done.append(".dvc/tmp/rwlock was left by a process that was killed; it is removed")
         for name in _broken(root):
-            yield f"{name} was left half written by a kill; {_put_back(root, name)}; finished stages are in DVC's cache"
+            how = _put_back(root, name)
+            done.append(f"{name} was left half written by a kill; {how}; finished stages are in DVC's cache")
+        return done
 
 
 def whole(lock: str) -> bool:

@@ -233,7 +233,7 @@ def test_a_broken_lock_is_replaced_by_the_committed_one_and_what_was_finished_si
     (line,) = mend(project.folder)
     assert line.startswith("dvc.lock was left half written by a kill; the committed one is in its place; ")
     assert lock.read_text() == committed
-    assert list(mend(project.folder)) == []
+    assert mend(project.folder) == []
     project.run(sys.executable, "-m", "experiments.repro")
     assert "Stage 'train' is cached - skipping run" in project.output
     assert lock.read_text() == newer
@@ -273,9 +273,9 @@ def test_a_lock_that_another_command_writes_just_now_is_left_to_it(project):
     (project.folder / "dvc.lock").write_text(LOCK[:50])
     with (project.folder / ".dvc/tmp/lock").open("ab") as stream:
         assert take(stream)
-        assert list(mend(project.folder)) == []
+        assert mend(project.folder) == []
     assert (project.folder / "dvc.lock").read_text() == LOCK[:50]
-    assert len(list(mend(project.folder))) == 1
+    assert len(mend(project.folder)) == 1
 
 
 def test_the_list_of_used_paths_goes_when_it_is_unreadable_or_nobody_on_it_lives(project):
@@ -295,7 +295,7 @@ def test_the_list_of_used_paths_goes_when_it_is_unreadable_or_nobody_on_it_lives
             file.write_text(text)
             if written:
                 os.utime(file, (written, written))
-            lines = list(mend(project.folder))
+            lines = mend(project.folder)
             assert (len(lines), file.exists()) == (int(goes), not goes), text
         living.kill()
 
@@ -322,7 +322,7 @@ def test_a_worker_of_a_sweep_starts_from_the_committed_lock_also_in_a_folder_of_
 def test_dvc_is_told_that_there_is_no_git_and_again_when_there_is(project, tmp_path, monkeypatch):
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
     config = project.folder / ".dvc/config.local"
-    assert list(follow_git(project.folder)) == []
+    assert follow_git(project.folder) == []
     assert not config.exists()
     project.run("dvc", "config", "--local", "core.remote", "mine")
     (project.folder / ".git").rename(tmp_path / "git")
@@ -330,10 +330,10 @@ def test_dvc_is_told_that_there_is_no_git_and_again_when_there_is(project, tmp_p
     project.run(sys.executable, "-m", "experiments.repro")
     assert f"repro: {told}" in project.output
     assert (project.folder / "report/19").exists()
-    assert list(follow_git(project.folder)) == []
+    assert follow_git(project.folder) == []
     assert "remote = mine" in config.read_text()
     (tmp_path / "git").rename(project.folder / ".git")
-    assert list(follow_git(project.folder)) == ["the project is now in git: core.no_scm = false in .dvc/config.local"]
+    assert follow_git(project.folder) == ["the project is now in git: core.no_scm = false in .dvc/config.local"]
     project.run("dvc", "exp", "show")
 
 
@@ -345,9 +345,9 @@ def test_a_project_in_a_larger_repository_is_in_git_once_it_is_committed_there(t
     (tmp_path / "project/dvc.yaml").touch()
     larger.run("git", "add", "--force", ".gitignore")
     larger.run("git", "commit", "--quiet", "--message", "settings")
-    assert len(list(follow_git(tmp_path / "project"))) == 1
-    assert list(follow_git(tmp_path / "project")) == []
+    assert len(follow_git(tmp_path / "project")) == 1
+    assert follow_git(tmp_path / "project") == []
     larger.run("git", "add", "--force", "project/dvc.yaml")
     larger.run("git", "commit", "--quiet", "--message", "the project")
-    assert len(list(follow_git(tmp_path / "project"))) == 1
+    assert len(follow_git(tmp_path / "project")) == 1
     assert "no_scm = false" in (tmp_path / "project/.dvc/config.local").read_text()
