@@ -1,4 +1,4 @@
-"""`git` and `dvc` as this environment has them."""
+"""Commands as this environment has them, `dvc` above all."""
 
 import os
 import signal
@@ -53,10 +53,6 @@ def attend(*command: str, folder: Path, environment: Mapping[str, str]) -> int:
         raise
 
 
-def git(*arguments: str, folder: Path) -> str:
-    return run("git", *arguments, folder=folder).strip()
-
-
 def dvc(*arguments: str, folder: Path) -> str:
     return run(sys.executable, "-m", "dvc", *arguments, folder=folder)
 
@@ -66,3 +62,7 @@ def why(error: subprocess.CalledProcessError) -> str:
     lines = [line.split("\r")[-1].rstrip() for line in (error.stderr.strip() or error.stdout).split("\n")]
     told = "\n".join([line for line in lines if line and not line.startswith("WARNING:")][-LAST:])
     return told or f"{error.cmd[0]} ended with exit status {error.returncode} and said nothing"
+
+
+def one_line(error: subprocess.CalledProcessError) -> str:
+    return " ".join(why(error).split())

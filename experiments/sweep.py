@@ -32,9 +32,13 @@ from distributed.diagnostics.plugin import UploadFile
 from distributed.versions import VersionMismatchWarning, get_versions
 from packaging.requirements import Requirement
 
+import bsn.errors
+import bsn.git
 from bsn.errors import InputError
+from bsn.git import changed, git
 from experiments import commands, job
-from experiments.commands import dvc, git, run, why
+from experiments.commands import dvc, one_line
+from experiments.repro import mend
 from stages.runner import run_stage
 
 # Of a remote's options those that say where it is. What tells who one is stays with each machine.
@@ -59,6 +63,8 @@ def sweep(root: Path, *, scheduler: str, settings: Sequence[str], prefix: str | 
 
     InputError: for whatever would keep every job from working.
     """
+    for line in mend(root):
+        print(f"sweep: {line}", flush=True)
     head = committed(root)
     remote = shared_remote(root)
     points = expand(settings, prefix)
@@ -74,6 +80,7 @@ def sweep(root: Path, *, scheduler: str, settings: Sequence[str], prefix: str | 
     with connected(scheduler, root) as (client, versions, bundle):
         common = {
             "project": git("rev-list", "--max-parents=0", "HEAD", folder=root).split()[-1][:10],
+            "prefix": git("rev-parse", "--show-prefix", folder=root).removesuffix("\n"),
             "head": head,
             "bundle": bundle,
             "remote": remote,
@@ -91,12 +98,12 @@ def sweep(root: Path, *, scheduler: str, settings: Sequence[str], prefix: str | 
 
 def committed(root: Path) -> str:
     """HEAD, which is what all workers run."""
-    changed = [line[3:] for line in run("git", "status", "--porcelain", folder=root).splitlines()]
-    if changed:
-        names = ", ".join(changed[:5])
-        more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
+    commit, different = bsn.git.head(root), changed(root, untracked=True)
+    if different:
+        names = ", ".join(different[:5])
+        more = f" and {len(different) - 5} more" if len(different) > 5 else ""
         raise InputError(f"uncommitted: {names}{more}; workers run a commit, so commit or stash what you changed")
-    return git("rev-parse", "HEAD", folder=root)
+    return commit
 
 
 def shared_remote(root: Path) -> dict[str, str]:
@@ -166,7 +173,7 @@ def connected(scheduler: str, root: Path) -> Iterator[tuple[Client, dict[str, st
     """Dask, the versions that a worker must have, and the name of the code's bundle in the folder of every worker,
     those that come later included."""
     versions = job.comparable(get_versions(requirements(root)))
-    for module in (commands, job):
+    for module in (bsn.errors, bsn.git, commands, job):
         cloudpickle.register_pickle_by_value(module)
     # It prints a traceback of a wait that is interrupted before it has begun.
     logging.getLogger("tornado.application").disabled = True
@@ -270,13 +277,9 @@ def bring_data(root: Path, references: Sequence[str]) -> None:
         return
     try:
         with Repo(str(root)) as repo:
-            repo.fetch(revs=[git("rev-parse", reference, folder=root) for reference in references])
+            repo.fetch(revs=[git("rev-parse", reference, folder=root).strip() for reference in references])
     except DvcException as error:
         print(f"the experiments' data stay in the remote ({error}): dvc exp apply NAME, and dvc pull", flush=True)
-
-
-def one_line(error: subprocess.CalledProcessError) -> str:
-    return " ".join(why(error).split())
 
 
 def main(*arguments: str) -> int:

@@ -13,6 +13,7 @@ Ends with one line, and with exit status 1 where a number differs by more, where
 import argparse
 import json
 import math
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -92,13 +93,12 @@ def verify(*arguments: str) -> None:
     keep = parser.parse_args(arguments).keep
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(TemporaryDirectory(prefix="verify-")))
-        folder = keep or scratch / "clone"
-        head = clone(Path(), folder)
+        head, folder = clone(Path(), keep or scratch / "clone")
         committed = read(folder)
         if not committed:
             raise InputError(f"commit {head[:10]} has none of {', '.join(FILES)}: there is nothing to compare")
         print(f"commit {head[:10]} in {folder}: all of it from nothing", flush=True)
-        command = ("dvc", "repro", "--force", "--no-run-cache")
+        command = (sys.executable, "-m", "dvc", "repro", "--force", "--no-run-cache")
         if attend(*command, folder=folder, environment=environment(scratch)):
             raise InputError(f"commit {head[:10]} is not verified: dvc repro failed in the clone, see above")
         differences = compare(committed, read(folder), exact=pinned(folder) and machine().endswith("no GPU"))

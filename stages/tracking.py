@@ -7,6 +7,8 @@ The experiment is named after the project and the profile. A study is one run of
 import hashlib
 import json
 import os
+import sqlite3
+import warnings
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -14,8 +16,10 @@ from pathlib import Path
 
 import yaml
 
-from bsn.provenance import edits, environment, head
+from bsn.git import GitError, edits, head
+from bsn.provenance import environment
 from bsn.tracking import Card, Run, Store, flush, post, tracked_run
+from bsn.tracking.relocation import database_uri, follow_folder
 from stages.checkout import checkout
 from stages.params import Params
 
@@ -40,7 +44,10 @@ class Origin:
         experiment = os.environ.get("DVC_EXP_NAME", "")
         if experiment:
             return cls(experiment=experiment, commit=os.environ["DVC_EXP_BASELINE_REV"])
-        return cls(experiment="", commit=head(Path()) or "", edits=edits(Path(), SOURCES))
+        try:
+            return cls(experiment="", commit=head(Path()), edits=edits(Path(), SOURCES))
+        except GitError:  # without a commit it is known by its parameters alone
+            return cls(experiment="", commit="")
 
     @property
     def title(self) -> str:
@@ -49,9 +56,13 @@ class Origin:
 
 
 def store(profile: str) -> Store:
-    """MLFLOW_TRACKING_URI, or mlflow.db beside dvc.yaml."""
+    """MLFLOW_TRACKING_URI, or mlflow.db beside dvc.yaml, which is first told of it when the folder was moved."""
     root = checkout()
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root}/mlflow.db"
+    try:
+        follow_folder(root)
+    except sqlite3.Error as error:
+        warnings.warn(f"{root / 'mlflow.db'} may name artifacts of another folder than this ({error})", stacklevel=2)
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or database_uri(root / "mlflow.db")
     served = uri.startswith(("http:", "https:"))
     return Store(
         uri=uri, experiment=f"bsn-{profile}", outbox=root / "outbox", artifacts=None if served else root / "mlartifacts"

@@ -77,15 +77,17 @@ class Project:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("project")
+    folder, none = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("none")
+    # Listed by an empty repository, as this may be a ZIP download, or another user's folder in a container.
+    subprocess.run(["git", "init", "--quiet", "--bare", none], check=True)
     listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        ["git", f"--git-dir={none}", f"--work-tree={ROOT}", "ls-files", "--others", "--exclude-standard", "-z"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
     )
-    for name in listed.stdout.splitlines():
+    for name in listed.stdout.split("\0"):
         # What the last run of the pipeline left in git is not part of a fresh start.
         if (
             (name.split("/")[0] in ("metrics", "reports", "tests") and not name.endswith(".gitignore"))
