@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
+from bsn.data.photos import read_palette
 from bsn.kernels import code_distances, contour, encode_codes, label_codes
 from bsn.sketch.cast import picture_of
 
@@ -63,7 +64,7 @@ def main() -> None:
     """Print the table."""
     cv2.setNumThreads(1)
     if len(sys.argv) > 1:
-        masks = [cv2.imread(str(file), cv2.IMREAD_UNCHANGED) for file in sorted(Path(sys.argv[1]).glob("*.png"))]
+        masks = [read_palette(file) for file in sorted(Path(sys.argv[1]).glob("*.png"))]
         masks = masks[:PHOTOS]
     else:
         masks = [picture_of("pfcn", index, 1).people[0].astype(np.uint8) for index in range(PHOTOS)]

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from scipy.ndimage import binary_dilation, binary_erosion, distance_transform_edt
 
+from bsn.data.photos import read_palette
 from bsn.metrics import BAND_WIDTHS, BOUNDARY_FRACTION, BOUNDARY_TOLERANCE, evaluate_photo
 from bsn.sketch.cast import picture_of
 
@@ -89,7 +90,7 @@ def main() -> None:
     torch.set_num_threads(1)
     if len(sys.argv) > 1:
         files = sorted(Path(sys.argv[1]).glob("*.png"))[:PHOTOS]
-        masks = [(cv2.imread(str(file), cv2.IMREAD_UNCHANGED) == 1).astype(np.uint8) for file in files]
+        masks = [(read_palette(file) == 1).astype(np.uint8) for file in files]
     else:
         masks = [picture_of("pfcn", index, 1).people[0].astype(np.uint8) for index in range(PHOTOS)]
     print(f"{len(masks)} masks of {masks[0].shape[0]}x{masks[0].shape[1]}, one core")

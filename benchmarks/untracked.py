@@ -15,9 +15,14 @@ def _silent(*_: Any) -> Iterator[Run]:
     yield Run()
 
 
-def main() -> None:
+def silence() -> None:
+    """Have the stages of this process tell MLflow nothing."""
     stages.tracking.tracked_run = _silent
     stages.tracking.post = lambda *_, **__: None
+
+
+def main() -> None:
+    silence()
     _, module, *arguments = sys.argv
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__")

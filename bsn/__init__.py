@@ -2,6 +2,11 @@
 
 from typing import TYPE_CHECKING, Any
 
+from bsn.environment import wait_passively
+
+# A package is imported before any of its modules, and so before whatever a module of it imports.
+wait_passively()
+
 if TYPE_CHECKING:
     from bsn.cutout.portrait import Portrait
 

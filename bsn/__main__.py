@@ -1,8 +1,8 @@
 """python -m bsn segment PHOTO... --out DIR"""
 
 import argparse
-import sys
 
+from bsn import program
 from bsn.cutout import command
 
 
@@ -14,4 +14,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program.begin("segment")
+    program.run(main, name="segment", again="the pictures named above are written; run it again for the others")

@@ -56,14 +56,17 @@ def warp_to_photo(frame: np.ndarray, affine: np.ndarray, *, height: int, width: 
 def mean_mask(masks: Iterable[np.ndarray]) -> np.ndarray:
     """M of eq. (6): share of portrait among the counted pixels (not 255) at each place, float32 (800, 600).
 
-    0 where nothing counts. Raises InputError when a mask does not have the frame's size.
+    0 where nothing counts. Raises InputError when a mask does not have the frame's size, and when there is none.
     """
-    portrait, counted = np.zeros(FRAME, np.float32), np.zeros(FRAME, np.float32)
+    portrait, counted, number = np.zeros(FRAME, np.float32), np.zeros(FRAME, np.float32), 0
     for mask in masks:
         if mask.shape != FRAME:
             raise InputError(f"a mask is {mask.shape[0]}x{mask.shape[1]}; PFCN masks are {FRAME[0]}x{FRAME[1]}")
         portrait += mask == 1
         counted += mask != IGNORE
+        number += 1
+    if not number:
+        raise InputError("there is no mask to take the mean of; the aligned mean needs photos with a face")
     return portrait / np.maximum(counted, 1)
 
 

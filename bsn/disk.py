@@ -1,9 +1,8 @@
 """Writing files whole or not at all, and telling in one line when the disk will not have them."""
 
 import errno
-import os
+import secrets
 import shutil
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,13 +38,20 @@ def disk_errors(file: Path, needed: Callable[[], int | None] = lambda: None) -> 
 
 
 def write_atomically(file: Path, chunks: Iterable[bytes]) -> int:
-    """Write `chunks` beside `file`, then put them in its place; returns the bytes. On any error `file` is as before."""
+    """Write `chunks` beside `file`, then put them in its place; returns the bytes. On any error `file` is as before.
+
+    The temporary name is short: `file` may have one as long as the file system allows.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f"{file.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    partial = file.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        with partial.open("wb") as stream:
+        with partial.open("xb") as stream:
             written = sum(stream.write(chunk) for chunk in chunks)
         partial.replace(file)
+    except OSError as error:
+        if str(error.filename) == str(partial):
+            error.filename = str(file)  # for the message: nobody knows the temporary name
+        raise
     finally:
         partial.unlink(missing_ok=True)
     return written
@@ -53,7 +59,10 @@ def write_atomically(file: Path, chunks: Iterable[bytes]) -> int:
 
 def write_png(file: Path, image: np.ndarray) -> None:
     """A PNG of a grey uint8 image (H, W). cv2.imwrite would say nothing of a full disk."""
-    write_atomically(file, [cv2.imencode(".png", image)[1].tobytes()])
+    encoded, content = cv2.imencode(".png", image)
+    if not encoded:
+        raise InputError(f"{file} cannot be written: a PNG of {image.shape} cannot be encoded")
+    write_atomically(file, [content.tobytes()])
 
 
 def _missing(needed: int, file: Path) -> int:

@@ -149,13 +149,20 @@ def soft_labels(codes: np.ndarray, *, width: float, reading: str) -> np.ndarray:
     "distance"   l_bdry = d / d_max, the "normalized distance" of the text; d_max is the band's half width
     "closeness"  l_bdry = 1 - d / d_max: surest boundary on the contour itself, "how likely the pixel belongs"
     "sum"        l_bdry = d / sum of d over the photo's band, the letter of eq. (1)
-    Returns (3, H, W) float32; all zero where ignored. Raises ValueError for another reading.
+    Returns (3, H, W) float32; all zero where ignored. Raises ValueError for another reading, or a narrower width.
     """
     return np.stack([row[codes] for row in soft_label_table(codes, width=width, reading=reading)])
 
 
 def soft_label_table(codes: np.ndarray, *, width: float, reading: str) -> np.ndarray:
-    """What each code means as a soft label, (3, 256) float32; the photo's codes matter to the reading "sum" alone."""
+    """What each code means as a soft label, (3, 256) float32; the photo's codes matter to the reading "sum" alone.
+
+    Raises ValueError for another reading, and for codes of a wider band.
+    """
+    known = ~np.isnan(code_distances(width))
+    known[[BACKGROUND, FOREGROUND, IGNORE]] = True
+    if not known[codes].all():
+        raise ValueError(f"the codes are those of a wider band than {width} pixels; give the width they were made with")
     distance = np.nan_to_num(code_distances(width))
     if reading == "distance":
         boundary = distance / max(width / 2, 1.0)
@@ -177,8 +184,10 @@ def global_kernel(mean_mask: np.ndarray, *, a: float, b: float, reading: str) ->
     "text"     K = a + (1 - c)(b - a): the uncertain places weigh b, as the text says
     "printed"  K = b - (1 - c)(b - a): as the equation stands, which weighs them a
 
-    mean_mask: (H, W) M, in [0, 1]. Returns (H, W) float32. Raises ValueError for a > b or another reading.
+    mean_mask: (H, W) M, in [0, 1]. Returns (H, W) float32. Raises ValueError for another M, a > b or another reading.
     """
+    if not (mean_mask.min() >= 0 and mean_mask.max() <= 1):
+        raise ValueError(f"the mean mask goes from {mean_mask.min()} to {mean_mask.max()}; give shares from 0 to 1")
     if a > b:
         raise ValueError(f"a is {a} and b is {b}; a must not be above b")
     uncertainty = 1 - np.abs(mean_mask - 0.5) / 0.5

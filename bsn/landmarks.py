@@ -1,5 +1,6 @@
 """Five points and the alignment of every kept photo: PFCN's own tracker first, MTCNN where it has none."""
 
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 from bsn.alignment import alignment, five_points
 from bsn.data.photos import read_photo
 from bsn.data.tables import FaceRow, PhotoRow
-from bsn.errors import InputError
+from bsn.errors import InputError, brief
 from bsn.faces.detector import Detector
 from bsn.sets.pfcn import tracker
 
@@ -26,7 +27,12 @@ def pfcn_faces(rows: Iterable[PhotoRow], *, root: Path, portraits: Path, detecto
         if points is not None:
             yield _aligned(row.id, "tracker", five_points(points))
             continue
-        faces = detector.detect(read_photo(portraits / row.image))
+        photo = read_photo(portraits / row.image)
+        try:
+            faces = detector.detect(photo)
+        except Exception as error:
+            print(f"{row.image}: faces could not be looked for ({brief(error)}): as without one", file=sys.stderr)
+            faces = []
         yield _aligned(row.id, "mtcnn", faces[0].points) if faces else FaceRow(id=row.id, source="none")
 
 

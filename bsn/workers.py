@@ -1,10 +1,12 @@
-"""One function over many things on all cores, the answers in order."""
+"""One function over many things at a time, the answers in order; by processes, or by threads of this one."""
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from bsn.errors import InputError
@@ -18,6 +20,19 @@ _function: Callable[[Any], Any] | None = None
 def cores() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def deaf_to_interrupts() -> Iterator[None]:
+    """Processes that are started meanwhile never hear of Ctrl-C, which a terminal sends to all that it runs.
+
+    They end with this process, which hears of it when the block ends.
+    """
+    heard = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, heard)
 
 
 def ordered_map(
@@ -38,9 +53,25 @@ def ordered_map(
     context.set_forkserver_preload([imports])
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(function,))
     try:
-        yield from pool.map(_answer, things)
+        with deaf_to_interrupts():
+            answers = pool.map(_answer, things)
+        yield from answers
     except BrokenProcessPool:
         raise InputError(f"one of {workers} worker processes was killed: is there memory enough for all?") from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def threaded_map(
+    function: Callable[[Thing], Answer], things: Sequence[Thing], *, threads: int | None = None
+) -> Iterator[Answer]:
+    """`function` of each thing, in the things' order, by threads of this process; by default some more than cores.
+
+    For work that OpenCV does, beside which other threads may run. What has not begun when the loop ends is left.
+    """
+    pool = ThreadPoolExecutor(threads)
+    try:
+        yield from pool.map(function, things)
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import signal
-import sys
+import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +18,11 @@ from rich.console import Console
 from rich.table import Table
 
 from bsn.errors import InputError
+from bsn.git import head
 from bsn.report.formats import percent, signed_percent
 from bsn.report.paper import BASELINE
-from experiments.commands import dvc
+from experiments.commands import dvc, one_line
+from stages.runner import run_stage
 
 HEADLINE = "metrics/headline"
 AGAIN = "queue it again: what it finished is kept"
@@ -111,7 +113,11 @@ def table(found: list[Experiment], method: str) -> Table:
 
 
 def compare(method: str = "bsn") -> None:
-    found = experiments(json.loads(dvc("exp", "show", "--json", folder=Path())), working=_working)
+    head(Path())  # experiments start from a commit; where there is none, this says why
+    try:
+        found = experiments(json.loads(dvc("exp", "show", "--json", folder=Path())), working=_working)
+    except subprocess.CalledProcessError as error:
+        raise InputError(one_line(error)) from error
     known = sorted({name for one in found for name in one.metrics})
     if known and method not in known:
         raise InputError(f"method = {method!r} is refused; allowed: {', '.join(known)}")
@@ -186,12 +192,5 @@ def _working() -> bool:
     return "Worker status: 0 active, 0 idle" not in dvc("queue", "status", folder=Path())
 
 
-def main() -> None:
-    try:
-        compare(*sys.argv[1:])
-    except InputError as error:
-        sys.exit(f"compare: {error}")
-
-
 if __name__ == "__main__":
-    main()
+    run_stage(compare)

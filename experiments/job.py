@@ -18,7 +18,8 @@ from typing import Any
 from distributed import get_worker
 from distributed.versions import get_versions
 
-from experiments.commands import dvc, git, run, why
+from bsn.git import GitError, git
+from experiments.commands import dvc, run, why
 
 # `dvc push --run-cache`, and after it the outs of the run cache that are in git instead of DVC's cache: the command
 # leaves these out, and without them no other worker could take such a stage from the run cache.
@@ -37,6 +38,7 @@ with Repo() as repo:
 def run_job(
     *,
     project: str,
+    prefix: str,
     head: str,
     bundle: str,
     name: str,
@@ -47,9 +49,10 @@ def run_job(
 ) -> dict[str, Any]:
     """Run one experiment and push its data; never raises for what the job itself did.
 
-    project: names the folder of this project's clones; head: the commit, in the bundle that Dask has laid into the
-    worker's folder; settings: of `--set-param`; remote: options of the DVC remote, its name under "name"; environment:
-    for the stages; versions: of the packages that the worker must have.
+    project: names the folder of this project's clones; prefix: the project's folder in its repository, "" for the
+    repository itself; head: the commit, in the bundle that Dask has laid into the worker's folder; settings: of
+    `--set-param`; remote: options of the DVC remote, its name under "name"; environment: for the stages; versions: of
+    the packages that the worker must have.
 
     Returns worker (who), seconds, bundle (bytes of the experiment as a git bundle, None where it failed), why (text).
     """
@@ -61,10 +64,12 @@ def run_job(
         if not reason:
             folder = Path(worker.local_directory)
             with own_clone(folder.parent / "sweeps" / project) as (clone, lock):
-                prepare(clone, folder / bundle, head, remote)
-                made = experiment(clone, head, name, settings, environment, lock)
+                prepare(clone, prefix, folder / bundle, head, remote)
+                made = experiment(clone / prefix, head, name, settings, environment, lock)
     except subprocess.CalledProcessError as error:
         reason = why(error)
+    except GitError as error:
+        reason = str(error)
     return {"worker": str(worker.name), "seconds": time.monotonic() - start, "bundle": made, "why": reason}
 
 
@@ -106,42 +111,42 @@ def own_clone(folder: Path) -> Iterator[tuple[Path, int]]:
         return
 
 
-def prepare(clone: Path, bundle: Path, head: str, remote: Mapping[str, str]) -> None:
+def prepare(clone: Path, prefix: str, bundle: Path, head: str, remote: Mapping[str, str]) -> None:
     """The commit's files and the data of its study as far as it was pushed; what git ignores stays: the cache,
     checkpoints."""
     from dvc.config import Config
 
-    used = clone.exists()
+    used, project = clone.exists(), clone / prefix
     clone.mkdir(exist_ok=True)
-    # Made anew, so that nothing is left of a job that was killed: locks, refs, half an experiment.
-    for left in (".git", ".dvc/tmp"):
-        shutil.rmtree(clone / left, ignore_errors=True)
+    # Made anew, so that nothing is left of a job that was killed: locks, refs, half an experiment, half a dvc.lock.
+    for left in (clone / ".git", project / ".dvc/tmp"):
+        shutil.rmtree(left, ignore_errors=True)
     git("init", "--quiet", folder=clone)
     git("fetch", "--quiet", str(bundle), "HEAD", folder=clone)
     git("checkout", "--quiet", "--force", "--detach", head, folder=clone)
     git("clean", "--quiet", "--force", "-d", folder=clone)
     options = {key: value for key, value in remote.items() if key != "name"}
-    with Config(dvc_dir=str(clone / ".dvc"), validate=False).edit("local") as local:
+    with Config(dvc_dir=str(project / ".dvc"), validate=False).edit("local") as local:
         local.setdefault("core", {})["remote"] = remote["name"]
         local.setdefault("remote", {}).setdefault(remote["name"], {}).update(options)
     # `dvc exp run --pull` fetches stage by stage: slow for all of them, right for what another job has added.
-    dvc("checkout" if used else "pull", "--force", "--quiet", "--allow-missing", folder=clone)
+    dvc("checkout" if used else "pull", "--force", "--quiet", "--allow-missing", folder=project)
 
 
 def experiment(
-    clone: Path, head: str, name: str, settings: Sequence[str], environment: Mapping[str, str], lock: int
+    project: Path, head: str, name: str, settings: Sequence[str], environment: Mapping[str, str], lock: int
 ) -> bytes:
     """Run it; what it computed goes to the remote, even when a later stage fails."""
     changes = [argument for setting in settings for argument in ("--set-param", setting)]
     command = (sys.executable, "-m", "dvc", "exp", "run", "--pull", "--name", name, *changes)
     try:
-        run(*command, folder=clone, environment=environment, keep_open=[lock])
+        run(*command, folder=project, environment=environment, keep_open=[lock])
     except subprocess.CalledProcessError:
-        push(clone)
+        push(project)
         raise
-    push(clone)
-    bundle = clone / ".dvc/tmp/experiment.bundle"
-    git("bundle", "create", "--quiet", str(bundle), reference(head, name), f"^{head}", folder=clone)
+    push(project)
+    bundle = project / ".dvc/tmp/experiment.bundle"
+    git("bundle", "create", "--quiet", str(bundle), reference(head, name), f"^{head}", folder=project)
     return bundle.read_bytes()
 
 
@@ -150,5 +155,5 @@ def reference(head: str, name: str) -> str:
     return f"refs/exps/{head[:2]}/{head[2:]}/{name}"
 
 
-def push(clone: Path) -> None:
-    run(sys.executable, "-c", PUSH, folder=clone)
+def push(project: Path) -> None:
+    run(sys.executable, "-c", PUSH, folder=project)

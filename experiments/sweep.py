@@ -13,9 +13,9 @@ worker has its own, as for any `dvc pull`.
 """
 
 import argparse
+import logging
 import os
 import subprocess
-import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -32,9 +32,14 @@ from distributed.diagnostics.plugin import UploadFile
 from distributed.versions import VersionMismatchWarning, get_versions
 from packaging.requirements import Requirement
 
+import bsn.errors
+import bsn.git
 from bsn.errors import InputError
+from bsn.git import changed, git
 from experiments import commands, job
-from experiments.commands import dvc, git, run, why
+from experiments.commands import dvc, one_line
+from experiments.repro import mend
+from stages.runner import run_stage
 
 # Of a remote's options those that say where it is. What tells who one is stays with each machine.
 PLACE = ("url", "endpointurl", "region", "user", "port", "use_ssl", "ssl_verify", "version_aware")
@@ -58,6 +63,8 @@ def sweep(root: Path, *, scheduler: str, settings: Sequence[str], prefix: str | 
 
     InputError: for whatever would keep every job from working.
     """
+    for line in mend(root):
+        print(f"sweep: {line}", flush=True)
     head = committed(root)
     remote = shared_remote(root)
     points = expand(settings, prefix)
@@ -73,6 +80,7 @@ def sweep(root: Path, *, scheduler: str, settings: Sequence[str], prefix: str | 
     with connected(scheduler, root) as (client, versions, bundle):
         common = {
             "project": git("rev-list", "--max-parents=0", "HEAD", folder=root).split()[-1][:10],
+            "prefix": git("rev-parse", "--show-prefix", folder=root).removesuffix("\n"),
             "head": head,
             "bundle": bundle,
             "remote": remote,
@@ -90,12 +98,12 @@ def sweep(root: Path, *, scheduler: str, settings: Sequence[str], prefix: str | 
 
 def committed(root: Path) -> str:
     """HEAD, which is what all workers run."""
-    changed = [line[3:] for line in run("git", "status", "--porcelain", folder=root).splitlines()]
-    if changed:
-        names = ", ".join(changed[:5])
-        more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
+    commit, different = bsn.git.head(root), changed(root, untracked=True)
+    if different:
+        names = ", ".join(different[:5])
+        more = f" and {len(different) - 5} more" if len(different) > 5 else ""
         raise InputError(f"uncommitted: {names}{more}; workers run a commit, so commit or stash what you changed")
-    return git("rev-parse", "HEAD", folder=root)
+    return commit
 
 
 def shared_remote(root: Path) -> dict[str, str]:
@@ -165,8 +173,10 @@ def connected(scheduler: str, root: Path) -> Iterator[tuple[Client, dict[str, st
     """Dask, the versions that a worker must have, and the name of the code's bundle in the folder of every worker,
     those that come later included."""
     versions = job.comparable(get_versions(requirements(root)))
-    for module in (commands, job):
+    for module in (bsn.errors, bsn.git, commands, job):
         cloudpickle.register_pickle_by_value(module)
+    # It prints a traceback of a wait that is interrupted before it has begun.
+    logging.getLogger("tornado.application").disabled = True
     try:
         with warnings.catch_warnings():
             # Told below, in a line.
@@ -267,29 +277,23 @@ def bring_data(root: Path, references: Sequence[str]) -> None:
         return
     try:
         with Repo(str(root)) as repo:
-            repo.fetch(revs=[git("rev-parse", reference, folder=root) for reference in references])
+            repo.fetch(revs=[git("rev-parse", reference, folder=root).strip() for reference in references])
     except DvcException as error:
         print(f"the experiments' data stay in the remote ({error}): dvc exp apply NAME, and dvc pull", flush=True)
 
 
-def one_line(error: subprocess.CalledProcessError) -> str:
-    return " ".join(why(error).split())
-
-
-def main() -> None:
+def main(*arguments: str) -> int:
     parser = argparse.ArgumentParser(prog="python -m experiments.sweep", description=__doc__.splitlines()[0])
     parser.add_argument("--scheduler", required=True, help="of Dask: tcp://host:8786")
     parser.add_argument("-S", "--set-param", action="append", required=True, metavar="PARAM=VALUES", dest="settings")
     parser.add_argument("-n", "--name", metavar="PREFIX", help="experiments are PREFIX-1, PREFIX-2, ...")
-    asked = parser.parse_args()
+    asked = parser.parse_args(arguments)
     try:
         failed = sweep(Path.cwd(), scheduler=asked.scheduler, settings=asked.settings, prefix=asked.name)
-    except InputError as error:
-        sys.exit(f"sweep: {error}")
     except subprocess.CalledProcessError as error:
-        sys.exit(f"sweep: {' '.join(error.cmd[-3:])}: {one_line(error)}")
-    sys.exit(1 if failed else 0)
+        raise InputError(f"{' '.join(error.cmd[-3:])}: {one_line(error)}") from error
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    run_stage(main, name="sweep", again="what is done is here (dvc exp show); run it again for the other points")

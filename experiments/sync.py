@@ -5,19 +5,19 @@ its cache or fetched from another machine, and the committed study of a fresh cl
 """
 
 import re
-import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator
+import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from bsn.errors import InputError
+from bsn.git import GitError, git, head
 from bsn.tracking import send_all, waiting
 from bsn.tracking.outbox import connect, reason
-from experiments.commands import git, why
 from stages.params import load
+from stages.runner import run_stage
 from stages.study import RESULTS_TAG, post_study, results
 from stages.tracking import EXPERIMENT_TAG, Origin, store, study
 
@@ -31,13 +31,19 @@ _STUDY = ("params.yaml", "profiles", "dvc.lock", "metrics", "reports")
 
 def sync() -> None:
     """Tell MLflow of every experiment and of the commit that is checked out, send what waits, and say what was done."""
+    warnings.simplefilter("ignore")  # MLflow's own, which PYTHONWARNINGS may have made errors
     place = store("")
     try:
         told = _told(connect(place.uri))
     # Whatever keeps MLflow from answering, and that is anything.
     except Exception as error:
         sys.exit(f"sync: MLflow at {place.address} does not answer ({reason(error)}); what waits for it is kept")
-    added = sum(_tell(origin, revision, told) for origin, revision in _revisions())
+    try:
+        revisions = _revisions()
+    except GitError as error:
+        print(f"sync: DVC's experiments and the committed study stay unknown to MLflow: {error}")
+        revisions = []
+    added = sum(_tell(origin, revision, told) for origin, revision in revisions)
     sent = send_all(place.outbox, place.uri)
     print(f"sync: told {place.address} of {added} of DVC's studies; runs sent: {sent.runs}")
     for address, runs in waiting(place.outbox).items():
@@ -61,14 +67,15 @@ def _told(client: "MlflowClient") -> set[tuple[str, str] | str]:
     return told
 
 
-def _revisions() -> Iterator[tuple[Origin, str]]:
-    """DVC's experiments, and the commit that is checked out."""
+def _revisions() -> list[tuple[Origin, str]]:
+    """DVC's experiments, and the commit that is checked out. Raises GitError."""
+    commit = head(Path())
+    found = []
     for line in git("for-each-ref", "--format=%(objectname) %(refname)", "refs/exps", folder=Path()).splitlines():
-        if found := _EXPERIMENT.fullmatch(line):
-            revision, start, rest, name = found.groups()
-            yield Origin(experiment=name, commit=start + rest), revision
-    head = git("rev-parse", "HEAD", folder=Path())
-    yield Origin(experiment="", commit=head), head
+        if match := _EXPERIMENT.fullmatch(line):
+            revision, start, rest, name = match.groups()
+            found.append((Origin(experiment=name, commit=start + rest), revision))
+    return [*found, (Origin(experiment="", commit=commit), commit)]
 
 
 def _tell(origin: Origin, revision: str, told: set[tuple[str, str] | str]) -> bool:
@@ -78,14 +85,14 @@ def _tell(origin: Origin, revision: str, told: set[tuple[str, str] | str]) -> bo
         try:
             _unpack(revision, folder)
             params = load(folder)
-        except (InputError, subprocess.CalledProcessError) as error:
-            line = (str(error) if isinstance(error, InputError) else why(error)).splitlines()[0]
+        except InputError as error:
+            line = str(error).splitlines()[0]
             print(f"sync: {origin.title} at {revision[:10]} is left out, for it is not of this code: {line}")
             return False
         whole = study(params, origin, folder=folder)
         if told & {whole.study, (origin.experiment, results(whole.params, folder))}:
             return False
-        post_study(store(params.profile), whole, folder, only_if_absent=True)
+        post_study(store(params.profile), whole, folder)
     return True
 
 
@@ -97,4 +104,4 @@ def _unpack(revision: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    sync()
+    run_stage(sync, again="what waits is kept; run the same command again")

@@ -3,9 +3,9 @@
     python -m experiments.verify                    # or: make verify
     python -m experiments.verify --keep FOLDER      # the clone is made in FOLDER and stays there
 
-Compared is each number of metrics/*.json and reports/table*.csv as they are committed, but seconds and dates. On the
-machine that metrics/provenance.json names, with the same packages, all must be the same to the last digit written; on
-another, each may differ as far as ALLOWED says. metrics/trials are not made again: `dvc repro` does not make them.
+Compared is each number of metrics/*.json and reports/table*.csv as they are committed. Where the profile pins the
+instruction set and there is no GPU, all must be the same to the last digit written; otherwise each may differ as far as
+ALLOWED says. metrics/trials are not made again: `dvc repro` does not make them.
 
 Ends with one line, and with exit status 1 where a number differs by more, where one is missing, and where DVC fails.
 """
@@ -13,7 +13,7 @@ Ends with one line, and with exit status 1 where a number differs by more, where
 import argparse
 import json
 import math
-import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,19 +22,19 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
+import yaml
 
 from bsn.errors import InputError
+from bsn.provenance import machine
 from experiments.clean import clone, environment
+from experiments.commands import attend
 from stages.runner import run_stage
 
 FILES = ("metrics/*.json", "reports/table*.csv")
-PROVENANCE = "metrics/provenance.json"
-# What two machines must agree in to train the same bytes; the number of threads is the profile's.
-SAME = ("machine", "packages", "training")
-NOT_COMPARED = ("seconds",)
+NATIVE = "native"  # a profile's `instructions`: whatever the processor has
 
-# On another machine sums are rounded otherwise, and after some hundred steps that acts like another seed. So a number
-# may differ by what networks of two seeds differ by: four standard deviations of the trials' three seeds each
+# With another instruction set sums are rounded otherwise, and after some hundred steps that acts like another seed. So
+# a number may differ by what networks of two seeds differ by: four standard deviations of the trials' three seeds each
 # (metrics/trials, 60 photos), times the root of two. On fewer photos the same networks lie wider apart, by the root of
 # their number. What is not named here, such as photos, parameters and the paper's own numbers, must be the same.
 ALLOWED = {
@@ -93,19 +93,15 @@ def verify(*arguments: str) -> None:
     keep = parser.parse_args(arguments).keep
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(TemporaryDirectory(prefix="verify-")))
-        folder = keep or scratch / "clone"
-        head = clone(Path(), folder)
+        head, folder = clone(Path(), keep or scratch / "clone")
         committed = read(folder)
         if not committed:
             raise InputError(f"commit {head[:10]} has none of {', '.join(FILES)}: there is nothing to compare")
         print(f"commit {head[:10]} in {folder}: all of it from nothing", flush=True)
-        before = _provenance(folder)
-        done = subprocess.run(
-            ["dvc", "repro", "--force", "--no-run-cache"], cwd=folder, env=environment(scratch), check=False
-        )
-        if done.returncode:
+        command = (sys.executable, "-m", "dvc", "repro", "--force", "--no-run-cache")
+        if attend(*command, folder=folder, environment=environment(scratch)):
             raise InputError(f"commit {head[:10]} is not verified: dvc repro failed in the clone, see above")
-        differences = compare(committed, read(folder), exact=same_machine(before, _provenance(folder)))
+        differences = compare(committed, read(folder), exact=pinned(folder) and machine().endswith("no GPU"))
     for difference in differences:
         print(difference)
     print(verdict(head, committed, differences))
@@ -121,7 +117,6 @@ def read(folder: Path) -> dict[str, dict[str, Any]]:
         )
         for pattern in FILES
         for file in sorted(folder.glob(pattern))
-        if str(file.relative_to(folder)) != PROVENANCE
     }
 
 
@@ -144,7 +139,7 @@ def compare(committed: dict[str, dict[str, Any]], now: dict[str, dict[str, Any]]
 
 
 def allowance(file: str, key: str, photos: dict[str, int]) -> float:
-    """How far a number may be from the committed one on another machine. photos: how many a set has."""
+    """How far a number may be from the committed one where bytes are not pinned. photos: how many a set has."""
     parts = key.split(".")
     measure = "band" if "band" in parts else parts[-1]
     if measure == "weights":  # their fingerprint: any rounding changes all of it
@@ -157,10 +152,13 @@ def allowance(file: str, key: str, photos: dict[str, int]) -> float:
     return ALLOWED[measure] * math.sqrt(max(1, PHOTOS / number))
 
 
-def same_machine(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether two provenances are of machines, packages and modes that train the same bytes; only processors do."""
-    alike = all(name in one and one[name] == other.get(name) for name in SAME)
-    return alike and one["machine"].endswith("no GPU")
+def pinned(folder: Path) -> bool:
+    """Whether the profile of a checkout pins the instruction set, so that all processors that have it compute the same.
+
+    The number of threads is the profile's in any case, and the packages are those of constraints.txt.
+    """
+    profile = yaml.safe_load((folder / "params.yaml").read_text())["profile"]
+    return yaml.safe_load((folder / f"profiles/{profile}.yaml").read_text()).get("instructions", NATIVE) != NATIVE
 
 
 def verdict(head: str, committed: dict[str, dict[str, Any]], differences: list[Difference]) -> str:
@@ -174,11 +172,6 @@ def verdict(head: str, committed: dict[str, dict[str, Any]], differences: list[D
     return f"{commit} verified: all {number} values are the committed ones"
 
 
-def _provenance(folder: Path) -> dict[str, Any]:
-    file = folder / PROVENANCE
-    return json.loads(file.read_text()) if file.exists() else {}
-
-
 def _counts_photos(key: str) -> bool:
     """Such as sets.coco.photos, of metrics/<method>.json."""
     return key.startswith("sets.") and key.endswith(".photos")
@@ -189,8 +182,7 @@ def _leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         yield prefix, value
         return
     for key, inner in value.items():
-        if key not in NOT_COMPARED:
-            yield from _leaves(inner, f"{prefix}.{key}" if prefix else key)
+        yield from _leaves(inner, f"{prefix}.{key}" if prefix else key)
 
 
 def _rows(file: Path) -> Iterator[tuple[str, Any]]:
@@ -198,9 +190,9 @@ def _rows(file: Path) -> Iterator[tuple[str, Any]]:
     for row in pd.read_csv(file).astype(object).to_dict("records"):
         name = ".".join(str(row[part]) for part in ("set", "method") if part in row)
         for column, value in row.items():
-            if column not in ("set", "method", *NOT_COMPARED):
+            if column not in ("set", "method"):
                 yield f"{name}.{column}", None if pd.isna(value) else value
 
 
 if __name__ == "__main__":
-    run_stage(verify)
+    run_stage(verify, again="nothing was compared; run the same command again")

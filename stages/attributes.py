@@ -3,10 +3,10 @@
 from functools import partial
 from pathlib import Path
 
-import cv2
 from tqdm import tqdm
 
 from bsn.attributes import attribute, hair_rule, label, write_labels
+from bsn.data.photos import read_palette
 from bsn.data.tables import read_faces, read_index
 from bsn.errors import InputError
 from stages.params import load
@@ -27,7 +27,7 @@ def attributes(name: str) -> None:
     affines = {key: face.affine for key, face in read_faces(FACES).items()}
     kept = [row for row in rows if row.kept]
     photos = (
-        (row.id, partial(cv2.imread, str(PORTRAITS / row.mask), cv2.IMREAD_UNCHANGED), affines[row.id])
+        (row.id, partial(read_palette, PORTRAITS / row.mask), affines[row.id])
         for row in tqdm(kept, desc=name, unit=" masks")
     )
     OUT.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ def baselines(name: str) -> None:
         raise InputError(f"baseline = {name!r} is refused; allowed: {', '.join(options)}")
     (OUT / name).mkdir(parents=True, exist_ok=True)
     description = {"network": name, "options": options[name]}
-    (OUT / name / "model.json").write_text(json.dumps(description, indent=1) + "\n")
+    (OUT / name / "model.json").write_text(json.dumps(description, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ def check() -> None:
     load()
     load_sources()
     OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text("params.yaml, its profile and sources.yaml were read and found good\n")
+    OUT.write_text("params.yaml, its profile and sources.yaml were read and found good\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -46,43 +46,48 @@ def download(set_name: str) -> None:
         raise InputError(f"{source['absent']}; every network is trained on PFCN")
     if set_name == "coco":
         source["year"] = params.data.coco_year
-    (folder / SOURCE_FILE).write_text(json.dumps(source, indent=1) + "\n")
+    (folder / SOURCE_FILE).write_text(json.dumps(source, indent=1) + "\n", "utf-8")
     print(f"{set_name}: {source.get('folder') or 'left out: ' + source['absent']}")
 
 
 def _own(set_name: str, params: Params) -> dict[str, Any]:
     """The set in the user's own folder."""
     name = params.data.folder
-    root = (checkout() / Path(name).expanduser()).resolve()
+    root = checkout() / Path(name).expanduser()
     if not root.is_dir():
         raise InputError(f"data.folder = {name!r} in profiles/{params.profile}.yaml is not a folder")
     if not any((root / known).is_dir() for known in SETS):
         raise InputError(f"data.folder = {name!r} holds none of {', '.join(SETS)}")
     if (root / set_name).is_dir():
-        return {"folder": str(root / set_name)}
-    return {"absent": f"{root} holds no {set_name}/"}
+        return {"folder": str(Path(name) / set_name)}
+    return {"absent": f"data.folder = {name!r} holds no {set_name}/"}
 
 
 def _fetched(set_name: str, params: Params, sources: Sources, out: Path) -> dict[str, Any]:
     """The set as it was brought from the network; what could not be had is listed in `missing.csv`."""
-    brought = _bring(set_name, params, sources)
+    kept = Path(params.data.download.folder)
+    place = checkout() / kept.expanduser()
+    brought = _bring(set_name, params, sources, place)
     for photo in brought.missing[:5]:
         print(f"{set_name}: {photo.id} cannot be had: {photo.reason}")
     if brought.missing:
-        with (out / MISSING_FILE).open("w", newline="") as stream:
+        with (out / MISSING_FILE).open("w", newline="", encoding="utf-8") as stream:
             writer = csv.DictWriter(stream, ["id", "url", "reason"], lineterminator="\n")
             writer.writeheader()
             writer.writerows(asdict(photo) for photo in brought.missing)
         print(f"{set_name}: all {len(brought.missing)} photos that cannot be had are in {out / MISSING_FILE}")
     print(f"{set_name}: {brought.summary}")
-    return {"folder": str(brought.root), "summary": brought.summary, "missing": len(brought.missing)}
+    return {
+        "folder": str(kept / brought.root.relative_to(place)),
+        "summary": brought.summary,
+        "missing": len(brought.missing),
+    }
 
 
-def _bring(set_name: str, params: Params, sources: Sources) -> "Brought":
+def _bring(set_name: str, params: Params, sources: Sources, kept: Path) -> "Brought":
     from bsn import official
     from bsn.sets import coco
 
-    kept = checkout() / Path(params.data.download.folder).expanduser()
     place = {"folder": kept / set_name, "archives": kept / "archives"}
     rule = params.portraits.rule()
     if set_name == "pfcn":
@@ -97,7 +102,7 @@ def _bring(set_name: str, params: Params, sources: Sources) -> "Brought":
     if set_name == "cocostuff":
         # How many persons a photo shows is told by COCO's annotations of the same photo.
         raw = OUT / "coco"
-        root = tree(raw)
+        root = tree(raw, beside=checkout())
         counts = coco.person_counts(root, year=params.data.coco_year) if root else {}
         return official.bring_cocostuff(
             **place, release=sources.cocostuff.release.download(), person_counts=counts, rule=rule
@@ -108,4 +113,4 @@ def _bring(set_name: str, params: Params, sources: Sources) -> "Brought":
 
 
 if __name__ == "__main__":
-    run_stage(download)
+    run_stage(download, again="what is fetched is kept; run the same command again")

@@ -1,6 +1,7 @@
 """One method on every test set -> metrics/<method>.json, metrics/photos/<method>.csv, data/predictions/<method>/.
 
-metrics/headline/<method>.json holds the two numbers that experiments are compared by, under the method's name.
+metrics/headline/<method>.json holds the two numbers that experiments are compared by, under the method's name. The
+method's seconds per photo go to MLflow and to timings/<method>.json, which is no out.
 """
 
 import json
@@ -9,21 +10,24 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
+import torch
+from PIL import Image
 
+from bsn.data.photos import read_palette, read_photo
 from bsn.data.sources import SETS, absence
 from bsn.errors import InputError
 from bsn.methods.evaluation import Sample, evaluate_samples, kept_test_photos
-from bsn.methods.prediction import load_method
+from bsn.methods.prediction import PhotoFile, load_method
 from bsn.metrics import summarise
 from bsn.report.overlay import outlined
-from bsn.report.palette import BOUNDARY
+from bsn.speed import seconds_per_photo
 from bsn.training.checkpoints import file_fingerprint
 from stages.params import Params, load
 from stages.runner import run_stage
 from stages.study import flat_metrics
+from stages.timings import write_timing
 from stages.tracking import tell
 
 DATA, MODELS, METRICS = Path("data"), Path("models"), Path("metrics")
@@ -33,6 +37,8 @@ EXAMPLES = 4  # photos that MLflow shows
 
 def evaluate(name: str) -> None:
     params = load()
+    # The last digits of a score depend on how many threads compute it.
+    torch.set_num_threads(1)
     folder = MODELS / name
     if not folder.is_dir():
         raise InputError(f"method = {name!r} has no folder {folder}; train it with: dvc repro train@{name}")
@@ -51,10 +57,17 @@ def evaluate(name: str) -> None:
         "sets": {set_name: _summary(set_name, photos[photos["set"] == set_name], params) for set_name in SETS},
     }
     written = _write(name, summary, photos)
+    seconds = {set_name: seconds_per_photo(method, files) for set_name, files in _files_by_set(samples).items()}
+    write_timing(name, seconds, profile=params.profile)
+    timed = {f"{set_name}/seconds_per_photo": value for set_name, value in seconds.items()}
     with TemporaryDirectory() as work:
         examples = dict.fromkeys(_examples(samples[:EXAMPLES], Path(work)), "examples")
         tell(
-            params, name, weights=weights, metrics=flat_metrics(summary["sets"]), artifacts={written: None, **examples}
+            params,
+            name,
+            weights=weights,
+            metrics={**flat_metrics(summary["sets"]), **timed},
+            artifacts={written: None, **examples},
         )
 
 
@@ -71,19 +84,25 @@ def _write(name: str, summary: dict[str, Any], photos: pd.DataFrame) -> Path:
         (METRICS / folder).mkdir(parents=True, exist_ok=True)
     photos.to_csv(METRICS / "photos" / f"{name}.csv", index=False, float_format="%.6g")
     headline = {key: round(value, 4) for key, value in summary["sets"]["pfcn"].items() if key in HEADLINE}
-    (METRICS / "headline" / f"{name}.json").write_text(json.dumps({name: headline}, indent=1) + "\n")
+    (METRICS / "headline" / f"{name}.json").write_text(json.dumps({name: headline}, indent=1) + "\n", "utf-8")
     file = METRICS / f"{name}.json"
-    file.write_text(json.dumps(summary, indent=1) + "\n")
+    file.write_text(json.dumps(summary, indent=1) + "\n", "utf-8")
     return file
+
+
+def _files_by_set(samples: list[Sample]) -> dict[str, list[PhotoFile]]:
+    files: dict[str, list[PhotoFile]] = {}
+    for sample in samples:
+        files.setdefault(sample.set, []).append(sample.file)
+    return files
 
 
 def _examples(samples: list[Sample], folder: Path) -> Iterator[Path]:
     """Test photos with the contour that was found, for MLflow."""
     for sample in samples:
-        photo = cv2.imread(str(sample.file.photo))
-        mask = cv2.imread(str(sample.file.mask), cv2.IMREAD_GRAYSCALE)
+        photo, mask = read_photo(sample.file.photo), read_palette(sample.file.mask) // 255
         file = folder / f"{sample.set}-{sample.id}.jpg"
-        cv2.imwrite(str(file), outlined(photo, mask, thickness=max(2, len(photo) // 200), colour=BOUNDARY[::-1]))
+        Image.fromarray(outlined(photo, mask, thickness=max(2, len(photo) // 200))).save(file, quality=95)
         yield file
 
 

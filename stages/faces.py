@@ -9,6 +9,7 @@ from bsn.data.sources import SETS, tree
 from bsn.data.tables import read_index, write_faces
 from bsn.faces.detector import FaceDetector
 from bsn.landmarks import MIN_FACE, indexed_faces, pfcn_faces
+from stages.checkout import checkout
 from stages.params import load
 from stages.runner import run_stage
 
@@ -25,7 +26,7 @@ def faces() -> None:
         rows = tqdm(kept, desc=set_name, unit=" photos")
         if set_name == "pfcn":
             detector = FaceDetector(min_face_fraction=MIN_FACE, min_probability=params.min_probability)
-            root = tree(RAW / set_name)
+            root = tree(RAW / set_name, beside=checkout())
             found = pfcn_faces(rows, root=root, portraits=folder, detector=detector)
         else:
             found = indexed_faces(rows)

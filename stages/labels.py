@@ -1,16 +1,16 @@
 """Training masks -> data/labels/<hard|soft>/: label codes of every training photo, eq. (1)-(3) when soft."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import cv2
 from tqdm import tqdm
 
+from bsn.data.photos import read_palette
 from bsn.data.tables import PhotoRow, read_index
 from bsn.errors import InputError
 from bsn.kernels import encode_codes, label_codes
 from bsn.training.training_set import KERNEL_FILE
+from bsn.workers import threaded_map
 from stages.params import load
 from stages.runner import run_stage
 
@@ -29,12 +29,12 @@ def labels(kind: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
     def write(row: PhotoRow) -> None:
-        mask = cv2.imread(str(PORTRAITS / row.mask), cv2.IMREAD_UNCHANGED)
+        mask = read_palette(PORTRAITS / row.mask)
         (folder / f"{row.id}.png").write_bytes(encode_codes(label_codes(mask, width=kernel["width"])))
 
-    with ThreadPoolExecutor() as pool:
-        list(tqdm(pool.map(write, rows), total=len(rows), desc=f"{kind} labels", unit=" photos"))
-    (folder / KERNEL_FILE).write_text(json.dumps(kernel))
+    for _ in tqdm(threaded_map(write, rows), total=len(rows), desc=f"{kind} labels", unit=" photos"):
+        pass
+    (folder / KERNEL_FILE).write_text(json.dumps(kernel), "utf-8")
 
 
 if __name__ == "__main__":

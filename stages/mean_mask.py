@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
 from bsn.alignment import aligned_mean_mask, mean_mask
+from bsn.data.photos import read_palette
 from bsn.data.tables import PhotoRow, read_faces, read_index
 from bsn.errors import InputError
 from stages.runner import run_stage
@@ -29,7 +29,7 @@ def mean_masks() -> None:
 
 def _masks(rows: list[PhotoRow], name: str) -> Iterator[np.ndarray]:
     for row in tqdm(rows, desc=name, unit=" masks"):
-        yield cv2.imread(str(PORTRAITS / row.mask), cv2.IMREAD_UNCHANGED)
+        yield read_palette(PORTRAITS / row.mask)
 
 
 if __name__ == "__main__":

@@ -226,6 +226,7 @@ class Params(Section):
     """All that a run depends on: params.yaml, with the sections of profiles/<profile>.yaml beside them."""
 
     profile: str
+    instructions: Annotated[Literal["avx2", "native"], Field(description="avx2 or native")]
     seed: ZeroOrMore
     portraits: Portraits
     kernel: Kernel
@@ -304,6 +305,8 @@ def _starts_that_do_not_fit(networks: Networks) -> Iterator[str]:
             yield f"{refused}; allowed: none, imagenet or a file's path, for coco_voc is a ResNet"
         elif published and network.base_width != 64 and (key == "fcn8s" or is_resnet):
             yield f"{refused}; allowed: none or a file's path, or a base_width of 64, which those weights have"
+        elif key == "fcn8s" and network.freeze_batch_norm and not network.batch_norm:
+            yield "networks.fcn8s.freeze_batch_norm = True is refused; allowed: false, for batch_norm is false"
         elif network.weights == "none" and network.freeze_batch_norm:
             refused = f"networks.{key}.freeze_batch_norm = True is refused"
             yield f"{refused}; allowed: false, for weights none has no statistics"

@@ -11,6 +11,7 @@ from bsn.sets import coco, cocostuff, pfcn, voc
 from bsn.sets.candidates import Candidate
 from bsn.sets.portraits import judge_lists, judge_portraits, write_portraits
 from bsn.workers import cores
+from stages.checkout import checkout
 from stages.params import load
 from stages.runner import run_stage
 
@@ -20,7 +21,7 @@ RAW, OUT = Path("data/raw"), Path("data/portraits")
 def portraits(set_name: str) -> None:
     if set_name not in SETS:
         raise InputError(f"set = {set_name!r} is refused; allowed: {', '.join(SETS)}")
-    params, root = load().portraits, tree(RAW / set_name)
+    params, root = load().portraits, tree(RAW / set_name, beside=checkout())
     candidates = [] if root is None else list(_candidates(set_name, root))
     if set_name == "pfcn" or not candidates:
         judged = judge_lists(candidates)
@@ -45,7 +46,7 @@ def _candidates(set_name: str, root: Path) -> Iterator[Candidate]:
     if set_name == "coco":
         return coco.candidates(root, year=year(RAW / "coco"))
     if set_name == "cocostuff":
-        other = tree(RAW / "coco")
+        other = tree(RAW / "coco", beside=checkout())
         counts = coco.person_counts(other, year=year(RAW / "coco")) if other else {}
         return cocostuff.candidates(root, person_counts=counts)
     return {"pfcn": pfcn, "voc": voc}[set_name].candidates(root)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from bsn.report import page
 from bsn.report.figures import CAPTIONS
-from bsn.report.results import Results
 from stages.params import Params, load
 from stages.results import results
 from stages.runner import run_stage
@@ -18,21 +17,17 @@ def report() -> None:
     figures = Path("reports/figures")
     shown = page.sized(json.loads((figures / CAPTIONS).read_text("utf-8")), figures)
     compared = page.compare(measured, Path("data/portraits"), Path("data/predictions"), Path("reports/compare"))
-    page.write(page.render(measured, shown, facts(params, measured), compared), Path("reports/index.html"))
+    page.write(page.render(measured, shown, facts(params), compared), Path("reports/index.html"))
 
 
-def facts(params: Params, measured: Results) -> dict[str, str]:
+def facts(params: Params) -> dict[str, str]:
     """What made the numbers, for the foot of the page."""
-    made = measured.provenance
     return {
         "Profile": params.profile,
         "Seed": str(params.seed),
         "Individual kernel": f"{params.kernel.width:g} px wide, reading “{params.kernel.reading}” of eq. (1)",
         "Global kernel": f"{params.global_kernel.a:g} to {params.global_kernel.b:g}, reading "
         f"“{params.global_kernel.reading}” of eq. (6)",
-        "Commit": made["commit"] or "unknown",
-        "Made on": f"{made['date']}, on {made['machine']}",
-        "Packages": ", ".join(f"{name} {number}" for name, number in made["packages"].items()),
     }
 
 

@@ -1,25 +1,32 @@
-"""How every stage starts and how it fails: one clear line instead of a traceback for what a user can cause."""
+"""How every stage starts: with the arguments that it takes, or with its usage."""
 
-import os
+import inspect
 import sys
 from collections.abc import Callable
-from pathlib import Path
+from typing import NoReturn
 
-from bsn.disk import FULL
-from bsn.errors import InputError
-
-# Two stages side by side (dvc repro -s in two shells) would otherwise spin on each other's cores.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+from bsn import program
 
 
-def run_stage(stage: Callable[..., None]) -> None:
-    """Call `stage` with the command line's arguments; an InputError becomes its own text and exit status 1."""
-    try:
-        stage(*sys.argv[1:])
-    except InputError as error:
-        sys.exit(f"{stage.__name__}: {error}")
-    except OSError as error:
-        if error.errno not in FULL:
-            raise
-        place = error.filename or Path.cwd()
-        sys.exit(f"{stage.__name__}: the disk of {place} is full; free some space and run the same command again")
+def run_stage(stage: Callable[..., int | None], *, name: str = "", again: str = program.AGAIN) -> NoReturn:
+    """Call `stage` with the command line's arguments and exit, as `bsn.program.run` does.
+
+    --help exits with 0 and says what the module is; another number of arguments than `stage` takes exits with 2. A
+    stage that takes any (`*arguments`) sees to them itself. name: in the lines of errors, in place of the function's.
+    again: what the line of a signal advises.
+    """
+    arguments = sys.argv[1:]
+    taken = inspect.signature(stage).parameters.values()
+    if not any(parameter.kind is parameter.VAR_POSITIONAL for parameter in taken):
+        needed = [parameter.name.upper() for parameter in taken if parameter.default is parameter.empty]
+        optional = [f"[{parameter.name.upper()}]" for parameter in taken if parameter.default is not parameter.empty]
+        module = sys.modules[stage.__module__]
+        command = module.__spec__.name if module.__spec__ else stage.__module__
+        usage = " ".join(["usage: python -m", command, *needed, *optional])
+        if {"-h", "--help"} & set(arguments):
+            print(f"{usage}\n\n{module.__doc__}")
+            sys.exit()
+        if not len(needed) <= len(arguments) <= len(taken):
+            print(usage, file=sys.stderr)
+            sys.exit(2)
+    program.run(lambda: stage(*arguments), name=name or stage.__name__, again=again)

@@ -13,30 +13,26 @@ from stages.tracking import part
 RESULTS_TAG = "results"
 
 
-def post_study(store: Store, whole: Card, folder: Path, *, only_if_absent: bool = False) -> None:
+def post_study(store: Store, whole: Card, folder: Path, *, tags: Mapping[str, str] | None = None) -> None:
     """Put into the outbox what `folder` holds of metrics/ and reports/: the study's run, and those of its methods.
 
-    only_if_absent: leave the study's run as it is where MLflow has one.
+    tags: further ones of the study's run, such as the machine's.
 
     A method that has a run in this study keeps it as it is. One that DVC took from its cache has none: it gets one,
     with its numbers and, where MLflow knows it, a link to the run that trained it.
     """
-    # First: a method's run would make the study's, and then it would not be absent.
-    provenance = folder / "metrics/provenance.json"
-    machine = {"machine": json.loads(provenance.read_text())["machine"]} if provenance.exists() else {}
-    tags = {**whole.tags, **machine, RESULTS_TAG: results(whole.params, folder)}
+    figures = folder / "reports/figures"  # in DVC's cache and not in git
     post(
         store,
-        replace(whole, tags=tags),
+        replace(whole, tags={**whole.tags, **(tags or {}), RESULTS_TAG: results(whole.params, folder)}),
         metrics=headline(folder),
         artifacts={
             **dict.fromkeys(sorted((folder / "reports").glob("table*")), "tables"),
-            folder / "reports/figures": "figures",
+            **({figures: "figures"} if figures.exists() else {}),
         },
-        only_if_absent=only_if_absent,
     )
     for file in _method_files(folder):
-        summary = json.loads(file.read_text())
+        summary = json.loads(file.read_text("utf-8"))
         card = part(whole, summary["method"], weights=summary.get("weights"))
         post(store, card, metrics=flat_metrics(summary["sets"]), artifacts={file: None}, only_if_absent=True)
 
@@ -52,7 +48,7 @@ def results(params: Mapping[str, Any], folder: Path) -> str:
 def headline(folder: Path) -> dict[str, float]:
     """What experiments are compared by: the numbers of metrics/headline/, as `bsn/mean_iou`."""
     files = sorted((folder / "metrics/headline").glob("*.json"))
-    return {name: value for file in files for name, value in flat_metrics(json.loads(file.read_text())).items()}
+    return {name: value for file in files for name, value in flat_metrics(json.loads(file.read_text("utf-8"))).items()}
 
 
 def flat_metrics(groups: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
@@ -67,4 +63,4 @@ def flat_metrics(groups: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
 
 def _method_files(folder: Path) -> list[Path]:
     files = sorted((folder / "metrics").glob("*.json"))
-    return [file for file in files if "sets" in json.loads(file.read_text())]
+    return [file for file in files if "sets" in json.loads(file.read_text("utf-8"))]

@@ -24,7 +24,7 @@ def tables() -> None:
     margin_rows(measured).to_csv("reports/portrait_margins.csv", index=False)
     band_rows(measured).to_csv("reports/bands.csv", index=False)
     pair_rows(measured).to_csv("reports/pairs.csv", index=False)
-    Path("metrics/tables.json").write_text(json.dumps(headline(measured), indent=2) + "\n")
+    Path("metrics/tables.json").write_text(json.dumps(headline(measured), indent=2) + "\n", "utf-8")
     print("\n" + "\n".join(table.text() for table in made))
 
 

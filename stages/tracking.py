@@ -7,6 +7,8 @@ The experiment is named after the project and the profile. A study is one run of
 import hashlib
 import json
 import os
+import sqlite3
+import warnings
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -14,8 +16,10 @@ from pathlib import Path
 
 import yaml
 
-from bsn.provenance import edits, head
+from bsn.git import GitError, edits, head
+from bsn.provenance import environment
 from bsn.tracking import Card, Run, Store, flush, post, tracked_run
+from bsn.tracking.relocation import database_uri, follow_folder
 from stages.checkout import checkout
 from stages.params import Params
 
@@ -40,7 +44,10 @@ class Origin:
         experiment = os.environ.get("DVC_EXP_NAME", "")
         if experiment:
             return cls(experiment=experiment, commit=os.environ["DVC_EXP_BASELINE_REV"])
-        return cls(experiment="", commit=head(Path()) or "", edits=edits(Path(), SOURCES))
+        try:
+            return cls(experiment="", commit=head(Path()), edits=edits(Path(), SOURCES))
+        except GitError:  # without a commit it is known by its parameters alone
+            return cls(experiment="", commit="")
 
     @property
     def title(self) -> str:
@@ -49,9 +56,13 @@ class Origin:
 
 
 def store(profile: str) -> Store:
-    """MLFLOW_TRACKING_URI, or mlflow.db beside dvc.yaml."""
+    """MLFLOW_TRACKING_URI, or mlflow.db beside dvc.yaml, which is first told of it when the folder was moved."""
     root = checkout()
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root}/mlflow.db"
+    try:
+        follow_folder(root)
+    except sqlite3.Error as error:
+        warnings.warn(f"{root / 'mlflow.db'} may name artifacts of another folder than this ({error})", stacklevel=2)
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or database_uri(root / "mlflow.db")
     served = uri.startswith(("http:", "https:"))
     return Store(
         uri=uri, experiment=f"bsn-{profile}", outbox=root / "outbox", artifacts=None if served else root / "mlartifacts"
@@ -119,15 +130,13 @@ def tell_trials(params: Params, *tables: Path) -> None:
 
 
 def _here(card: Card) -> Card:
-    """With the machine, of a run that works on this one."""
-    from bsn.provenance import machine
-
-    return replace(card, tags={**card.tags, "machine": machine()})
+    """Add the tags of this machine, for a run that works on it."""
+    return replace(card, tags={**card.tags, **environment()})
 
 
 def _data_versions(lock: Path) -> dict[str, str]:
     """`{"data.pfcn": <md5>, ...}`: DVC's name for the data of each set, as far as the lock has them."""
     # In C: in Python a lock of this size takes a quarter of a second, of every tracked stage.
-    stages = yaml.load(lock.read_text(), Loader=yaml.CSafeLoader)["stages"] if lock.exists() else {}
+    stages = yaml.load(lock.read_text("utf-8"), Loader=yaml.CSafeLoader)["stages"] if lock.exists() else {}
     known = ((name.removeprefix(_DATA), stage) for name, stage in stages.items() if name.startswith(_DATA))
     return {f"data.{name}": stage["outs"][0]["md5"] for name, stage in known}

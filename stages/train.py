@@ -53,4 +53,4 @@ def _log(run: "Run", point: "CurvePoint") -> None:
 
 
 if __name__ == "__main__":
-    run_stage(train)
+    run_stage(train, again="run the same command again: it goes on from its last checkpoint")

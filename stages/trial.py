@@ -63,7 +63,7 @@ def trial(key: str) -> None:
     (OUT / "photos").mkdir(parents=True, exist_ok=True)
     photos.to_csv(OUT / "photos" / f"{key}.csv", index=False, float_format="%.6g")
     found = {"method": name, "trial": tried, "seed": params.seed, "profile": params.profile, "pfcn": summary}
-    (OUT / f"{key}.json").write_text(json.dumps(found, indent=1) + "\n")
+    (OUT / f"{key}.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
 
 
 def _under(params: Params, method: str, tried: str, seed: int) -> Params:
@@ -77,4 +77,4 @@ def _under(params: Params, method: str, tried: str, seed: int) -> Params:
 
 
 if __name__ == "__main__":
-    run_stage(trial)
+    run_stage(trial, again="run the same command again: it goes on from its last checkpoint")

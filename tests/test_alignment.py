@@ -93,6 +93,11 @@ def test_mask_of_another_size_is_refused():
         mean_mask([np.zeros((600, 800), np.uint8)])
 
 
+def test_the_mean_of_no_mask_is_refused():
+    with pytest.raises(InputError, match="no mask to take the mean of"):
+        aligned_mean_mask([], [])
+
+
 def test_aligned_mean_mask_brings_each_mask_to_the_frame_first():
     one, other = np.zeros(FRAME, np.uint8), np.zeros(FRAME, np.uint8)
     one[100:200, 100:200] = 1

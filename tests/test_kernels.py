@@ -141,6 +141,17 @@ def test_an_unknown_reading_is_refused():
         soft_labels(label_codes(STEP, width=5), width=5, reading="nearness")
 
 
+def test_codes_of_a_wider_band_than_the_width_are_refused():
+    codes = label_codes(np.repeat(STEP, 3, axis=1), width=9)
+    with pytest.raises(ValueError, match="wider band than 5 pixels"):
+        soft_labels(codes, width=5, reading="distance")
+
+
+def test_a_mean_mask_of_bytes_is_refused():
+    with pytest.raises(ValueError, match="give shares from 0 to 1"):
+        global_kernel(np.array([[0, 255]]), a=0.9, b=1.0, reading="text")
+
+
 def test_global_kernel_by_hand_in_both_readings():
     mean_mask = np.array([[0, 0.25, 0.5, 0.75, 1]])
     # text: sure places weigh a, undecided ones b; printed: the other way round.

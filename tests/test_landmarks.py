@@ -48,3 +48,16 @@ def test_points_of_the_index_are_aligned():
     (row,) = indexed_faces([PhotoRow(id="a", split="test", kept=True, points=REFERENCE_POINTS + np.array([10, 20]))])
     assert row.source == "mtcnn"
     np.testing.assert_allclose(row.affine, [[1, 0, -10], [0, 1, -20]], atol=1e-9)
+
+
+def test_a_photo_that_the_detector_fails_on_counts_as_one_without_a_face_and_is_named(tmp_path, rows, capsys):
+    class Fragile(FakeDetector):
+        def detect(self, photo):
+            if not photo.any():
+                raise RuntimeError("tensor of size 0")
+            return super().detect(photo)
+
+    found = pfcn_faces(rows, root=tmp_path, portraits=tmp_path, detector=Fragile())
+    assert [row.source for row in found] == ["tracker", "mtcnn", "none"]
+    line = "images/00003.jpg: faces could not be looked for (RuntimeError: tensor of size 0): as without one\n"
+    assert capsys.readouterr().err == line

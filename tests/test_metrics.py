@@ -442,6 +442,18 @@ def test_photos_without_a_contour_leave_the_bands_to_the_others():
     assert metrics.summarise(table)["band"]["2"] is None
 
 
+def test_a_set_without_photos_has_no_summary():
+    with pytest.raises(ValueError, match="no photos to summarise"):
+        metrics.summarise(rows()[:0])
+
+
+@pytest.mark.parametrize("widths", [(0,), (4, 5), (-2, 2)])
+def test_a_band_that_cannot_lie_evenly_about_the_contour_is_refused(widths):
+    first = mask("##.. ##.. ##..")
+    with pytest.raises(ValueError, match=r"band widths \[.*\] are refused"):
+        metrics.band_iou(first, first, widths)
+
+
 def test_bootstrap_interval_is_that_of_the_mean():
     values = np.random.default_rng(0).normal(0.9, 0.05, 400)
     low, high = metrics.bootstrap(values, seed=1)

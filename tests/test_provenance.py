@@ -1,9 +1,10 @@
 """The machine and the commit that numbers come from."""
 
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
 
-from bsn.provenance import commit, machine
+from bsn.provenance import commit, environment, machine
 from bsn.workers import cores
 
 
@@ -40,3 +41,10 @@ def test_the_machine_is_named_by_cores_processor_and_gpu():
     assert named.startswith(f"{cores()} core")
     assert " of " in named
     assert "GPU" in named.split(", ")[-1] or "NVIDIA" in named
+
+
+def test_the_environment_is_machine_instruction_set_and_package_versions():
+    found = environment()
+    assert set(found) == {"machine", "instructions", "packages"}
+    assert found["machine"] == machine()
+    assert f"numpy {version('numpy')}" in found["packages"].split(", ")

@@ -1,13 +1,13 @@
 """What a portrait is put in front of: a plain colour, or another picture."""
 
+import os
 from collections.abc import Callable
-from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import ImageColor
 
-from bsn.cutout.photos import read_upright
+from bsn.data.photos import read_upright
 from bsn.errors import InputError
 
 # From (height, width) to uint8 (H, W, 3) RGB.
@@ -20,8 +20,8 @@ def backdrop(text: str) -> Backdrop:
     A picture fills the photo: it keeps its shape, and what is too much is cut off evenly on two sides.
     Raises InputError for what is neither, and for a picture that can't be read.
     """
-    if Path(text).is_file():
-        picture = read_upright(Path(text))
+    if os.path.isfile(text):
+        picture = read_upright(text).pixels
         return lambda height, width: _fill(picture, height, width)
     try:
         colour = ImageColor.getrgb(text)

@@ -1,8 +1,10 @@
 """Many photos to pictures. What fails is told in a line, and the others go on."""
 
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
@@ -12,7 +14,7 @@ from bsn.cutout.cutout import Cutout
 from bsn.cutout.photos import find_photos, write_picture
 from bsn.cutout.portrait import Portrait
 from bsn.disk import disk_errors
-from bsn.errors import InputError
+from bsn.errors import InputError, brief
 
 KINDS = ("trimap", "matte", "background", "blur", "cartoon")
 
@@ -28,6 +30,8 @@ def segment_photos(
     mean_mask: str,
 ) -> int:
     """Write the pictures of each photo and print a line on it; returns 0, or 1 if anything failed.
+
+    Whatever is raised for one photo is a line that names it. Ctrl-C alone ends the others.
 
     photos, out, background, band, model, mean_mask: as on the command line (bsn/cutout/command.py). kinds: of KINDS;
     none gives the cut-out.
@@ -50,13 +54,16 @@ def segment_photos(
     for file in found.files:
         try:
             targets = _targets(file, kinds, out)
-            claims.take(targets.values(), file)
+            claims.check(targets.values(), file)
             cutout = portrait.cut_out(file, band=band)
             for kind, target in targets.items():
                 write_picture(target, _picture(kind, cutout, behind))
-            print(f"{file} -> {', '.join(map(str, targets.values()))}{_remark(cutout)}", flush=True)
-        except InputError as error:
-            failures += _complain(error)
+                claims.take(target, file)
+        except Exception as error:
+            line = str(error) if isinstance(error, InputError) else f"cannot be cut out ({brief(error)})"
+            failures += _complain(line if line.startswith(str(file)) else f"{file}: {line}")
+        else:
+            _print(f"{file} -> {', '.join(map(str, targets.values()))}{_remark(cutout)}", sys.stdout)
     return 1 if failures else 0
 
 
@@ -68,23 +75,26 @@ def _targets(file: Path, kinds: Sequence[str], out: Path) -> dict[str, Path]:
 
 
 class _Claims:
-    """Who may write what: no picture goes over a file that was read, nor over another photo's."""
+    """Who may write what: no picture goes over a file that was given, nor over another photo's."""
 
     def __init__(self, inputs: Iterable[Path]) -> None:
-        self._inputs = {file.resolve() for file in inputs}
-        self._taken: dict[Path, Path] = {}
+        self._inputs = {os.path.realpath(file) for file in inputs}
+        self._taken: dict[str, Path] = {}
 
-    def take(self, targets: Iterable[Path], photo: Path) -> None:
-        """Raises InputError, and takes none, when one of the targets is not free."""
-        places = {target.resolve(): target for target in targets}
-        for place, target in places.items():
+    def check(self, targets: Iterable[Path], photo: Path) -> None:
+        """Raises InputError when one of the targets is not free."""
+        for target in targets:
+            place = os.path.realpath(target)
             if place in self._inputs:
                 raise InputError(f"{photo}: {target} would overwrite a photo that was given; take another --out")
             if place in self._taken:
                 raise InputError(
                     f"{photo}: {target} is the picture of {self._taken[place]}; photos of one name need an --out each"
                 )
-        self._taken |= dict.fromkeys(places, photo)
+
+    def take(self, target: Path, photo: Path) -> None:
+        """The picture of that photo is written."""
+        self._taken[os.path.realpath(target)] = photo
 
 
 def _picture(kind: str, cutout: Cutout, behind: Backdrop | None) -> np.ndarray:
@@ -93,11 +103,19 @@ def _picture(kind: str, cutout: Cutout, behind: Backdrop | None) -> np.ndarray:
     if kind == "matte":
         return effects.grey(cutout.alpha)
     if kind == "blur":
-        return effects.composite(cutout.foreground, cutout.alpha, effects.out_of_focus(cutout.background, cutout.alpha))
+        return _blurred(cutout)
     front = effects.cartoon(cutout.foreground) if kind == "cartoon" else cutout.foreground
     if kind == "cutout" or behind is None:
         return effects.cut_out(front, cutout.alpha)
     return effects.composite(front, cutout.alpha, behind(*cutout.mask.shape))
+
+
+def _blurred(cutout: Cutout) -> np.ndarray:
+    """RGB, or RGBA where the photo is transparent itself: what is not seen of its background is not blurred either."""
+    opacity = 1 if cutout.opacity is None else cutout.opacity / np.float32(255)
+    background = effects.out_of_focus(cutout.background, 1 - (1 - cutout.matte) * opacity)
+    picture = effects.composite(cutout.foreground, cutout.matte, background)
+    return picture if cutout.opacity is None else np.dstack([picture, cutout.opacity])
 
 
 def _remark(cutout: Cutout) -> str:
@@ -109,5 +127,11 @@ def _remark(cutout: Cutout) -> str:
 
 
 def _complain(line: object) -> int:
-    print(f"segment: {line}", file=sys.stderr, flush=True)
+    _print(f"segment: {line}", sys.stderr)
     return 1
+
+
+def _print(line: str, stream: TextIO) -> None:
+    """A file may have a name that the stream's encoding does not have."""
+    encoding = stream.encoding or "utf-8"
+    print(line.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)

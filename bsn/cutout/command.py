@@ -8,6 +8,10 @@ Cut portraits out of photos with a trained network. Nothing is trained here: `dv
 
 Each photo gives DIR/<name>.png, the portrait with a soft edge on nothing (RGBA), at the photo's own size and turned as
 its EXIF says. The options ask for other pictures in its place, DIR/<name>_<option>.png each.
+
+A folder is taken whole, but for hidden files and folders in it: JPEG, PNG, TIFF, WebP, AVIF and whatever else Pillow
+knows by its content, HEIC after `pip install pillow-heif`. What can't be cut out is named on stderr, the others are
+done, and the exit status is 1.
 """
 
 

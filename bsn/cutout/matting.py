@@ -16,6 +16,7 @@ MATTE_PIXELS = FRAME[0] * FRAME[1]
 # Alpha is taken as linear in the colour within small windows; one whose variance (of colours in 0..1) is below this is
 # flat. With PyMatting's own 1e-7 the 8x8 blocks of JPEG photos show in the matte; from 1e-5 on they do not.
 _FLAT = 1e-4
+_SMALLEST = 3  # pixels of a side: the windows of closed-form matting have as many
 _WINDOW = 2  # half the side of the windows in which a matte is enlarged
 
 
@@ -47,8 +48,10 @@ def matte(photo: np.ndarray, known: np.ndarray) -> np.ndarray:
 
     It is solved on at most MATTE_PIXELS: a larger photo is shrunk to that, and the matte enlarged along the large
     photo's own edges. photo: (H, W, 3) uint8 RGB. known: its trimap, as of `trimap`. Without any sure foreground or
-    background there is nothing to go by, and the unknown counts as half.
+    background there is nothing to go by, and the unknown counts as half. Raises InputError for a photo whose sides, or
+    those of its shrunken copy, are below 3 pixels, and when there is no solution.
     """
+    _check_size(known)
     answer = known.astype(np.float32) / FOREGROUND
     answer[known == UNKNOWN] = 0.5
     if not all((known == value).any() for value in (FOREGROUND, UNKNOWN, BACKGROUND)):
@@ -74,14 +77,22 @@ def layers(photo: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray
     """The colours of portrait and background by themselves, uint8 (H, W, 3) RGB: multi-level estimation (Germer 2020).
 
     alpha * first + (1 - alpha) * second is the photo. Where a pixel shows only the one, the other is made up from what
-    is near. photo: (H, W, 3) uint8 RGB, alpha: (H, W) float32.
+    is near. photo: (H, W, 3) uint8 RGB, alpha: (H, W) float32. Raises InputError as `matte` does for a small photo.
     """
+    _check_size(alpha)
+
     from pymatting import estimate_foreground_ml
 
     # float32 arrays go through PyMatting uncopied; float64 would take twice the memory.
     image = photo.astype(np.float32) / np.float32(255)
     both = estimate_foreground_ml(image, alpha, return_background=True)
     return tuple(_bytes(255 * layer) for layer in both)
+
+
+def _check_size(values: np.ndarray) -> None:
+    height, width = values.shape
+    if min(shrunk_size(height, width)) < _SMALLEST:
+        raise InputError(f"{height}x{width} pixels are too few, or too oblong, for a soft edge; --trimap needs none")
 
 
 def _closed_form(photo: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -1,80 +1,53 @@
-"""From what a user names to photos as they are meant to be seen, and back to files.
-
-The data sets' photos are taken as stored (bsn/data/photos.py); a user's own are turned as their EXIF says, and their
-colours brought to sRGB where they carry a profile of their own.
-"""
+"""From what a user names to photo files, and from pictures to files. The photos are read by bsn/data/photos.py."""
 
 import glob
-import io
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
 
-from bsn.data.photos import read_photo
 from bsn.disk import disk_errors, write_png
-from bsn.errors import InputError
 
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-_ORIENTATION = 0x0112
+# What file managers leave in folders of photos; other such files have names that begin with a dot.
+_LEFT_BY_OTHERS = ("desktop.ini", "ehthumbs.db", "thumbs.db")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """files: each once, in the order of the arguments. empty: a line for each argument that named no photo."""
+    """files: each once, in the order of the arguments. empty: one line per argument that named no file."""
 
     files: list[Path]
     empty: list[str]
 
 
 def find_photos(arguments: Sequence[str]) -> Found:
-    """The photos that files, folders (their own photos, not those of folders in them) and glob patterns name.
+    """The files that paths, folders (their own files, not those of folders in them) and glob patterns name.
 
-    `**` in a pattern is any depth of folders. A file is taken whatever its name; in a folder, what ends in one of
-    SUFFIXES.
+    `**` in a pattern is any depth of folders. Whether a file is a photo is known when it is read: its name does not
+    matter. Hidden files of a folder, and what file managers leave in it, are left out.
     """
     files: dict[Path, None] = {}
     empty = []
     for argument in arguments:
-        path = Path(argument)
-        if path.is_dir():
-            named = sorted(file for file in path.iterdir() if _is_photo(file))
-            trouble = f"{argument} is a folder without photos ({', '.join(SUFFIXES)})"
-        elif glob.has_magic(argument) and not path.exists():
-            named = [file for file in sorted(map(Path, glob.glob(argument, recursive=True))) if _is_photo(file)]
-            trouble = f"{argument} matches no photo ({', '.join(SUFFIXES)})"
+        # These take what is no path for any reason as what is not there.
+        if os.path.isdir(argument):
+            try:
+                named = _photos(path for path in Path(argument).iterdir() if not path.name.startswith("."))
+                trouble = f"{argument} is a folder without photos"
+            except OSError as error:
+                named, trouble = [], f"{argument} cannot be read: {error.strerror}"
+        elif glob.has_magic(argument) and not os.path.exists(argument):
+            named, trouble = _photos(_matches(argument)), f"{argument} matches no photo"
         else:
-            named = [path] if path.exists() else []
+            named = [Path(argument)] if os.path.exists(argument) else []
             trouble = f"{argument} is not there; name a photo, a folder, or a pattern such as 'photos/*.jpg'"
         files |= dict.fromkeys(named)
         if not named:
             empty.append(trouble)
     return Found(files=list(files), empty=empty)
-
-
-def read_upright(file: Path) -> np.ndarray:
-    """`upright`, with the whole path in what it refuses."""
-    try:
-        return upright(file)
-    except InputError as error:
-        raise InputError(str(error).replace(file.name, str(file), 1)) from None
-
-
-def upright(file: Path) -> np.ndarray:
-    """uint8 (H, W, 3) RGB in sRGB, turned as its EXIF says. Transparency is dropped.
-
-    Raises InputError for what `bsn.data.photos.read_photo` refuses.
-    """
-    picture = Image.fromarray(read_photo(file))
-    with Image.open(file) as header:
-        picture.getexif()[_ORIENTATION] = header.getexif().get(_ORIENTATION, 1)
-        profile = header.info.get("icc_profile")
-    if profile:
-        picture = _in_srgb(picture, profile)
-    return np.asarray(ImageOps.exif_transpose(picture))
 
 
 def write_picture(file: Path, picture: np.ndarray) -> None:
@@ -84,19 +57,12 @@ def write_picture(file: Path, picture: np.ndarray) -> None:
         write_png(file, picture if order is None else cv2.cvtColor(picture, order))
 
 
-def _is_photo(path: Path) -> bool:
-    return path.is_file() and path.suffix.lower() in SUFFIXES
+def _photos(paths: Iterable[Path]) -> list[Path]:
+    return sorted(path for path in paths if path.name.lower() not in _LEFT_BY_OTHERS and not os.path.isdir(path))
 
 
-def _in_srgb(picture: Image.Image, profile: bytes) -> Image.Image:
-    """A profile that is broken, or not for RGB (the photo was grey or CMYK), says nothing about these numbers."""
+def _matches(pattern: str) -> Iterable[Path]:
     try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if source.profile.xcolor_space.strip() != "RGB":
-            return picture
-        exif = picture.getexif()[_ORIENTATION]
-        picture = ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"))
-        picture.getexif()[_ORIENTATION] = exif
-    except (OSError, ImageCms.PyCMSError):
-        pass
-    return picture
+        return [Path(path) for path in glob.glob(pattern, recursive=True)]
+    except (OSError, ValueError):
+        return []

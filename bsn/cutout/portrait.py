@@ -5,6 +5,7 @@ mask = portrait.segment("me.jpg")          # or a uint8 RGB array
 cutout = portrait.cut_out("me.jpg")        # .trimap, .alpha, .foreground, .background
 """
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,8 @@ from safetensors import SafetensorError
 from bsn.alignment import FRAME
 from bsn.cutout.cutout import BAND, Cutout
 from bsn.cutout.faces import face_detector, look_for_face
-from bsn.cutout.photos import read_upright
-from bsn.errors import InputError
+from bsn.data.photos import read_upright
+from bsn.errors import InputError, brief
 from bsn.faces.detector import Detector
 from bsn.methods.prediction import Method, load_method
 
@@ -40,7 +41,7 @@ class Portrait:
         """
         folder = Path(model)
         prior = _load_mean_mask(Path(mean_mask), folder)
-        if not (folder / "model.json").is_file():
+        if not os.path.isfile(folder / "model.json"):
             raise InputError(_untrained(folder / "model.json", folder))
         try:
             method = load_method(folder, aligned_mean_mask=prior)
@@ -48,9 +49,9 @@ class Portrait:
             raise InputError(_untrained(folder / "weights.safetensors", folder)) from None
         # A damaged or foreign folder: which of these depends on what is in it.
         except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-            reason = f"{type(error).__name__}: {error}".splitlines()[0]
             raise InputError(
-                f"{folder} is not a network that this code trained ({reason}); `dvc repro {_stage(folder)}` makes one"
+                f"{folder} is not a network that this code trained ({brief(error)}); "
+                f"`dvc repro {_stage(folder)}` makes one"
             ) from None
         return cls(method, detector=face_detector())
 
@@ -63,23 +64,25 @@ class Portrait:
         return self.cut_out(photo).mask
 
     def cut_out(self, photo: np.ndarray | Path | str, *, band: float = BAND) -> Cutout:
-        """The photo with its mask, and with trimap, matte and layers as they are asked for. Arguments as in `segment`
-        and `Cutout`."""
-        pixels = photo if isinstance(photo, np.ndarray) else read_upright(Path(photo))
-        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        """The photo with its mask, and with trimap, matte and layers as they are asked for.
+
+        Arguments as in `segment` and `Cutout`; what is transparent in a file stays so.
+        """
+        pixels, opacity = (photo, None) if isinstance(photo, np.ndarray) else read_upright(photo)
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
             raise ValueError(f"photo is {pixels.dtype} {pixels.shape}; give uint8 (height, width, 3) RGB")
         faces, affine = look_for_face(pixels, detector=self.detector)
-        return Cutout(photo=pixels, mask=self.method(pixels, affine), faces=faces, band=band)
+        return Cutout(photo=pixels, mask=self.method(pixels, affine), faces=faces, band=band, opacity=opacity)
 
 
 def _load_mean_mask(file: Path, folder: Path) -> np.ndarray:
-    if not file.is_file():
+    if not os.path.isfile(file):
         raise InputError(_untrained(file, folder))
     try:
         prior = np.load(file)
     # What numpy raises depends on what the file is instead.
     except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"{file} is not a readable .npy file ({str(error).splitlines()[0]})") from None
+        raise InputError(f"{file} is not a readable .npy file ({brief(error)})") from None
     if prior.shape != FRAME or prior.dtype != np.float32:
         raise InputError(f"{file} holds {prior.dtype} {prior.shape}; the aligned mean mask is float32 {FRAME}")
     return prior

@@ -8,12 +8,16 @@ SOURCE_FILE = "source.json"
 COCO_YEAR = 2017
 
 
-def tree(raw: Path) -> Path | None:
-    """Root of the official tree behind `data/raw/<set>`; None when the user does not have that set."""
+def tree(raw: Path, *, beside: Path = Path()) -> Path | None:
+    """Root of the official tree behind `data/raw/<set>`; None when the user does not have that set.
+
+    beside: the folder that relative paths are relative to. `source.json` has them as the parameters have them, so that
+    its bytes are the same on every machine.
+    """
     source = _source(raw)
     if "absent" in source:
         return None
-    return Path(source.get("folder", raw))
+    return beside / Path(source["folder"]).expanduser() if "folder" in source else raw
 
 
 def absence(raw: Path) -> str | None:
@@ -28,4 +32,4 @@ def year(raw: Path) -> int:
 
 def _source(raw: Path) -> dict:
     file = raw / SOURCE_FILE
-    return json.loads(file.read_text()) if file.exists() else {}
+    return json.loads(file.read_text("utf-8")) if file.exists() else {}

@@ -26,7 +26,7 @@ CANVAS = 32
 # the wanted area. On the same photos it lost none.
 CLOSE_SLACK = 0.85
 # facenet-pytorch's defaults: the smallest face of plain MTCNN, the step of its pyramid, its first network's window.
-# It raises on a photo smaller than the window.
+# It raises on a photo smaller than the window, or enlarges it.
 EXACT_SIDE = 20.0
 STEP = 0.709
 WINDOW = 12
@@ -102,6 +102,8 @@ class FaceDetector:
     def _coarse_looks(self, photos: Sequence[np.ndarray]) -> list[list[Face]]:
         batches: dict[tuple, list[tuple[int, np.ndarray]]] = defaultdict(list)
         for number, photo in enumerate(photos):
+            if min(photo.shape[:2]) < WINDOW:
+                continue  # no face fits; a photo of 1x20000 would be enlarged twelve times
             side = self._smallest_side(photo, COARSE_SLACK)
             small = _shrunken(photo, COARSE_SIDE / side)
             height, width = (-(-length // CANVAS) * CANVAS for length in small.shape[:2])

@@ -5,11 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import pandas as pd
 from tqdm import tqdm
 
+from bsn.data.photos import read_palette
 from bsn.data.tables import read_faces, read_index
+from bsn.errors import InputError
 from bsn.methods.prediction import Method, PhotoFile, predict_files
 from bsn.metrics import evaluate_photo
 
@@ -65,5 +66,8 @@ def evaluate_samples(
 
 
 def _measure(mask: Path, target: Path, frame_is_boundary: bool) -> dict[str, float]:
-    predicted, wanted = (cv2.imread(str(file), cv2.IMREAD_UNCHANGED) for file in (mask, target))
-    return evaluate_photo(predicted // 255, wanted, frame_is_boundary=frame_is_boundary)
+    predicted, wanted = read_palette(mask), read_palette(target)
+    try:
+        return evaluate_photo(predicted // 255, wanted, frame_is_boundary=frame_is_boundary)
+    except ValueError as error:
+        raise InputError(f"{target}: {error}") from error

@@ -13,6 +13,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
 _UNITS = 1000  # integer capacities per nat
+_CELLS = 2**21  # of a grid at most: a photo of 1x20000 at 160 rows would take the memory of any machine
 _SURE = 1e-3  # no pixel is surer than this of its label
 
 
@@ -20,10 +21,12 @@ def graph_cut(photo: np.ndarray, prior: np.ndarray, *, smoothness: float, contra
     """Segment one photo.
 
     photo: (H, W, 3) uint8. prior: (H, W) float, probability of portrait at each pixel. height: rows of the grid that
-    is solved; the answer is brought back to the photo's size.
+    is solved (fewer for an oblong photo); the answer is brought back to the photo's size.
     Returns (H, W) uint8 {0, 1}.
     """
-    size = (max(1, round(photo.shape[1] * height / photo.shape[0])), height)
+    width = photo.shape[1] * height / photo.shape[0]
+    scale = min(1.0, (_CELLS / (width * height)) ** 0.5)
+    size = (max(1, round(scale * width)), max(1, round(scale * height)))
     image = cv2.resize(photo, size, interpolation=cv2.INTER_AREA).astype(np.float32)
     probability = np.clip(cv2.resize(prior, size, interpolation=cv2.INTER_AREA), _SURE, 1 - _SURE)
     mask = _minimum_cut(image, np.log(probability / (1 - probability)), smoothness, contrast)

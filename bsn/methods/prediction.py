@@ -15,7 +15,8 @@ from torch import nn
 from bsn import models
 from bsn.alignment import warp_to_photo
 from bsn.data.photos import read_photo
-from bsn.disk import write_png
+from bsn.disk import disk_errors, write_png
+from bsn.errors import InputError, brief
 from bsn.methods.graph_cut import graph_cut
 from bsn.models.inputs import network_input, prior_channels, working_photo
 from bsn.models.output import foreground_score, upsample
@@ -43,7 +44,7 @@ def load_method(folder: Path, *, aligned_mean_mask: np.ndarray) -> Method:
 
     aligned_mean_mask: (800, 600) float32, of the training set.
     """
-    description = json.loads((folder / "model.json").read_text())
+    description = json.loads((folder / "model.json").read_text("utf-8"))
     if description["network"] == "graph_cut":
         return GraphCut(aligned_mean_mask=aligned_mean_mask, **description["options"])
     if description["network"] == "mean_mask":
@@ -68,14 +69,21 @@ class PhotoFile:
 def predict_files(files: Sequence[PhotoFile], *, method: Method) -> Iterator[Path]:
     """Write the mask of every photo; yields, in order, each mask's file once it is there.
 
-    The bytes are the same with any number of processes. Raises InputError as `ordered_map` does.
+    The bytes are the same with any number of processes. Raises InputError as `ordered_map` does, and when a photo can't
+    be read or segmented or its mask not be written, with the file.
     """
     predict = partial(_predict_file, method=method)
     return ordered_map(predict, files, workers=cores() if method.spreads else 1, imports="bsn.methods.prediction")
 
 
 def _predict_file(file: PhotoFile, *, method: Method) -> Path:
-    write_png(file.mask, method(read_photo(file.photo), file.affine) * 255)
+    photo = read_photo(file.photo)
+    try:
+        mask = method(photo, file.affine)
+    except Exception as error:
+        raise InputError(f"{file.photo} could not be segmented ({brief(error)})") from error
+    with disk_errors(file.mask):
+        write_png(file.mask, mask * 255)
     return file.mask
 
 

@@ -14,13 +14,18 @@ def band_iou(prediction: np.ndarray, target: np.ndarray, widths: tuple[int, ...]
 
     The contour is the pixels that have a 4-neighbour of the other class, so it is two pixels wide; the band
     of (even) width w holds the pixels nearer to it than w/2, as the individual kernel of that width does.
-    NaN where a band has no pixel that counts.
+    NaN where a band has no pixel that counts. Raises ValueError for a width that is odd or below 2.
     """
     return ring_iou(comparable(prediction, target), widths)
 
 
 def ring_iou(masks: Masks, widths: tuple[int, ...]) -> dict[int, float]:
     """`band_iou` of comparable masks."""
+    wrong = [width for width in widths if width < 2 or width % 2]
+    if wrong:
+        raise ValueError(
+            f"band widths {wrong} are refused; the contour is two pixels thick, so give even ones from 2 on"
+        )
     reach = max(widths) // 2 - 1
     line = contour(cv2.min(masks.target, 1))
     if not cv2.countNonZero(line):

@@ -9,11 +9,13 @@ from bsn.metrics.overlap import Overlap, miou_two_class
 
 
 def summarise(rows: pd.DataFrame, *, seed: int = 0) -> dict:
-    """One set's entry of `metrics/<method>.json` from its rows of the photos CSV; `rows` must not be empty.
+    """One set's entry of `metrics/<method>.json` from its rows of the photos CSV.
 
     `mean_iou` is eq. (9), with the 95 % bootstrap interval over photos; `miou_two_class` is pooled over all
-    pixels of the set; `boundary_iou`, `boundary_f` and the bands are means over photos.
+    pixels of the set; `boundary_iou`, `boundary_f` and the bands are means over photos. Raises ValueError without rows.
     """
+    if rows.empty:
+        raise ValueError("there are no photos to summarise; say that the set is absent instead")
     low, high = bootstrap(rows["iou"].to_numpy(), seed=seed)
     counts = Overlap(*(int(rows[name].sum()) for name in Overlap._fields))
     summary = {

@@ -23,7 +23,7 @@ def load(folder: Path) -> nn.Module:
 
     from safetensors.torch import load_file
 
-    description = json.loads((folder / "model.json").read_text())
+    description = json.loads((folder / "model.json").read_text("utf-8"))
     model = build(description["network"], **description["options"])
     model.load_state_dict(load_file(folder / "weights.safetensors"))
     return model.eval()

@@ -38,7 +38,12 @@ class BatchNormAct2d(BatchNorm2d):
 
 
 def freeze_batch_norm(model: nn.Module) -> None:
-    """Make every batch norm a fixed scale and shift, as when fine-tuning from pre-trained weights."""
-    for module in model.modules():
-        if isinstance(module, BatchNorm2d):
-            module.eval().requires_grad_(False)
+    """Make every batch norm a fixed scale and shift, as when fine-tuning from pre-trained weights.
+
+    Raises ValueError for a model without any: there is nothing to freeze.
+    """
+    layers = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    if not layers:
+        raise ValueError(f"{type(model).__name__} has no batch normalisation to freeze; leave freeze_batch_norm off")
+    for layer in layers:
+        layer.eval().requires_grad_(False)

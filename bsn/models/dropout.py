@@ -10,9 +10,10 @@ class Dropout(nn.Module):
     """Drops whole channels of a photo, and raises the others by 1 / (1 - probability).
 
     What it drops is drawn before each step by `draw_dropout`, slot by slot, so that two processes with half of a batch
-    each drop what one process with all of it would. In evaluation mode, and before the first draw, it drops nothing.
+    each drop what one process with all of it would. In evaluation mode it drops nothing.
 
-    forward: (N, channels, ...) -> the same shape.
+    forward: (N, channels, ...) -> the same shape. Raises ValueError in training mode when nothing was drawn, or for
+    another number of photos.
     """
 
     def __init__(self, channels: int, *, probability: float = 0.5) -> None:
@@ -22,8 +23,14 @@ class Dropout(nn.Module):
         self.kept: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training or self.kept is None:
+        if not self.training:
             return x
+        if self.kept is None or len(self.kept) != len(x):
+            drawn = 0 if self.kept is None else len(self.kept)
+            raise ValueError(
+                f"dropout in training mode has a batch of {len(x)} photos and was drawn for {drawn}; call "
+                "bsn.models.dropout.draw_dropout with one seed per photo before each step, or model.eval()"
+            )
         return x * self.kept.to(x.dtype).view(*self.kept.shape, *[1] * (x.dim() - 2))
 
 

@@ -39,9 +39,12 @@ def scaling(size: tuple[int, int], target: tuple[int, int]) -> np.ndarray:
 
 
 def working_size(photo: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
-    """(height, width) of a photo's working copy: its own shape, with as many pixels as `size` has."""
+    """(height, width) of a photo's working copy: its own shape, with as many pixels as `size` has.
+
+    A side has two pixels at least, so that a network's branch at half the size sees something of any photo.
+    """
     scale = (size[0] * size[1] / (photo[0] * photo[1])) ** 0.5
-    return max(1, round(photo[0] * scale)), max(1, round(photo[1] * scale))
+    return max(2, round(photo[0] * scale)), max(2, round(photo[1] * scale))
 
 
 def working_photo(photo: np.ndarray, affine: np.ndarray | None, size: tuple[int, int]) -> WorkingPhoto:

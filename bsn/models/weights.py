@@ -154,7 +154,7 @@ def _resnet(tensors: Mapping[str, Tensor], file: Path, layout: str) -> dict[str,
     if first is None or first.dim() != 4 or first.shape[1] == 3:
         _require("torchvision", layout, file)
     elif description.is_file():  # our own: both layouts have the same names
-        _require(json.loads(description.read_text())["options"].get("layout", "torchvision"), layout, file)
+        _require(json.loads(description.read_text("utf-8"))["options"].get("layout", "torchvision"), layout, file)
     return {key if key.startswith(HEADS) else f"backbone.{key}": tensor for key, tensor in bare.items()}
 
 

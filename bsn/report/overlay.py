@@ -10,14 +10,14 @@ _PAPER = np.float32(246)
 
 def cutout(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """The portrait as it is, all else faded to near white."""
-    alpha = (mask == 1).astype(np.float32)[..., None]
+    alpha = _portrait(mask).astype(np.float32)[..., None]
     faded = 0.12 * photo + 0.88 * _PAPER
     return np.rint(alpha * photo + (1 - alpha) * faded).astype(np.uint8)
 
 
 def outlined(photo: np.ndarray, mask: np.ndarray, *, thickness: int, colour=BOUNDARY) -> np.ndarray:
     """The photo with the mask's contour drawn as a smooth line, `thickness` in pixels of the photo."""
-    contours, _ = cv2.findContours((mask == 1).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    contours, _ = cv2.findContours(_portrait(mask).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     lines = [line for contour in contours for line in _inside(contour, mask.shape)]
     return cv2.polylines(photo.copy(), lines, False, colour, thickness, cv2.LINE_AA)
 
@@ -27,6 +27,14 @@ def silhouette(mask: np.ndarray) -> np.ndarray:
     share = np.asarray(mask, np.float32)[..., None]
     mixed = share * np.float32(FOREGROUND) + (1 - share) * np.float32(BACKGROUND)
     return np.rint(mixed).astype(np.uint8)
+
+
+def _portrait(mask: np.ndarray) -> np.ndarray:
+    """Where the mask is 1. Raises ValueError for one of 0 and 255, such as a prediction's PNG: nothing would show."""
+    portrait = mask == 1
+    if not portrait.any() and (mask == 255).any():
+        raise ValueError("the mask has no portrait (1) and only ignored pixels (255); divide a prediction's PNG by 255")
+    return portrait
 
 
 def _inside(contour: np.ndarray, shape: tuple[int, int]) -> list[np.ndarray]:

@@ -29,8 +29,6 @@ class Results:
     """`metrics/photos/<method>.csv` by method."""
     portraits: dict[str, pd.DataFrame] = field(default_factory=dict)
     """`data/portraits/<set>/index.csv` by set."""
-    provenance: dict = field(default_factory=dict)
-    """`metrics/provenance.json`: the commit and the machine, and the seconds a photo."""
 
     @property
     def setting(self) -> str:
@@ -45,10 +43,6 @@ class Results:
         """The method's numbers on the set; empty when there are none."""
         entry = self.metrics.get(method, {}).get("sets", {}).get(name, {})
         return {} if "absent" in entry else entry
-
-    def seconds(self, method: str, name: str) -> float | None:
-        """Seconds that the method takes for a photo of the set; None when it was not timed."""
-        return self.provenance.get("seconds", {}).get(method, {}).get(name)
 
     def absence(self, name: str) -> str | None:
         """Why the set is not there, as the evaluation recorded it; None when some method was run on it."""
@@ -80,7 +74,7 @@ class Results:
 def read_results(
     metrics: Path, portraits: Path, *, profile: str, drawn: bool, seed: int, min_face: float, min_on_mask: float
 ) -> Results:
-    """Read `metrics/*.json`, with the provenance among them, `metrics/photos/*.csv` and `data/portraits/*/index.csv`.
+    """Read `metrics/*.json`, `metrics/photos/*.csv` and `data/portraits/*/index.csv`.
 
     `drawn` says that the photos are drawings; `min_face` and `min_on_mask` are the filter's. Raises InputError when
     a metrics file comes from another profile than `profile`.
@@ -98,14 +92,11 @@ def read_results(
         index = portraits / name / "index.csv"
         if index.exists():
             results.portraits[name] = pd.read_csv(index, dtype={"id": str})
-    provenance = metrics / "provenance.json"
-    if provenance.exists():
-        results.provenance.update(_record(provenance, profile))
     return results
 
 
 def _record(file: Path, profile: str) -> dict:
-    record = json.loads(file.read_text())
+    record = json.loads(file.read_text("utf-8"))
     if record["profile"] != profile:
         raise InputError(f"{file} was made with profile {record['profile']!r}, not {profile!r}: run `dvc repro`")
     return record

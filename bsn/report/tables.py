@@ -49,14 +49,14 @@ def _table_1(results: Results) -> Table:
         | _gain(results, method, baseline, "pfcn", published - paper.TABLE_1[baseline])
         for method, published in paper.TABLE_1.items()
     ]
-    columns = {"Method": _method, **_scores(results), **_COSTS}
+    columns = {"Method": _method, **_scores(results)}
     notes = _notes(results, ["pfcn"], paper.TABLE_1, baseline)
     floor = results.summary(paper.FLOOR, "pfcn")
     if floor:
         score = formats.percent(floor["mean_iou"])
         notes.append(f"The aligned mean mask as the answer to every photo scores {score}.")
     caption = _caption(results, 1, "Mean IoU (%) on the PFCN test photos.")
-    notes += _provenance(results)
+    notes.append(_command(results))
     return Table("table1", caption, pd.DataFrame(rows), columns, tuple(notes))
 
 
@@ -82,7 +82,7 @@ def _table_2(results: Results) -> Table:
         "Photos looked at": _write(formats.count, "looked_at"),
     }
     caption = _caption(results, 2, "Photos in the three portrait datasets.")
-    notes = [*_absent(results, paper.TABLE_2), *_margins(results), *_overlaps(results), *_provenance(results)]
+    notes = [*_absent(results, paper.TABLE_2), *_margins(results), *_overlaps(results), _command(results)]
     # dtype=object keeps whole numbers whole beside the ones that are missing.
     return Table("table2", caption, pd.DataFrame(rows, dtype=object), columns, tuple(notes))
 
@@ -95,8 +95,8 @@ def _table_3(results: Results) -> Table:
             rows.append(
                 _measured(results, method, name, published[method]) | _gain(results, method, "portrait_fcn", name, step)
             )
-    columns = {"Dataset": lambda row: paper.SETS[row["set"]], "Method": _method, **_scores(results), **_COSTS}
-    notes = _notes(results, paper.TABLE_3, ["portrait_fcn", "bsn"], "portrait_fcn") + _provenance(results)
+    columns = {"Dataset": lambda row: paper.SETS[row["set"]], "Method": _method, **_scores(results)}
+    notes = [*_notes(results, paper.TABLE_3, ["portrait_fcn", "bsn"], "portrait_fcn"), _command(results)]
     caption = _caption(
         results, 3, "Mean IoU (%) on the COCO, COCO-Stuff and PASCAL VOC portraits, without fine-tuning."
     )
@@ -127,13 +127,8 @@ def _scores(results: Results) -> Columns:
         "Boundary IoU": _write(formats.percent, "boundary_iou"),
         "Its gain": _write(formats.gain, "boundary_iou_gain", "boundary_iou_gain_low", "boundary_iou_gain_high"),
         "Two-class mIoU": _write(formats.percent, "miou_two_class"),
+        "Parameters": _write(formats.parameters, "parameters"),
     }
-
-
-_COSTS: Columns = {
-    "Parameters": _write(formats.parameters, "parameters"),
-    "Seconds a photo": _write(formats.seconds, "seconds"),
-}
 
 
 def _origin(results: Results) -> dict:
@@ -154,7 +149,6 @@ def _measured(results: Results, method: str, name: str, published: float) -> dic
         "difference": None if ours is None else ours - published,
         **{key: summary.get(key) for key in copied},
         "parameters": results.metrics.get(method, {}).get("parameters"),
-        "seconds": results.seconds(method, name),
     }
 
 
@@ -228,13 +222,6 @@ def _notes(results: Results, names: Iterable[str], methods: Iterable[str], basel
     return notes
 
 
-def _provenance(results: Results) -> list[str]:
-    """The command, the commit, the seed and the machine."""
-    made = results.provenance
-    if not made:
-        return []
-    packages = ", ".join(f"{name} {number}" for name, number in made["packages"].items())
-    return [
-        f"Made by `dvc exp run -S profile={made['profile']} -S seed={made['seed']}` at commit "
-        f"{made['commit'] or 'unknown'}, on {made['date']}, on {made['machine']}, with {packages}."
-    ]
+def _command(results: Results) -> str:
+    """The note with the command that makes the table."""
+    return f"Made by `dvc exp run -S profile={results.profile} -S seed={results.seed}`."

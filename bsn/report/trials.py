@@ -18,7 +18,7 @@ def read_trials(folder: Path, names: Iterable[str], *, profile: str) -> list[dic
     trials = []
     for name in names:
         for file in sorted(folder.glob(f"{name}-*.json")):
-            trial = json.loads(file.read_text())
+            trial = json.loads(file.read_text("utf-8"))
             if trial["profile"] != profile:
                 raise InputError(
                     f"{file} was made with profile {trial['profile']!r}, not {profile!r}: "

@@ -50,7 +50,7 @@ def export_onnx(folder: Path, file: Path) -> None:
 
     Raises InputError when the folder holds a baseline, which has no network.
     """
-    description = json.loads((folder / "model.json").read_text())
+    description = json.loads((folder / "model.json").read_text("utf-8"))
     if description["network"] not in models.BUILDERS:
         raise InputError(f"{folder} is of {description['network']}, which has no network; export a trained method")
     model = models.load(folder)

@@ -45,7 +45,8 @@ def save_model(path: Path, folder: Path, *, aligned_mean_mask: Path, run: str | 
             path=path,
             mlflow_model=Model(run_id=run),
             python_model=str(code / "serving" / "served.py"),
-            artifacts={"method": str(folder), "mean_mask": str(aligned_mean_mask)},
+            # As URIs: of a plain path MLflow takes what follows # or ? for something else.
+            artifacts={"method": folder.resolve().as_uri(), "mean_mask": aligned_mean_mask.resolve().as_uri()},
             code_paths=[str(code)],
             signature=SIGNATURE,
             pip_requirements=[f"{package}=={version(package)}" for package in PACKAGES],

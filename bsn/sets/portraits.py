@@ -18,7 +18,7 @@ from tqdm import tqdm
 from bsn.data.photos import read_photo
 from bsn.data.tables import PhotoRow, write_index
 from bsn.disk import disk_errors, write_png
-from bsn.errors import InputError
+from bsn.errors import InputError, brief
 from bsn.faces.detector import Detector, Face, share_on_mask
 from bsn.sets.candidates import Candidate
 from bsn.sets.margins import MARGINS
@@ -142,7 +142,7 @@ def _judge(
     rows, masks, opened = [_row(candidate) for candidate in candidates], {}, {}
 
     def look() -> None:
-        for number, faces in zip(opened, detector.detect_many(list(opened.values())), strict=True):
+        for number, faces in zip(opened, _detect(detector, list(opened.values())), strict=True):
             try:
                 _check_face(faces, masks[number], rows[number], rule)
                 rows[number].kept = True
@@ -160,6 +160,16 @@ def _judge(
             look()
     look()
     return [(row, masks[number] if row.kept else None) for number, row in enumerate(rows)]
+
+
+def _detect(detector: Detector, photos: Sequence[np.ndarray]) -> list[list[Face] | InputError]:
+    """The faces of each photo. If the detector fails on several together, it looks at one after the other."""
+    try:
+        return detector.detect_many(photos)
+    except Exception as error:
+        if len(photos) == 1:
+            return [InputError(f"faces could not be looked for ({brief(error)})")]
+        return [answer for photo in photos for answer in _detect(detector, [photo])]
 
 
 def _annotated(candidate: Candidate, row: PhotoRow, rule: PortraitRule) -> np.ndarray:
@@ -196,7 +206,9 @@ def _photo(candidate: Candidate, mask: np.ndarray, row: PhotoRow) -> np.ndarray:
     return photo
 
 
-def _check_face(faces: list[Face], mask: np.ndarray, row: PhotoRow, rule: PortraitRule) -> None:
+def _check_face(faces: list[Face] | InputError, mask: np.ndarray, row: PhotoRow, rule: PortraitRule) -> None:
+    if isinstance(faces, InputError):
+        raise _Rejected(str(faces))
     row.faces = len(faces)
     if not faces:
         raise _Rejected("no face")

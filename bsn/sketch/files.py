@@ -20,9 +20,9 @@ def write_mat(file: Path, variables: dict[str, np.ndarray | str]) -> None:
 
 def write_json(file: Path, content: dict) -> None:
     """Compact JSON, as COCO's own files are."""
-    file.write_text(json.dumps(content, separators=(", ", ": ")))
+    file.write_text(json.dumps(content, separators=(", ", ": ")), "utf-8")
 
 
 def write_lines(file: Path, lines: list[str]) -> None:
     """Lines of text, each ended by a line feed."""
-    file.write_text("".join(f"{line}\n" for line in lines))
+    file.write_text("".join(f"{line}\n" for line in lines), "utf-8")

@@ -8,6 +8,8 @@ from typing import TypeVar
 import cv2
 from tqdm import tqdm
 
+from bsn.workers import deaf_to_interrupts
+
 Item, Result = TypeVar("Item"), TypeVar("Result")
 
 # Starting two processes costs about as much as drawing this many pictures.
@@ -24,8 +26,13 @@ def draw_all(task: Callable[[Item], Result], items: Sequence[Item], *, label: st
                 bar.update()
             return results
         context = get_context("spawn")  # safe beside torch's threads
-        with ProcessPoolExecutor(processes, context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-            for result in pool.map(task, items, chunksize=4):
+        pool = ProcessPoolExecutor(processes, context, initializer=cv2.setNumThreads, initargs=(1,))
+        try:
+            with deaf_to_interrupts():
+                drawn = pool.map(task, items, chunksize=4)
+            for result in drawn:
                 results.append(result)
                 bar.update()
+        finally:
+            pool.shutdown(cancel_futures=True)
         return results

@@ -87,7 +87,7 @@ def _write_photo(devkit: Path, seed: int, index: int) -> None:
         (root / "JPEGImages" / f"{name}.jpg").write_bytes(photo)
         (root / "SegmentationClass" / f"{name}.png").write_bytes(classes)
         (root / "SegmentationObject" / f"{name}.png").write_bytes(instances)
-        (root / "Annotations" / f"{name}.xml").write_text(_xml(year, name, shape, objects))
+        (root / "Annotations" / f"{name}.xml").write_text(_xml(year, name, shape, objects), "utf-8")
 
 
 def void_border(labels: np.ndarray) -> np.ndarray:

@@ -49,7 +49,9 @@ class Delivery:
         self.finished = False
         self._client = client
         self._state = folder / "sent.json"
-        self._progress = _Progress(**json.loads(self._state.read_text())) if self._state.exists() else _Progress()
+        self._progress = (
+            _Progress(**json.loads(self._state.read_text("utf-8"))) if self._state.exists() else _Progress()
+        )
 
     @property
     def model(self) -> str | None:
@@ -105,11 +107,11 @@ class Delivery:
     def _remember(self, offset: int) -> None:
         self._progress.offset = offset
         partial = self._state.with_suffix(".partial")
-        partial.write_text(json.dumps(vars(self._progress)))
+        partial.write_text(json.dumps(vars(self._progress)), "utf-8")
         partial.replace(self._state)
 
     def _open(self, line: dict[str, Any]) -> None:
-        card, experiment = line["card"], _experiment(self._client, line["store"])
+        card, experiment = line["card"], _experiment(self._client, line["store"], self.folder.parent)
         with _one_at_a_time(self.folder.parent):
             parent = self._parent(experiment, card["parent"], line["time"]) if card["parent"] else None
             found = self._found(experiment, card)
@@ -221,11 +223,12 @@ def _identity(card: dict[str, Any]) -> dict[str, str]:
     return {key: card[key] for key in ("study", "kind", "name")}
 
 
-def _experiment(client: MlflowClient, store: dict[str, Any]) -> str:
+def _experiment(client: MlflowClient, store: dict[str, Any], outbox: Path) -> str:
     found = client.get_experiment_by_name(store["experiment"])
     if found is not None:
         return found.experiment_id
-    location = Path(store["artifacts"]).as_uri() if store["artifacts"] else None
+    # By a path from the outbox, as the project may have been moved since the run began.
+    location = (outbox / store["artifacts"]).resolve().as_uri() if store["artifacts"] else None
     try:
         return client.create_experiment(store["experiment"], artifact_location=location, tags=_EXPERIMENT_TAGS)
     except MlflowException:

@@ -7,6 +7,7 @@
 """
 
 import json
+import os
 import shutil
 import time
 import uuid
@@ -41,7 +42,7 @@ class Journal:
         where = {
             "address": store.address,
             "experiment": store.experiment,
-            "artifacts": str(store.artifacts.resolve()) if store.artifacts else None,
+            "artifacts": os.path.relpath(store.artifacts, store.outbox) if store.artifacts else None,
         }
         self.write("open", store=where, card=asdict(card), only_if_absent=only_if_absent, time=_now())
 

@@ -48,8 +48,7 @@ def waiting(outbox: Path) -> Counter[str]:
 
 def due(outbox: Path, uri: str) -> list[Path]:
     """The journals for `uri` whose run is over, the oldest first: training before evaluation."""
-    address = without_password(uri)
-    return [folder for folder in _over(outbox) if _opening(folder)["store"]["address"] == address]
+    return [folder for folder in _over(outbox) if _same_store(_opening(folder)["store"]["address"], uri)]
 
 
 def connect(uri: str) -> "MlflowClient":
@@ -95,6 +94,11 @@ def _over(outbox: Path) -> list[Path]:
     # One that is just being begun has a name with a dot, and is not among them.
     found = sorted(file.parent for file in outbox.glob(f"[0-9]*/{LINES}"))
     return [folder for folder in found if not writer_lives(folder)]
+
+
+def _same_store(address: str, uri: str) -> bool:
+    """Database files are all the project's own, by whatever path it had when the run began."""
+    return address == without_password(uri) or (address.startswith("sqlite:") and uri.startswith("sqlite:"))
 
 
 def _opening(folder: Path) -> dict[str, Any]:

@@ -72,7 +72,10 @@ class Run:
 
 @contextmanager
 def tracked_run(store: Store, card: Card) -> Iterator[Run]:
-    """A run that is finished when the block ends, failed when it raises, killed when it is stopped."""
+    """A run that is finished when the block ends, failed when it raises, killed when it is stopped.
+
+    Whoever stops it does not wait for MLflow to hear of it: the sender ends by itself when it has said so.
+    """
     run, sender = Run(), None
     try:
         run._journal = Journal(store, card)
@@ -88,7 +91,7 @@ def tracked_run(store: Store, card: Card) -> Iterator[Run]:
         raise
     finally:
         run._close(status)
-        if sender is not None:
+        if sender is not None and status != "KILLED":
             run.model_uri = sender.finish(f"the run {card.name}")
 
 

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import time
+import warnings
 from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,7 @@ def _wait(journal: Path, seconds: float) -> None:
 
 
 if __name__ == "__main__":
+    warnings.simplefilter("ignore")  # MLflow's own, which PYTHONWARNINGS may have made errors
     with redirect_stdout(sys.stderr):  # MLflow too says things, and not in JSON
         main(Path(sys.argv[1]), Path(sys.argv[2]) if sys.argv[2:] else None, os.environ["MLFLOW_TRACKING_URI"])
         tell(over=True)  # the run need not wait for Python to take MLflow down again, which takes most of a second

@@ -49,7 +49,7 @@ class Checkpoint:
     def _alone(self) -> Iterator[None]:
         """No other process loads, saves or clears a state beside this one meanwhile."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)
-        with (self.folder.parent / ".lock").open("a") as lock:
+        with (self.folder.parent / ".lock").open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 

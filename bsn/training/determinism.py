@@ -9,6 +9,8 @@ import os
 
 import torch
 
+from bsn.environment import pinned
+
 # Buffers of cuBLAS that no two products share: without them a product may be added up in another order.
 WORKSPACE = ":4096:8"
 # What `settle` asks of torch, for whoever writes down how a result was made.
@@ -32,5 +34,6 @@ def settle() -> None:
 
 
 def instructions() -> str:
-    """The processor's instruction set that torch computes with, such as AVX512."""
-    return torch.backends.cpu.get_cpu_capability()
+    """What torch computes with: the processor's newest, such as AVX512, or "AVX2, pinned" (bsn.environment)."""
+    found = torch.backends.cpu.get_cpu_capability()
+    return f"{found}, pinned" if pinned() else found

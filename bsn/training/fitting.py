@@ -1,7 +1,7 @@
 """One network from its first weights to its model folder."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,14 @@ import pandas as pd
 import torch
 from lightning_fabric import Fabric
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 import bsn
 from bsn.errors import InputError
 from bsn.models import build
 from bsn.models.weights import fill
 from bsn.training.checkpoints import Checkpoint, file_fingerprint, fingerprint
+from bsn.training.determinism import instructions
 from bsn.training.launch import one_line_for_a_lost_process
 from bsn.training.loop import CurvePoint, Recipe, TrainingState, train
 from bsn.training.samples import PatchSampler
@@ -84,6 +85,7 @@ def fit(
 
     Raises:
         InputError: a process has other photos, settings or code than the first, or is lost, and as `train`.
+        ValueError: attributes that nothing would learn.
     """
     state, checkpoint = _train(
         sampler,
@@ -101,7 +103,7 @@ def fit(
         folder.mkdir(parents=True, exist_ok=True)
         weights = {key: value.cpu().contiguous() for key, value in state.model.items()}
         save_file(weights, folder / "weights.safetensors")
-        (folder / "model.json").write_text(json.dumps(description, indent=1) + "\n")
+        (folder / "model.json").write_text(json.dumps(description, indent=1) + "\n", "utf-8")
         pd.DataFrame([asdict(point) for point in state.curves]).to_csv(folder / "curves.csv", index=False)
         checkpoint.clear()
 
@@ -122,6 +124,7 @@ def _train(
 ) -> tuple[TrainingState, Checkpoint]:
     torch.manual_seed(seed)
     model = build(description["network"], **description["options"])
+    _check_attributes(description.get("attributes", ()), model, recipe)
     fill(model, start)
     first = _read_base(base) if base else TrainingState()
     settings = {
@@ -134,7 +137,9 @@ def _train(
     }
     first_weights = (value.numpy() for value in model.state_dict().values())
     key = fingerprint(settings, [*sampler.arrays(), *first_weights], code=_code())
-    checkpoint = Checkpoint(checkpoints / key)
+    # Hosts may differ in these, and then it is the first one's that count.
+    machine = {"run": key, "threads": torch.get_num_threads(), "instructions": instructions()}
+    checkpoint = Checkpoint(checkpoints / fingerprint(machine, []))
     # On a CPU the depthwise and 1x1 convolutions of small networks are faster so as well.
     model = model.to(memory_format=torch.channels_last)
     with one_line_for_a_lost_process(fabric):
@@ -164,6 +169,15 @@ def _read_base(folder: Path) -> TrainingState:
             part, _, parameter = name.partition(".")
             state.optimizer.setdefault(parameter, {})[part] = tensor
     return state
+
+
+def _check_attributes(names: Sequence[str], model: nn.Module, recipe: Recipe) -> None:
+    if names and getattr(model, "attribute_branch", None) is None:
+        raise ValueError(f"{type(model).__name__} has no branch to learn {', '.join(names)}; leave the attributes out")
+    if names and len(recipe.phases) < 2:
+        raise ValueError(
+            f"{', '.join(names)}: attributes are learned in phase two, and the recipe has one; give it two"
+        )
 
 
 def _check_that_all_agree(fabric: Fabric, key: str) -> None:

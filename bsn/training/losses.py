@@ -40,15 +40,15 @@ def boundary_sensitive_loss(
     How (4) and (7) combine is not written in the paper:
     "product"  K_global_s x eq. (4); with one-hot labels this is eq. (7) itself
     "sum"      eq. (4) + eq. (7)
-    Without a kernel it is eq. (4) alone.
+    Without a kernel it is eq. (4) alone. Raises ValueError for another combination.
     """
+    if combination not in ("product", "sum"):
+        raise ValueError(f"combination is {combination!r}; it is product or sum")
     loss = individual_kernel_loss(logits, labels)
     if kernel is not None and combination == "product":
         loss = kernel * loss
-    elif kernel is not None and combination == "sum":
-        loss = loss + global_kernel_loss(logits, labels, kernel)
     elif kernel is not None:
-        raise ValueError(f"combination is {combination!r}; it is product or sum")
+        loss = loss + global_kernel_loss(logits, labels, kernel)
     return loss.sum() / not_ignored(labels).sum().clamp(min=1)
 
 

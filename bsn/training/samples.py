@@ -25,6 +25,9 @@ class Augmentation:
     "range"  scale and gamma log-uniformly, and rotation (degrees) uniformly, between their two numbers
     "one"    one change of all that are listed, or none, each as likely: what Shen et al. train PortraitFCN+ on, with
              four scales, four rotations and four gammas
+
+    Raises ValueError for another way of drawing, a flip that is no probability, and a "range" that is not two numbers
+    in order.
     """
 
     flip: float = 0.5
@@ -33,19 +36,27 @@ class Augmentation:
     rotation: Sequence[float] = (0.0, 0.0)
     gamma: Sequence[float] = (1.0, 1.0)
 
+    def __post_init__(self) -> None:
+        if self.draw not in ("range", "one"):
+            raise ValueError(f"draw is {self.draw!r}; it is range or one")
+        if not 0 <= self.flip <= 1:
+            raise ValueError(f"flip is {self.flip}; it is a probability, from 0 to 1")
+        for name in ("scale", "rotation", "gamma") if self.draw == "range" else ():
+            values = getattr(self, name)
+            if len(values) != 2 or values[0] > values[1]:
+                raise ValueError(f"{name} is {values}; where draw is range, give two numbers, the lower one first")
+
     def change(self, draw: np.random.Generator) -> tuple[float, float, float]:
-        """A scale, a rotation in degrees and a gamma. Raises ValueError for another way of drawing."""
+        """A scale, a rotation in degrees and a gamma."""
         if self.draw == "range":
             scale = np.exp(draw.uniform(*np.log(self.scale)))
             rotation = draw.uniform(*self.rotation)
             return float(scale), float(rotation), float(np.exp(draw.uniform(*np.log(self.gamma))))
-        if self.draw == "one":
-            scales = [(scale, 0.0, 1.0) for scale in self.scale]
-            rotations = [(1.0, rotation, 1.0) for rotation in self.rotation]
-            gammas = [(1.0, 0.0, gamma) for gamma in self.gamma]
-            changes = [(1.0, 0.0, 1.0), *scales, *rotations, *gammas]
-            return changes[draw.integers(len(changes))]
-        raise ValueError(f"draw is {self.draw!r}; it is range or one")
+        scales = [(scale, 0.0, 1.0) for scale in self.scale]
+        rotations = [(1.0, rotation, 1.0) for rotation in self.rotation]
+        gammas = [(1.0, 0.0, gamma) for gamma in self.gamma]
+        changes = [(1.0, 0.0, 1.0), *scales, *rotations, *gammas]
+        return changes[draw.integers(len(changes))]
 
 
 @dataclass(frozen=True, kw_only=True)

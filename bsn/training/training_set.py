@@ -2,19 +2,18 @@
 
 import json
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from bsn.data.photos import read_photo
+from bsn.data.photos import read_palette, read_photo
 from bsn.data.tables import PhotoRow, read_faces, read_index
 from bsn.errors import InputError
 from bsn.models.inputs import working_photo
 from bsn.training.samples import TrainingPhoto, working_labels
+from bsn.workers import threaded_map
 
 KERNEL_FILE = "kernel.json"
 
@@ -63,14 +62,14 @@ def training_photos(
                 f"no training photo has a value of the attribute {name}: there is nothing to learn it from"
             )
     affines = {name: face.affine for name, face in read_faces(faces).items()}
-    kernel = json.loads((labels / KERNEL_FILE).read_text())
+    kernel = json.loads((labels / KERNEL_FILE).read_text("utf-8"))
 
     def read(row: PhotoRow) -> TrainingPhoto:
         photo = working_photo(read_photo(portraits / row.image), affines[row.id], size)
-        codes = cv2.imread(str(labels / f"{row.id}.png"), cv2.IMREAD_UNCHANGED)
+        codes = read_palette(labels / f"{row.id}.png")
         soft = working_labels(codes, photo.image.shape[:2], width=kernel["width"], reading=reading or kernel["reading"])
         classes = np.array([attribute.get(row.id, -1) for attribute in attributes.values()], np.int64)
         return TrainingPhoto(id=row.id, photo=photo, labels=soft, attributes=classes)
 
-    with ThreadPoolExecutor(threads) as pool:
-        return list(tqdm(pool.map(read, rows), total=len(rows), desc="training photos", unit=" photos"))
+    photos = threaded_map(read, rows, threads=threads)
+    return list(tqdm(photos, total=len(rows), desc="training photos", unit=" photos"))

@@ -134,6 +134,7 @@ def test_the_reason_is_what_the_stage_said_last_or_the_signal_that_ended_it(log,
 
 
 def test_a_method_that_no_experiment_has_is_refused(monkeypatch):
+    monkeypatch.setattr(compare, "head", lambda folder: "")
     monkeypatch.setattr(compare, "dvc", lambda *arguments, folder: "[]")
     monkeypatch.setattr(compare, "experiments", lambda shown, working: of_commit())
     with pytest.raises(InputError, match="method = 'unet' is refused; allowed: bsn, portrait_deeplab"):

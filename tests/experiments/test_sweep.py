@@ -102,6 +102,32 @@ def test_a_sweep_over_two_workers_brings_its_experiments_home(toy, bucket, stora
     assert (toy.folder / "params.yaml").read_text() == "width: 13\n"
 
 
+def test_ctrl_c_while_a_sweep_waits_for_workers_is_one_line(toy, bucket, storage, tmp_path):
+    toy.run("dvc", "remote", "add", "--default", "storage", f"s3://{bucket}/toy")
+    toy.run("dvc", "remote", "modify", "storage", "endpointurl", storage)
+    toy.commit("a remote")
+    port = free_port()
+    command = (DASK, "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
+    with server(*command, port=port, folder=tmp_path, environment=someone(tmp_path / "scheduler")):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "experiments.sweep", "--scheduler", f"tcp://127.0.0.1:{port}", "-S", "width=1,2"],
+            cwd=toy.folder,
+            env=toy.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        while "waiting for a worker" not in (line := process.stdout.readline()):
+            assert line
+        os.killpg(process.pid, signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+    assert (process.returncode, told) == (
+        130,
+        "sweep: interrupted; what is done is here (dvc exp show); run it again for the other points\n",
+    )
+
+
 def test_a_sweep_is_every_combination_in_dvc_s_own_syntax():
     points = expand(["width=range(5,20,5)", "profiles/x.yaml:seed=1,2", "method.name=choice(a,b)"], "try")
     assert len(points) == 12

@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,6 @@ from experiments import verify
 from tests.test_provenance import git
 
 ROOT = Path(__file__).parents[2]
-HERE = {"machine": "2 cores of X, no GPU", "packages": {"torch": "2"}, "training": {"threads": 2}}
 METHOD = {
     "method": "bsn",
     "parameters": 209902,
@@ -23,9 +24,9 @@ METHOD = {
     },
 }
 TABLES = {"pfcn": {"bsn": {"mean_iou": 0.9}}, "coco": {"bsn": {"mean_iou": 0.8}}, "portraits": {"coco": 15}}
-TABLE_1 = """set,method,mean_iou_paper,mean_iou,gain,photos,seconds
-pfcn,graph_cut,0.8,0.84,-0.08,60,0.0312
-pfcn,bsn,0.967,0.9,,60,0.02
+TABLE_1 = """set,method,mean_iou_paper,mean_iou,gain,photos
+pfcn,graph_cut,0.8,0.84,-0.08,60
+pfcn,bsn,0.967,0.9,,60
 """
 
 
@@ -35,7 +36,6 @@ def checkout(folder, *, method=METHOD, tables=TABLES, table=TABLE_1):
     (folder / "metrics/bsn.json").write_text(json.dumps(method))
     (folder / "metrics/graph_cut.json").write_text(json.dumps({**method, "method": "graph_cut"}))
     (folder / "metrics/tables.json").write_text(json.dumps(tables))
-    (folder / "metrics/provenance.json").write_text(json.dumps({"date": folder.name, **HERE}))
     (folder / "reports/table1.csv").write_text(table)
     return verify.read(folder)
 
@@ -45,15 +45,15 @@ def committed(tmp_path):
     return checkout(tmp_path / "committed")
 
 
-def test_seconds_dates_and_the_machine_are_not_compared(tmp_path, committed):
-    again = checkout(tmp_path / "again", table=TABLE_1.replace("0.0312", "0.9"))
+def test_the_same_numbers_are_verified(tmp_path, committed):
+    again = checkout(tmp_path / "again")
     assert verify.compare(committed, again, exact=True) == []
     assert verify.verdict("0123456789ab", committed, []) == (
         "commit 0123456789 is verified: all 27 values are the committed ones"
     )
 
 
-def test_the_last_digit_counts_on_the_same_machine_and_is_let_pass_on_another(tmp_path, committed):
+def test_the_last_digit_counts_where_bytes_are_pinned_and_is_let_pass_elsewhere(tmp_path, committed):
     again = checkout(tmp_path / "again", table=TABLE_1.replace("bsn,0.967,0.9,", "bsn,0.967,0.900001,"))
     (found,) = verify.compare(committed, again, exact=True)
     assert str(found) == (
@@ -83,7 +83,7 @@ def test_the_last_digit_counts_on_the_same_machine_and_is_let_pass_on_another(tm
         ("metrics/tables.json", "portraits.coco", 0),
     ],
 )
-def test_each_measure_has_its_own_room_on_another_machine_and_counts_have_none(file, key, allowed):
+def test_each_measure_has_its_own_room_where_bytes_are_not_pinned_and_counts_have_none(file, key, allowed):
     assert verify.allowance(file, key, {"pfcn": 60, "coco": 15}) == pytest.approx(allowed)
 
 
@@ -106,13 +106,18 @@ def test_what_is_gone_and_what_is_new_is_too_large_a_difference(tmp_path, commit
     assert sum("metrics/tables.json" in line for line in lines) == 3
 
 
-def test_only_the_same_processor_packages_and_modes_are_the_same_machine():
-    assert verify.same_machine(HERE, {**HERE, "date": "today"})
-    for name, value in (("machine", "2 cores of Y, no GPU"), ("packages", {"torch": "3"}), ("training", {})):
-        assert not verify.same_machine(HERE, {**HERE, name: value})
-    gpu = {**HERE, "machine": "2 cores of X, NVIDIA H200"}
-    assert not verify.same_machine(gpu, gpu)
-    assert not verify.same_machine({}, {})
+@pytest.mark.parametrize(("profile", "expected"), [("instructions: avx2", True), ("instructions: native", False)])
+def test_the_profile_says_whether_bytes_are_pinned(tmp_path, profile, expected):
+    set_profile(tmp_path, profile)
+    assert verify.pinned(tmp_path) is expected
+    set_profile(tmp_path, "data: {}")
+    assert not verify.pinned(tmp_path)
+
+
+def set_profile(folder, text):
+    (folder / "profiles").mkdir(exist_ok=True)
+    (folder / "params.yaml").write_text("profile: toy\n")
+    (folder / "profiles/toy.yaml").write_text(text)
 
 
 STAGES = {
@@ -143,6 +148,7 @@ def project(tmp_path):
     folder.mkdir()
     (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": STAGES}))
     (folder / "measure.py").write_text(MEASURE)
+    set_profile(folder, "instructions: native")
     git(folder, "init", "--quiet")
     for command in (["init", "--quiet"], ["repro", "--quiet"]):
         subprocess.run([Path(sys.executable).parent / "dvc", *command], cwd=folder, env=variables(), check=True)
@@ -203,6 +209,35 @@ def test_a_commit_is_run_again_in_a_clone_and_a_number_that_it_does_not_give_is_
         "<- more than allowed",
         f"commit {head} is NOT verified: 1 of 3 values differ by more than is allowed",
     ]
+
+
+@pytest.mark.parametrize("whole_group", [True, False], ids=["Ctrl-C", "kill"])
+def test_ctrl_c_waits_for_dvc_and_is_one_line(project, tmp_path, whole_group):
+    (project / "measure.py").write_text(
+        "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_DFL)\ntime.sleep(60)"
+    )
+    commit(project)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "experiments.verify"],
+        cwd=project,
+        env={**variables(), "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    lines = []
+    while not lines or "python measure.py" not in lines[-1]:
+        lines.append(process.stdout.readline())
+        assert lines[-1], lines
+    time.sleep(0.5)
+    (os.killpg if whole_group else os.kill)(process.pid, signal.SIGINT)
+    rest, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert rest.splitlines()[-1] == "verify: interrupted; nothing was compared; run the same command again"
+    assert "Traceback" not in rest
+    assert "failed to run: python measure.py" in rest  # DVC's own last word
+    assert not list(tmp_path.glob("verify-*"))
 
 
 def test_a_stage_that_fails_speaks_for_itself_and_the_last_line_says_that_nothing_is_verified(project):

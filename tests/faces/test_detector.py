@@ -34,6 +34,12 @@ def test_tiny_photo_has_no_face_and_does_not_raise(detector, size):
     assert detector.detect(np.full((*size, 3), 90, np.uint8)) == []
 
 
+def test_a_photo_narrower_than_any_face_is_not_enlarged():
+    detector = FaceDetector(min_face_fraction=0.01, min_probability=0.9)
+    assert detector.detect_many([np.zeros((1, 20000, 3), np.uint8), np.zeros((5000, 11, 3), np.uint8)]) == [[], []]
+    assert "_coarse" not in vars(detector)  # no network was needed
+
+
 def test_what_is_found_in_a_photo_does_not_depend_on_its_neighbours(detector):
     photos = [picture_of("coco", index, 1).rgb for index in range(6)]
     photos += [photos[0][:300], np.full((40, 900, 3), 90, np.uint8)]

@@ -3,6 +3,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bsn.errors import InputError
 from bsn.methods.evaluation import Sample, evaluate_samples
 from bsn.methods.prediction import PhotoFile
 from bsn.metrics import evaluate_photo
@@ -49,3 +50,34 @@ def test_a_row_a_photo_holds_its_metrics_under_the_convention_asked_for(samples,
 def test_the_rows_are_the_same_whenever_they_are_made(samples):
     first, second = (evaluate_samples(samples, method=Bright(), title="bright") for _ in range(2))
     pd.testing.assert_frame_equal(first, second)
+
+
+def test_a_photo_that_the_method_fails_on_is_named_in_one_line(samples):
+    class Fragile(Bright):
+        def __call__(self, photo, affine):
+            if photo[0, 61].any():
+                return super().__call__(photo, affine)
+            raise RuntimeError("out of memory\nand more")
+
+    with pytest.raises(
+        InputError, match=rf"^{samples[2].file.photo} could not be segmented \(RuntimeError: out of memory\)$"
+    ):
+        evaluate_samples(samples, method=Fragile(), title="fragile")
+
+
+@pytest.mark.parametrize(
+    ("damage", "line"),
+    [
+        (lambda sample: sample.file.photo.unlink(), "^1.png is missing$"),
+        (lambda sample: sample.target.write_bytes(b""), "^1_target.png is empty"),
+        (
+            lambda sample: cv2.imwrite(str(sample.target), np.zeros((9, 9), np.uint8)),
+            "1_target.png: masks differ in size",
+        ),
+    ],
+    ids=["photo", "mask", "size"],
+)
+def test_a_file_that_cannot_be_measured_is_named_in_one_line(samples, damage, line):
+    damage(samples[1])
+    with pytest.raises(InputError, match=line):
+        evaluate_samples(samples, method=Bright(), title="bright")

@@ -3,6 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
+from bsn.methods import graph_cut as module
 from bsn.methods.graph_cut import _minimum_cut, graph_cut
 
 
@@ -40,6 +41,22 @@ def test_a_clear_edge_moves_the_answer_away_from_the_prior():
     mask = graph_cut(photo, prior, smoothness=6, contrast=5, height=100)
     assert (mask[:50] == 0).all()
     assert (mask[50:] == 1).all()
+
+
+@pytest.mark.parametrize("size", [(2, 30000), (12, 9000), (800, 600)])
+def test_the_grid_of_an_oblong_photo_is_not_larger_than_memory(size, monkeypatch):
+    solved = []
+
+    def cut(image, log_odds, *_):
+        solved.append(image.shape[:2])
+        return log_odds > 0
+
+    monkeypatch.setattr(module, "_minimum_cut", cut)
+    photo, prior = np.zeros((*size, 3), np.uint8), np.ones(size, np.float32)
+    assert graph_cut(photo, prior, smoothness=4, contrast=1, height=160).all()
+    ((rows, columns),) = solved
+    assert rows * columns <= 1.05 * 2**21  # both are rounded
+    assert (rows == 160) is (size == (800, 600))
 
 
 def test_the_answer_has_the_photos_own_size():

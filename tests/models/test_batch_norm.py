@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import distributed, nn
 
+from bsn.models import build
 from bsn.models.batch_norm import BatchNorm2d, freeze_batch_norm
 from tests.processes import exit_codes
 
@@ -57,3 +58,15 @@ def test_frozen_it_learns_nothing(statistic):
     assert torch.equal(getattr(layer, statistic), before)
     assert layer.weight.grad is None
     assert x.grad is not None
+
+
+def test_another_librarys_batch_norm_is_frozen_as_well():
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)).train()
+    freeze_batch_norm(model)
+    assert not model[1].training
+    assert [parameter.requires_grad for parameter in model.parameters()] == [True, True, False, False]
+
+
+def test_a_model_without_batch_norm_cannot_be_frozen():
+    with pytest.raises(ValueError, match="FCN8s has no batch normalisation to freeze"):
+        freeze_batch_norm(build("fcn8s", classes=2, base_width=4))

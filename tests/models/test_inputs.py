@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from bsn.alignment import FRAME, REFERENCE_POINTS
+from bsn.models import build
 from bsn.models.inputs import MEAN, STD, network_input, prior_channels, scaling, working_photo, working_size
 
 IDENTITY = np.eye(3)
@@ -19,6 +20,15 @@ def test_scaling_maps_pixel_centres():
 def test_a_working_copy_keeps_the_shape_and_has_the_pixels_of_the_given_size():
     assert working_size((800, 600), (128, 96)) == (128, 96)
     assert working_size((480, 640), (128, 96)) == (96, 128)
+
+
+@pytest.mark.parametrize("photo", [(1, 20000), (3, 80000)])
+def test_of_the_narrowest_photo_a_branch_at_half_the_size_still_sees_a_pixel(photo):
+    height, width = working_size(photo, (200, 150))
+    assert (height, width) == (2, round((30000 * photo[1] / photo[0]) ** 0.5))
+    model = build("deeplab", classes=2, depth=18, base_width=4).eval()
+    with torch.inference_mode():
+        assert model(torch.zeros(1, 6, 2, 400)).fused.shape == (1, 2, 1, 50)
 
 
 def test_a_photo_without_a_face_has_three_zero_channels():

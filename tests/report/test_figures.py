@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import partial
 from types import SimpleNamespace
 
 import cv2
@@ -124,6 +125,24 @@ def test_the_magnified_window_is_where_the_methods_differ(material, run):
     assert top + side >= 70
 
 
+def test_a_figure_shows_photos_as_stored_under_masks_of_the_same_size(material, run):
+    photo = material.ids("pfcn")[0]
+    before = material.photo("pfcn", photo)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(before).save(run / f"data/portraits/pfcn/images/{photo}.png", exif=exif)
+    assert (material.photo("pfcn", photo) == before).all()
+    assert before.shape[:2] == material.mask("pfcn", photo).shape
+
+
+def test_a_photo_that_cannot_be_read_is_named_in_its_figures_place(material, run, tmp_path):
+    photo = material.ids("pfcn")[0]
+    (run / f"data/portraits/pfcn/images/{photo}.png").write_bytes(b"")
+    draw_all(material, tmp_path / "figures")
+    assert captions(tmp_path / "figures")["figure4.jpg"] == f"Not drawn. {photo}.png is empty (0 bytes)."
+    assert captions(tmp_path / "figures")["bands.png"].startswith("IoU")
+
+
 def test_a_sample_is_spread_over_the_list():
     assert spread(list("abcdefghi"), 3) == ["a", "e", "i"]
     assert spread(["a", "b"], 3) == ["a", "b"]
@@ -137,6 +156,13 @@ def test_the_outline_does_not_run_along_the_photo_s_edge():
     assert drawn[40, 10]
     assert drawn[20, 20]
     assert not drawn[59, 15:25].any()
+
+
+def test_a_mask_of_0_and_255_is_refused_where_it_would_show_nothing():
+    photo, mask = np.zeros((8, 8, 3), np.uint8), np.full((8, 8), 255, np.uint8)
+    for show in (overlay.cutout, partial(overlay.outlined, thickness=1)):
+        with pytest.raises(ValueError, match="divide a prediction's PNG by 255"):
+            show(photo, mask)
 
 
 def test_grid_puts_pictures_at_whole_pixels():

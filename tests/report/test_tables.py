@@ -75,28 +75,9 @@ def test_boundary_iou_has_a_paired_gain_of_its_own(run):
     assert pd.isna(frame.loc["portrait_deeplab", "boundary_iou_gain"])
 
 
-def test_every_table_tells_the_command_the_commit_the_seed_the_machine_and_the_seconds(run):
-    made = {
-        "profile": "sketch",
-        "seed": 3,
-        "commit": "0123456789",
-        "machine": "2 cores of a processor, no GPU",
-        "date": "2026-11-25",
-        "packages": {"torch": "2.11.0"},
-        "seconds": {"bsn": {"pfcn": 0.02137, "voc": 0.5}},
-    }
-    assert build(read(run))[0].cells()[-1][-1] == "-"
-    (run / "metrics/provenance.json").write_text(json.dumps(made))
-    tables = build(read(run))
-    for table in tables:
-        assert table.notes[-1] == (
-            "Made by `dvc exp run -S profile=sketch -S seed=3` at commit 0123456789, on 2026-11-25, on 2 cores of a "
-            "processor, no GPU, with torch 2.11.0."
-        )
-    assert tables[0].cells()[-1][-1] == "0.021"
-    assert tables[0].cells()[0][-1] == "-"
-    with pytest.raises(InputError, match=r"'sketch', not 'lite'"):
-        read(run, profile="lite")
+def test_every_table_ends_with_the_command_that_makes_it(run):
+    for table in build(read(run, seed=3)):
+        assert table.notes[-1] == "Made by `dvc exp run -S profile=sketch -S seed=3`."
 
 
 def test_absent_sets_are_dashes_with_a_reason(run):

@@ -277,6 +277,23 @@ def test_every_kind_of_bad_photo_is_read_right_or_named_in_the_index(tmp_path, m
             assert mask.sum() == 900
 
 
+def test_a_photo_that_the_detector_fails_on_is_rejected_with_the_reason_and_the_others_are_judged(tmp_path):
+    class Fragile(FakeDetector):
+        def detect_many(self, photos):
+            if any((photo > 200).all() for photo in photos):
+                raise RuntimeError("tensor of size 0\nand more")
+            return super().detect_many(photos)
+
+    white = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
+    found = [candidate(tmp_path, name=name, photo=white if name == "b" else None) for name in "abc"]
+    judged = judge_portraits(found, detector=Fragile(face(10, 10, 60, 60)), rule=RULE)
+    assert [(row.kept, row.reason) for _, row, _ in judged] == [
+        (True, ""),
+        (False, "faces could not be looked for (RuntimeError: tensor of size 0)"),
+        (True, ""),
+    ]
+
+
 def test_workers_give_the_same_verdicts_in_the_same_order(tmp_path, monkeypatch):
     photos = {number: encoded(Image.fromarray(picture_of("coco", number, 1).rgb)) for number in range(1, 12)}
     # Those that have the annotation's size reach the detector.

@@ -64,7 +64,9 @@ def test_a_relative_folder_is_beside_the_users_params_in_a_job_of_the_queue_as_w
     monkeypatch.chdir(project.folder / "elsewhere")
     project.data(folder="user")
     stage.download("pfcn")
-    assert tree(Path("data/raw/pfcn")) == folder / "pfcn"
+    assert tree(Path("data/raw/pfcn"), beside=folder.parent) == folder / "pfcn"
+    # The same bytes wherever the checkout lies.
+    assert json.loads(Path("data/raw/pfcn", SOURCE_FILE).read_text()) == {"folder": "user/pfcn"}
 
 
 def test_a_users_folder_is_pointed_at_and_nothing_is_copied(project, folder):
@@ -80,7 +82,7 @@ def test_a_set_that_the_user_does_not_have_is_absent_with_a_reason(project, fold
     project.data(folder=str(folder))
     stage.download("voc")
     assert tree(project.raw / "voc") is None
-    assert absence(project.raw / "voc") == f"{folder} holds no voc/"
+    assert absence(project.raw / "voc") == f"data.folder = {str(folder)!r} holds no voc/"
 
 
 def test_a_set_that_is_not_to_be_downloaded_is_absent_with_a_reason(project):
@@ -130,7 +132,7 @@ def test_what_was_fetched_lies_beside_the_users_own_checkout_and_what_is_missing
     assert arguments["folder"] == elsewhere / "downloads/pfcn"
     assert arguments["archives"] == elsewhere / "downloads/archives"
     assert arguments["release"].name == "EG_code_data_release.zip"
-    assert tree(project.raw / "pfcn") == elsewhere / "downloads/pfcn/release"
+    assert tree(project.raw / "pfcn", beside=elsewhere) == elsewhere / "downloads/pfcn/release"
     with (project.raw / "pfcn/missing.csv").open(newline="") as stream:
         assert list(csv.DictReader(stream)) == [{"id": "00007", "url": "http://example.org/7.jpg", "reason": "404"}]
     assert json.loads((project.raw / "pfcn" / SOURCE_FILE).read_text())["missing"] == 1
@@ -140,13 +142,14 @@ def test_what_was_fetched_lies_beside_the_users_own_checkout_and_what_is_missing
 def test_years_of_voc_choose_the_archives(project, monkeypatch, years, names):
     project.data(download={**DOWNLOAD, "sets": ["voc"], "voc_years": years})
     asked = {}
-    monkeypatch.setattr("bsn.official.bring_voc", lambda **arguments: asked.update(arguments) or _nothing())
+
+    def bring(**arguments: object) -> Brought:
+        asked.update(arguments)
+        return Brought(root=arguments["folder"], summary="")
+
+    monkeypatch.setattr("bsn.official.bring_voc", bring)
     stage.download("voc")
     assert {archive.name.removesuffix(".tar")[-4:] for archive in asked["releases"]} == names
-
-
-def _nothing() -> Brought:
-    return Brought(root=Path("x"), summary="")
 
 
 def test_four_sets_from_the_network_give_the_portraits_that_a_folder_of_them_gives(project, site, drawn):

@@ -248,6 +248,11 @@ def test_attributes_that_no_method_could_learn_are_refused_in_one_line(key, valu
             "weights = 'imagenet' is refused; allowed: none or a file's path, or a base",
         ),
         ("fcn8s", {"freeze_batch_norm": True}, "freeze_batch_norm = True is refused; allowed: false, for weights none"),
+        (
+            "fcn8s",
+            {"freeze_batch_norm": True, "batch_norm": False, "weights": "mine.pth"},
+            "freeze_batch_norm = True is refused; allowed: false, for batch_norm is false",
+        ),
     ],
 )
 def test_starting_weights_that_are_not_the_network_s_are_refused_in_one_line(network, values, line):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from mlflow import MlflowClient
 
 from stages.params import load
 from stages.tracking import Origin, part, store, study
@@ -102,3 +103,24 @@ def test_artifacts_lie_beside_the_project_unless_a_server_keeps_them(project, mo
 def test_a_job_of_the_queue_tracks_into_the_users_own_checkout(project, monkeypatch):
     monkeypatch.setenv("DVC_ROOT", "/home/me/project")
     assert store("sketch").uri == "sqlite:////home/me/project/mlflow.db"
+
+
+def test_a_project_without_git_is_known_by_its_parameters(project, monkeypatch):
+    monkeypatch.setenv("PATH", str(project))
+    assert Origin.here() == Origin(experiment="", commit="")
+    assert Origin.here().title == "repro without a commit"
+
+
+def test_a_damaged_database_costs_a_warning(project):
+    (project / "mlflow.db").write_text("this is no database, and long enough to be taken for one " * 20)
+    with pytest.warns(
+        UserWarning, match=r"mlflow.db may name artifacts of another folder than this \(file is not a dat"
+    ):
+        assert store("sketch").artifacts == project / "mlartifacts"
+
+
+def test_a_moved_project_is_followed_before_a_stage_tracks(project):
+    client = MlflowClient(store("sketch").uri)
+    client.create_experiment("bsn-sketch", artifact_location="file:///elsewhere/mlartifacts")
+    place = store("sketch")
+    assert client.get_experiment_by_name("bsn-sketch").artifact_location == place.artifacts.as_uri()

@@ -9,6 +9,7 @@ from lightning_fabric import Fabric
 from bsn.alignment import FRAME
 from bsn.errors import InputError
 from bsn.models import build
+from bsn.models.dropout import draw_dropout
 from bsn.models.inputs import WorkingPhoto, network_input
 from bsn.models.output import Output
 from bsn.training import loop
@@ -254,6 +255,7 @@ def test_a_step_moves_each_layer_by_its_multiplier_and_decays_no_bias_of_a_new_o
     phases = [loop.Phase(iterations=1, learning_rate=0.01)]
     run(tmp_path, model, phases=phases, momentum=0, weight_decay=0.1, head_lr_multiplier=10)
     batch = {key: torch.from_numpy(array) for key, array in toy_sampler().load(0).items()}
+    draw_dropout(before, range(3), torch.device("cpu"))  # of the branch, which is not trained
     losses(before.train()(network_input(batch["image"], batch["prior"])), batch, combination="product")[0].backward()
     for (name, after), parameter in zip(model.named_parameters(), before.parameters(), strict=True):
         if name.startswith("attribute_branch"):

@@ -88,10 +88,11 @@ def test_bf16_logits_agree_with_float32():
     assert boundary_sensitive_loss(logits.bfloat16(), labels, kernel).item() == pytest.approx(exact.item(), rel=1e-2)
 
 
-def test_an_unknown_combination_is_refused():
+@pytest.mark.parametrize("weighted", [True, False])
+def test_an_unknown_combination_is_refused_with_and_without_a_kernel(weighted):
     logits, labels, kernel = random_case()
     with pytest.raises(ValueError, match="average"):
-        boundary_sensitive_loss(logits, labels, kernel, combination="average")
+        boundary_sensitive_loss(logits, labels, kernel if weighted else None, combination="average")
 
 
 def closed_form(logits, labels, kernel, combination):

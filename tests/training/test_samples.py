@@ -128,3 +128,17 @@ def test_gamma_brightens_or_darkens_the_photo_and_nothing_else():
     image = patches.photos[patches.photo_index(0, 0)].photo.image
     assert patch["image"].transpose(1, 2, 0) == pytest.approx(np.floor(255 * (image / 255.0) ** 2), abs=1)
     assert patch["labels"][2, :20].min() == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({"draw": "two"}, "draw is 'two'; it is range or one"),
+        ({"flip": 1.5}, "flip is 1.5; it is a probability"),
+        ({"scale": (0.5, 0.8, 1.2)}, "scale is .* give two numbers"),
+        ({"rotation": (20, -20)}, "rotation is .* the lower one first"),
+    ],
+)
+def test_an_augmentation_that_would_be_drawn_otherwise_than_it_says_is_refused(options, line):
+    with pytest.raises(ValueError, match=line):
+        Augmentation(**options)

@@ -1,15 +1,17 @@
 """What the figures are drawn from: photos, masks and predictions, read when they are asked for."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 
 from bsn.cutout.cutout import Cutout
+from bsn.data.photos import read_palette, read_photo
 from bsn.data.tables import read_faces
+from bsn.errors import InputError
 from bsn.faces.detector import Detector
 from bsn.report.paper import METHODS, SETS
 
@@ -69,12 +71,11 @@ class Material:
 
     def photo(self, name: str, photo: str) -> np.ndarray:
         """uint8 (H, W, 3) RGB."""
-        file = self.portraits / name / self._rows[name].loc[photo, "image"]
-        return cv2.cvtColor(_read(file, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+        return _read(read_photo, self.portraits / name / self._rows[name].loc[photo, "image"])
 
     def mask(self, name: str, photo: str) -> np.ndarray:
         """uint8 (H, W): 0 background, 1 portrait, 255 ignored."""
-        return _read(self.portraits / name / self._rows[name].loc[photo, "mask"], cv2.IMREAD_GRAYSCALE)
+        return _read(read_palette, self.portraits / name / self._rows[name].loc[photo, "mask"])
 
     def has(self, method: str, name: str) -> bool:
         """Whether the method was evaluated on the set."""
@@ -87,7 +88,7 @@ class Material:
 
     def prediction(self, method: str, name: str, photo: str) -> np.ndarray:
         """uint8 (H, W) {0, 1}."""
-        return _read(self.predictions / method / name / f"{photo}.png", cv2.IMREAD_GRAYSCALE) // 255
+        return _read(read_palette, self.predictions / method / name / f"{photo}.png") // 255
 
     def scores(self, method: str, name: str) -> pd.DataFrame:
         """The numbers of each photo of the set, by id. Raises Missing when the method was not run on it."""
@@ -118,8 +119,8 @@ def spread(ids: list[str], number: int) -> list[str]:
     return [ids[place] for place in np.linspace(0, len(ids) - 1, number).round().astype(int)]
 
 
-def _read(file: Path, mode: int) -> np.ndarray:
-    image = cv2.imread(str(file), mode)
-    if image is None:
-        raise Missing(f"{file.name} cannot be read as a picture.")
-    return image
+def _read(reader: Callable[[Path], np.ndarray], file: Path) -> np.ndarray:
+    try:
+        return reader(file)
+    except InputError as reason:
+        raise Missing(f"{reason}.") from None

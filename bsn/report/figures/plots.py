@@ -1,6 +1,7 @@
 """Plots by matplotlib in the typeface and the look of the other figures."""
 
 import io
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,11 +16,9 @@ from bsn.report.figures.sheet import font
 @contextmanager
 def pyplot_in_style() -> Iterator:
     """matplotlib.pyplot, to draw with inside of the `with`."""
-    import matplotlib
-    from matplotlib import font_manager
-
-    matplotlib.use("agg")
-    from matplotlib import pyplot
+    # A notebook's kernel names its own backend to whatever it starts, where nobody can import it.
+    os.environ["MPLBACKEND"] = "agg"
+    from matplotlib import font_manager, pyplot
 
     with tempfile.TemporaryDirectory() as folder:
         # matplotlib takes a typeface only from a file, and reads it when it draws.

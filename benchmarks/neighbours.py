@@ -1,0 +1,108 @@
+"""A sketch training beside other work: seconds per step alone, beside a busy process per core, and beside a second one.
+
+    python -m benchmarks.neighbours
+
+The training is that of stages.train with fewer steps, in a process of its own, on the data of this checkout; the first
+steps are not counted. The three take turns, and the ratios are of the same round.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+from bsn import environment
+from bsn.errors import InputError
+from bsn.workers import cores
+from stages.runner import run_stage
+
+METHOD, STEPS, ROUNDS = "portrait_deeplab", 90, 3
+DATA = Path("data/pretrained/deeplab.safetensors")
+GOAL_BUSY, GOAL_TWO = 2.5, 1.1
+
+
+def started(*, native: bool = False) -> subprocess.Popen[str]:
+    """A training under way. native: whatever the profile says, with the processor's newest instructions."""
+    if not DATA.exists():
+        raise InputError(f"{DATA} is not here; make the data first: dvc repro train@{METHOD}")
+    command = [sys.executable, "-m", "benchmarks.neighbours", "native" if native else "pinned"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+
+def counted(training: subprocess.Popen[str]) -> tuple[float, float]:
+    """When its counted steps began and ended, in seconds of one clock for all processes."""
+    said, _ = training.communicate()
+    if training.returncode:
+        raise InputError(f"{' '.join(training.args)} failed; run it by itself to see why")
+    times = [float(line) for line in said.splitlines()]
+    return times[0], times[-1]
+
+
+def alone() -> float:
+    """Seconds of the counted steps."""
+    begun, ended = counted(started())
+    return ended - begun
+
+
+def beside_busy_processes() -> float:
+    """Seconds of the counted steps."""
+    busy = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(cores())]
+    try:
+        return alone()
+    finally:
+        for process in busy:
+            process.kill()
+
+
+def two_at_once() -> float:
+    """Seconds until both have done their counted steps."""
+    spans = [counted(training) for training in (started(), started())]
+    return max(ended for _, ended in spans) - min(begun for begun, _ in spans)
+
+
+def train(level: str) -> None:
+    """Train and print the time after every ten steps."""
+    environment.fix_results(native=level == "native")
+    # Here, for the variables are read when these load.
+    from bsn.training.launch import launch
+    from stages.fitting import fit_method
+    from stages.params import load
+
+    params = load()
+    network = params.networks.deeplab
+    phase = network.phases[0].model_copy(update={"iterations": STEPS})
+    network = network.model_copy(update={"phases": [phase]})
+    params = params.model_copy(update={"networks": params.networks.model_copy(update={"deeplab": network})})
+    with TemporaryDirectory() as folder:
+        os.environ["DVC_ROOT"] = folder  # where checkpoints are kept, of which none is to be gone on from
+        fit_method(
+            params,
+            params.methods[METHOD],
+            Path(folder) / "model",
+            fabric=launch(threads=network.threads),
+            on_point=lambda _: print(time.monotonic(), flush=True),
+        )
+
+
+def neighbours(level: str = "") -> None:
+    """Print the table. level: of the training that a process is to be instead."""
+    if level:
+        train(level)
+        return
+    rounds = [(alone(), beside_busy_processes(), two_at_once()) for _ in range(ROUNDS)]
+    ratios = {
+        f"beside {cores()} busy processes": ([busy / own for own, busy, _ in rounds], GOAL_BUSY),
+        "two at once, of one after the other": ([two / (2 * own) for own, _, two in rounds], GOAL_TWO),
+    }
+    own = median(own for own, _, _ in rounds) / (STEPS - 10)
+    print(f"{METHOD} alone: {own:.3f} s per step (median of {ROUNDS})\n")
+    print("| training | ratio | goal | by round |\n|---|---|---|---|")
+    for name, (found, goal) in ratios.items():
+        print(f"| {name} | {median(found):.2f} x | {goal} x | {', '.join(f'{ratio:.2f}' for ratio in found)} |")
+
+
+if __name__ == "__main__":
+    run_stage(neighbours)

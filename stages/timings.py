@@ -1,0 +1,55 @@
+"""Seconds per photo of each method evaluated on this machine: timings/<method>.json, which git and DVC ignore.
+
+They differ from machine to machine and from run to run, so no out of a stage may hold them.
+
+    python -m stages.timings     # the table, at the end of `make repro`
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from bsn.provenance import commit, environment
+from bsn.report import formats
+from bsn.report.choice import NAMES
+from bsn.report.paper import SETS
+from bsn.report.table import Table
+from stages.runner import run_stage
+from stages.tracking import SOURCES
+
+TIMINGS = Path("timings")
+
+
+def write_timing(method: str, seconds: Mapping[str, float], *, profile: str) -> None:
+    """Keep what one method was measured to take, with what it was measured on. seconds: per photo, by set."""
+    made = {"profile": profile, **environment(), "commit": commit(Path(), SOURCES) or "unknown"}
+    TIMINGS.mkdir(exist_ok=True)
+    (TIMINGS / f"{method}.json").write_text(json.dumps({"method": method, "made": made, "seconds": seconds}) + "\n")
+
+
+def timings() -> None:
+    """Print one table per environment and commit that methods were measured on."""
+    found = [json.loads(file.read_text()) for file in sorted(TIMINGS.glob("*.json"))]
+    if not found:
+        print("No method was evaluated on this machine; dvc repro --force evaluate@bsn measures one")
+    for made in {json.dumps(timing["made"]): timing["made"] for timing in found}.values():
+        print("\n" + timing_table([timing for timing in found if timing["made"] == made], made).text())
+
+
+def timing_table(measured: list[dict], made: Mapping[str, str]) -> Table:
+    """One row per method, those of the paper first. made: what all of them were measured on."""
+    known = list(NAMES)
+    measured = sorted(measured, key=lambda one: known.index(one["method"]) if one["method"] in known else len(known))
+    rows = [{"method": one["method"], **{name: one["seconds"].get(name) for name in SETS}} for one in measured]
+    columns = {"Method": lambda row: NAMES.get(row["method"], row["method"])}
+    for name, title in SETS.items():
+        columns[title] = lambda row, name=name: formats.seconds(row[name])
+    where = f"On {made['machine']}, {made['instructions']}; networks on one thread, or on the GPU."
+    notes = (where, f"Commit {made['commit']}; {made['packages']}.")
+    return Table("timings", f"Seconds per photo. Profile {made['profile']}.", pd.DataFrame(rows), columns, notes)
+
+
+if __name__ == "__main__":
+    run_stage(timings)

@@ -1,0 +1,128 @@
+"""The commands around DVC where the project is in no repository, in a larger one, or in one that git refuses."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bsn.errors import InputError
+from experiments import compare, sweep, sync, verify
+from tests.experiments.conftest import Clone, someone
+from tests.test_git import commit, someone_elses
+
+ROOT = Path(__file__).parents[2]
+DVC_YAML = """
+stages:
+  measure:
+    cmd: mkdir -p metrics/headline && cp params.yaml metrics/headline/bsn.json && cp params.yaml metrics/bsn.json
+    params: [bsn]
+    metrics:
+      - metrics/headline/bsn.json: {cache: false}
+      - metrics/bsn.json: {cache: false}
+"""
+PARAMS = '{"bsn": {"mean_iou": 0.9}}\n'
+HOW = {
+    "ZIP": "is in no git repository; clone the project with git, or make one of it: git init && git add .",
+    "not committed": "is not committed yet; commit it: git add . && git commit -m start",
+    "refused": "git config --global --add safe.directory ",
+}
+
+
+def write(folder: Path) -> None:
+    """A DVC project of one stage, with the project's own Makefile and tables."""
+    for name in (".dvc", "reports"):
+        (folder / name).mkdir(parents=True)
+    (folder / ".dvc/.gitignore").write_text("/config.local\n/tmp\n/cache\n")
+    (folder / ".dvc/config").write_text("[core]\n    analytics = false\n")
+    (folder / "dvc.yaml").write_text(DVC_YAML)
+    (folder / "params.yaml").write_text(PARAMS)
+    for number in (1, 2, 3):
+        (folder / f"reports/table{number}.md").write_text(f"Table {number} is shown.\n")
+    shutil.copy(ROOT / "Makefile", folder)
+    (folder / ".gitignore").write_text("/.venv\n/mlflow.db\n/outbox\n")
+    (folder / ".venv").symlink_to(Path(sys.executable).parents[1])
+
+
+@pytest.fixture(params=HOW)
+def lacking(request, tmp_path, monkeypatch) -> tuple[Path, str]:
+    """A project of which git knows no commit, for one of the reasons, and how that is put."""
+    folder = tmp_path / "project"
+    write(folder)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+    for name in ("DVC_ROOT", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(folder)
+    if request.param == "not committed":
+        subprocess.run(["git", "init", "--quiet"], check=True)
+    if request.param == "refused":
+        commit(folder)
+        someone_elses(folder, monkeypatch)
+    return folder, HOW[request.param]
+
+
+def test_compare_verify_and_sweep_say_in_one_line_what_they_lack(lacking):
+    folder, how = lacking
+    for command in (compare.compare, verify.verify, lambda: sweep.committed(folder)):
+        with pytest.raises(InputError) as caught:
+            command()
+        assert how in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_sync_says_it_too_and_sends_what_waits_all_the_same(lacking, capsys):
+    _, how = lacking
+    sync.sync()
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("sync: DVC's experiments and the committed study stay unknown to MLflow: ")
+    assert how in first
+    assert second.startswith("sync: told sqlite:///")
+
+
+def test_make_repro_runs_the_stages_and_prints_the_tables(lacking):
+    folder, _ = lacking
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    # That .venv is up to date is not make's business here.
+    command = ["make", "--old-file=.venv/installed", "repro"]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert (folder / "metrics/bsn.json").read_text() == PARAMS, done.stdout + done.stderr
+    assert "Table 1 is shown.\nTable 2 is shown.\nTable 3 is shown.\n" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def inner(tmp_path, monkeypatch) -> Clone:
+    """A project in a folder of a larger repository, run and committed."""
+    clone = Clone(tmp_path / "larger/our project", someone(tmp_path / "home"))
+    larger = Clone(tmp_path / "larger", clone.environment)
+    write(clone.folder)
+    (larger.folder / "theirs").write_text("one")
+    monkeypatch.chdir(clone.folder)
+    larger.run("git", "init", "--quiet")
+    larger.commit("all projects")
+    clone.run(sys.executable, "-m", "experiments.repro")
+    larger.commit("our results")
+    return clone
+
+
+def test_verify_runs_the_project_of_a_larger_repository_and_compare_shows_it(inner, tmp_path):
+    (tmp_path / "larger/theirs").write_text("two")  # which is their affair
+    inner.run(sys.executable, "-m", "experiments.verify", "--keep", str(tmp_path / "clone"))
+    assert "is verified: all 1 values are the committed ones" in inner.output
+    assert (tmp_path / "clone/our project/metrics/bsn.json").exists()
+    inner.run("dvc", "exp", "run", "--name", "try", "--set-param", "bsn.mean_iou=0.8")
+    inner.run(sys.executable, "-m", "experiments.compare")
+    assert "try" in inner.output
+    assert "bsn.mean_iou=0.8" in inner.output
+    assert sync._revisions()[0][0].experiment == "try"
+    with pytest.raises(InputError, match=r"^uncommitted: dvc.lock, metrics/bsn.json, metrics/headline/bsn.json, param"):
+        sweep.committed(inner.folder)
+    inner.run("git", "checkout", "--quiet", ".")
+    assert sweep.committed(inner.folder) == inner.run("git", "rev-parse", "HEAD").strip()
+    # A worktree of it, too.
+    inner.run("git", "worktree", "add", "--quiet", "--detach", str(tmp_path / "worktree"))
+    tree = Clone(tmp_path / "worktree/our project", inner.environment)
+    tree.run(sys.executable, "-m", "experiments.verify")
+    assert "is verified: all 1 values are the committed ones" in tree.output

@@ -1,0 +1,36 @@
+"""The stages that compute, of the study in the current folder, in one process: python -m tests.small_study"""
+
+from benchmarks.untracked import silence
+from bsn.data.sources import SETS
+from stages.attributes import attributes
+from stages.check import check
+from stages.download import download
+from stages.evaluate import evaluate
+from stages.faces import faces
+from stages.labels import labels
+from stages.mean_mask import mean_masks
+from stages.portraits import portraits
+from stages.pretrained import pretrained
+from stages.train import train
+from stages.weights import weights
+
+
+def main() -> None:
+    """Data, a training that uses all of it, and its evaluation."""
+    silence()
+    check()
+    for name in SETS:
+        download(name)
+        portraits(name)
+    faces()
+    attributes("hair")
+    mean_masks()
+    labels("soft")
+    weights("global")
+    pretrained("deeplab")
+    train("bsn")
+    evaluate("bsn")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""The table of seconds per photo, from the files that the evaluations leave."""
+
+import json
+
+import pytest
+
+from bsn.provenance import environment
+from stages import timings as stage
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    return tmp_path
+
+
+def test_a_method_is_kept_with_what_it_was_measured_on(project):
+    stage.write_timing("bsn", {"pfcn": 0.02137}, profile="mini")
+    assert json.loads((project / "timings/bsn.json").read_text()) == {
+        "method": "bsn",
+        "made": {"profile": "mini", **environment(), "commit": "unknown"},
+        "seconds": {"pfcn": 0.02137},
+    }
+
+
+def test_the_methods_stand_in_one_table_in_the_paper_s_order(project, capsys):
+    stage.write_timing("bsn", {"pfcn": 0.02137, "voc": 1.5}, profile="mini")
+    stage.write_timing("a_users_own", {"pfcn": 0.01}, profile="mini")
+    stage.write_timing("graph_cut", {"pfcn": 0.3}, profile="mini")
+    stage.timings()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "Seconds per photo. Profile mini."
+    rule = next(place for place, line in enumerate(lines) if line.startswith("---"))
+    assert [line.split() for line in lines[rule + 1 : rule + 4]] == [
+        ["Graph-cut", "0.30", "-", "-", "-"],
+        ["BSN", "0.021", "-", "-", "1.5"],
+        ["a_users_own", "0.010", "-", "-", "-"],
+    ]
+    text = " ".join(" ".join(lines).split())
+    assert f"On {environment()['machine']}, {environment()['instructions']}; networks on one thread" in text
+    assert f"Commit unknown; {environment()['packages']}." in text
+
+
+def test_what_was_measured_at_another_commit_stands_in_a_table_of_its_own(project, capsys):
+    stage.write_timing("bsn", {"pfcn": 0.1}, profile="mini")
+    stage.write_timing("graph_cut", {"pfcn": 0.2}, profile="mini")
+    older = json.loads((project / "timings/bsn.json").read_text())
+    older["made"]["commit"] = "0123456789"
+    (project / "timings/bsn.json").write_text(json.dumps(older))
+    stage.timings()
+    shown = capsys.readouterr().out
+    assert shown.count("Seconds per photo.") == 2
+    assert shown.index("Commit 0123456789") < shown.index("Graph-cut")
+
+
+def test_without_any_the_command_says_how_to_measure(capsys):
+    stage.timings()
+    shown = capsys.readouterr().out
+    assert shown == "No method was evaluated on this machine; dvc repro --force evaluate@bsn measures one\n"

@@ -1,0 +1,41 @@
+"""Photos are read in one place: bsn/data/photos.py."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+THE_READER = "bsn/data/photos.py"
+OPENS_PICTURES = {"imread", "imdecode", "imreadmulti", "decode_jpeg", "decode_image", "read_image"}
+# Neither opens a photo: a figure that matplotlib has drawn in memory, and the size of a figure of the report.
+OTHER_PICTURES = {"bsn/report/figures/plots.py", "bsn/report/page/document.py"}
+
+
+def opened_pictures(code: str) -> list[int]:
+    """Lines that call something which reads a picture's file: `Image.open`, `cv2.imread` and their likes."""
+    calls = []
+    for node in ast.walk(ast.parse(code)):
+        # Also where it is passed on: partial(cv2.imread, ...).
+        if isinstance(node, ast.Attribute):
+            image = getattr(node.value, "id", getattr(node.value, "attr", None)) == "Image"
+            if node.attr in OPENS_PICTURES or (image and node.attr == "open"):
+                calls.append(node.lineno)
+        elif isinstance(node, ast.ImportFrom) and {alias.name for alias in node.names} & OPENS_PICTURES:
+            calls.append(node.lineno)
+    return calls
+
+
+@pytest.mark.parametrize(
+    "line", ["cv2.imread(f)", "partial(cv2.imread, f)", "Image.open(f)", "PIL.Image.open(f)", "from cv2 import imread"]
+)
+def test_a_line_that_opens_a_picture_is_found(line):
+    assert opened_pictures(line) == [1]
+
+
+def test_no_other_module_opens_photos():
+    files = [
+        file for folder in ("bsn", "stages", "experiments", "benchmarks") for file in (ROOT / folder).rglob("*.py")
+    ]
+    found = {file.relative_to(ROOT).as_posix() for file in files if opened_pictures(file.read_text())}
+    assert found == {THE_READER, *OTHER_PICTURES}
