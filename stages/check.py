@@ -2,17 +2,26 @@
 
 from pathlib import Path
 
+from bsn.errors import InputError
+from stages.checking import read_yaml
 from stages.params import load
 from stages.runner import run_stage
 from stages.sources import load_sources
 
 # Its content never changes, so that a change of a parameter re-runs this stage and not all of the others.
 OUT = Path("data/checked")
+PIPELINE = Path("dvc.yaml")
 
 
 def check() -> None:
-    load()
+    params = load()
     load_sources()
+    trained = read_yaml(PIPELINE)["stages"]["train_base"]["foreach"]
+    for key, method in params.methods.items():
+        if method.base not in trained:
+            raise InputError(
+                f"methods.{key}: {PIPELINE} has no train_base@{method.base}; write it beside the others there"
+            )
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text("params.yaml, its profile and sources.yaml were read and found good\n", "utf-8")
 

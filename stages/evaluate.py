@@ -18,7 +18,7 @@ from PIL import Image
 from bsn.data.photos import read_palette, read_photo
 from bsn.data.sources import SETS, absence
 from bsn.errors import InputError
-from bsn.methods.evaluation import Sample, evaluate_samples, kept_test_photos
+from bsn.methods.evaluation import Sample, evaluate_samples, kept_photos
 from bsn.methods.prediction import PhotoFile, load_method
 from bsn.metrics import summarise
 from bsn.report.overlay import outlined
@@ -31,7 +31,9 @@ from stages.timings import write_timing
 from stages.tracking import tell
 
 DATA, MODELS, METRICS = Path("data"), Path("models"), Path("metrics")
-HEADLINE = ("mean_iou", "boundary_iou")  # on PFCN
+VALIDATION = "validation"  # part of PFCN's training list, on which settings are chosen
+MEASURED = (*SETS, VALIDATION)
+HEADLINE = ("mean_iou", "boundary_iou")  # on PFCN's test photos, and on its validation photos
 EXAMPLES = 4  # photos that MLflow shows
 
 
@@ -45,7 +47,7 @@ def evaluate(name: str) -> None:
     file = folder / "weights.safetensors"
     weights = file_fingerprint(file) if file.exists() else None
     method = load_method(folder, aligned_mean_mask=np.load(DATA / "mean_mask/aligned.npy"))
-    samples = [sample for set_name in SETS for sample in _samples(name, set_name)]
+    samples = [sample for set_name in MEASURED for sample in _samples(name, set_name)]
     photos = evaluate_samples(samples, method=method, title=name, **params.boundary_iou.model_dump())
     if photos.empty:
         raise InputError(f"there is no test photo in {DATA / 'portraits'}; its index.csv files have the reasons")
@@ -54,7 +56,7 @@ def evaluate(name: str) -> None:
         "profile": params.profile,
         "weights": weights,
         "parameters": method.parameters,
-        "sets": {set_name: _summary(set_name, photos[photos["set"] == set_name], params) for set_name in SETS},
+        "sets": {set_name: _summary(set_name, photos[photos["set"] == set_name], params) for set_name in MEASURED},
     }
     written = _write(name, summary, photos)
     seconds = {set_name: seconds_per_photo(method, files) for set_name, files in _files_by_set(samples).items()}
@@ -73,9 +75,14 @@ def evaluate(name: str) -> None:
 
 def _summary(set_name: str, photos: pd.DataFrame, params: Params) -> dict[str, Any]:
     if photos.empty:
-        reason = absence(DATA / "portraits" / set_name) or "no photo of this set passed the portrait filter"
-        return {"absent": reason}
+        return {"absent": _absence(set_name)}
     return summarise(photos, seed=params.seed)
+
+
+def _absence(set_name: str) -> str:
+    if set_name == VALIDATION:
+        return "data.validation names no photo"
+    return absence(DATA / "portraits" / set_name) or "no photo of this set passed the portrait filter"
 
 
 def _write(name: str, summary: dict[str, Any], photos: pd.DataFrame) -> Path:
@@ -83,7 +90,12 @@ def _write(name: str, summary: dict[str, Any], photos: pd.DataFrame) -> Path:
     for folder in ("photos", "headline"):
         (METRICS / folder).mkdir(parents=True, exist_ok=True)
     photos.to_csv(METRICS / "photos" / f"{name}.csv", index=False, float_format="%.6g")
-    headline = {key: round(value, 4) for key, value in summary["sets"]["pfcn"].items() if key in HEADLINE}
+    headline = {
+        f"{prefix}{key}": round(summary["sets"][set_name][key], 4)
+        for set_name, prefix in (("pfcn", ""), (VALIDATION, "validation_"))
+        for key in HEADLINE
+        if key in summary["sets"][set_name]
+    }
     (METRICS / "headline" / f"{name}.json").write_text(json.dumps({name: headline}, indent=1) + "\n", "utf-8")
     file = METRICS / f"{name}.json"
     file.write_text(json.dumps(summary, indent=1) + "\n", "utf-8")
@@ -107,11 +119,13 @@ def _examples(samples: list[Sample], folder: Path) -> Iterator[Path]:
 
 
 def _samples(name: str, set_name: str) -> list[Sample]:
-    return kept_test_photos(
+    source, split = ("pfcn", "validation") if set_name == VALIDATION else (set_name, "test")
+    return kept_photos(
         set_name,
-        portraits=DATA / "portraits" / set_name,
-        faces=DATA / "faces" / f"{set_name}.csv",
+        portraits=DATA / "portraits" / source,
+        faces=DATA / "faces" / f"{source}.csv",
         out=DATA / "predictions" / name / set_name,
+        split=split,
     )
 
 

@@ -21,9 +21,8 @@ KINDS = ("hard", "soft")
 def labels(kind: str) -> None:
     if kind not in KINDS:
         raise InputError(f"labels = {kind!r} is refused; allowed: {', '.join(KINDS)}")
-    params = load().kernel
     # Hard labels are a kernel with no band, so that training reads both in one way.
-    kernel = {"width": params.width if kind == "soft" else 0, "reading": params.reading}
+    kernel = {"width": load().kernel.width if kind == "soft" else 0}
     rows = [row for row in read_index(PORTRAITS / "index.csv") if row.kept and row.split == "train"]
     folder = OUT / kind
     folder.mkdir(parents=True, exist_ok=True)

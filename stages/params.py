@@ -219,6 +219,9 @@ class Data(Section):
     draw: Drawn | None = None
     folder: Annotated[str | None, Field(description="a folder's path, or null")] = None
     download: Download | None = None
+    validation: Annotated[
+        list[ZeroOrMore], Field(description="a list of numbers of PFCN's training photos, or [] for none")
+    ]
     coco_year: Annotated[Literal[2014, 2017], Field(description="2014 or 2017")] = 2017
 
 

@@ -1,7 +1,7 @@
 """One set's official tree -> data/portraits/<set>/: the portraits, their masks, and every photo's verdict."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from bsn.data.sources import SETS, SOURCE_FILE, tree, year
@@ -22,7 +22,7 @@ def portraits(set_name: str) -> None:
     if set_name not in SETS:
         raise InputError(f"set = {set_name!r} is refused; allowed: {', '.join(SETS)}")
     params, root = load().portraits, tree(RAW / set_name, beside=checkout())
-    candidates = [] if root is None else list(_candidates(set_name, root))
+    candidates = [] if root is None else list(_candidates(set_name, root, validation=load().data.validation))
     if set_name == "pfcn" or not candidates:
         judged = judge_lists(candidates)
     else:
@@ -42,14 +42,16 @@ def portraits(set_name: str) -> None:
     print(f"{set_name}: {sum(row.kept for row in rows)} of {len(rows)} photos kept")
 
 
-def _candidates(set_name: str, root: Path) -> Iterator[Candidate]:
+def _candidates(set_name: str, root: Path, *, validation: Collection[int]) -> Iterator[Candidate]:
+    if set_name == "pfcn":
+        return pfcn.candidates(root, validation=validation)
     if set_name == "coco":
         return coco.candidates(root, year=year(RAW / "coco"))
     if set_name == "cocostuff":
         other = tree(RAW / "coco", beside=checkout())
         counts = coco.person_counts(other, year=year(RAW / "coco")) if other else {}
         return cocostuff.candidates(root, person_counts=counts)
-    return {"pfcn": pfcn, "voc": voc}[set_name].candidates(root)
+    return voc.candidates(root)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ def pretrained(network: str) -> None:
     settings = getattr(load().networks, network)
     own = checkout() / Path(settings.weights).expanduser()
     source = str(own) if own.is_file() else settings.weights
-    tensors = starting_weights(network, source, **settings.architecture())
+    tensors = starting_weights(network, source, added_channels=settings.added_channels, **settings.architecture())
     write_atomically(OUT / f"{network}.safetensors", [save(tensors)])
 
 

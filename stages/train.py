@@ -1,4 +1,4 @@
-"""Train one method of params.yaml -> models/<method>/: weights, the description that builds them, curves.
+"""Train one method of params.yaml on from its phase one -> models/<method>/: weights, what builds them, curves.
 
 With several processes each makes a share of every batch, and the weights are those of one process:
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bsn.tracking import Run
     from bsn.training.loop import CurvePoint
 
-OUT = Path("models")
+OUT, BASES = Path("models"), Path("models/base")
 CURVES = ("loss", "loss_segmentation", "loss_attribute", "lr")
 
 
@@ -33,14 +33,15 @@ def train(name: str) -> None:
     from bsn.training.launch import launch
 
     method = params.methods[name]
+    base = BASES / method.base
     fabric = launch(threads=getattr(params.networks, method.network).threads)
     if not fabric.is_global_zero:
-        fit_method(params, method, OUT / name, fabric=fabric)
+        fit_method(params, method, OUT / name, fabric=fabric, base=base)
         return
     from bsn.tracking import WEIGHTS_TAG
 
     with track(params, name) as run:
-        fit_method(params, method, OUT / name, fabric=fabric, on_point=lambda point: _log(run, point))
+        fit_method(params, method, OUT / name, fabric=fabric, base=base, on_point=lambda point: _log(run, point))
         run.tag(WEIGHTS_TAG, file_fingerprint(OUT / name / "weights.safetensors"))
         run.model(OUT / name, aligned_mean_mask=DATA / "mean_mask/aligned.npy")
     if run.model_uri:

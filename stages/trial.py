@@ -1,7 +1,8 @@
 """A network trained once more and tested -> metrics/trials/<trial>-<seed>.json and metrics/trials/photos/ of that name.
 
 A trial is a method of Table 1 as params.yaml has it, or one reading of the paper: those of eq. (1) are tried on BSN_IK
-and those of eq. (6) on BSN_GK; "plain" is PortraitDeepLabv2, which has neither kernel.
+and those of eq. (6) on BSN_GK; "plain" is PortraitDeepLabv2, which has neither kernel. "base" is phase one of "plain",
+from which "bsn_ac" goes on as well; it writes models/base/plain-<seed>/.
 
     python -m stages.trial closeness-2
 """
@@ -11,15 +12,21 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import pandas as pd
 
+from bsn.data.photos import read_photo
 from bsn.errors import InputError
-from stages.fitting import fit_method
+from bsn.training.training_set import attribute_values
+from stages.fitting import fit_method, fit_phase_one
 from stages.params import Params, load
 from stages.runner import run_stage
 from stages.tracking import track_trial
 
-DATA, OUT = Path("data"), Path("metrics/trials")
+DATA, BASES, OUT = Path("data"), Path("models/base"), Path("metrics/trials")
+BASE, ON_BASE = "base", ("plain", "bsn_ac")
+PARTS = {"pfcn": "test", "validation": "validation"}
 TRIED = {
+    "base": "portrait_deeplab",
     "plain": "portrait_deeplab",
     "portrait_fcn": "portrait_fcn",
     "bsn_ac": "bsn_ac",
@@ -34,9 +41,6 @@ TRIED = {
 
 def trial(key: str) -> None:
     from bsn.kernels import global_kernel
-    from bsn.methods.evaluation import evaluate_samples, kept_test_photos
-    from bsn.methods.prediction import load_method
-    from bsn.metrics import summarise
     from bsn.training.launch import launch
 
     tried, _, seed = key.partition("-")
@@ -45,25 +49,63 @@ def trial(key: str) -> None:
     name = TRIED[tried]
     whole = load()
     params = _under(whole, name, tried, int(seed))
+    base = BASES / f"plain-{seed}"
+    # On one thread whatever the profile says: trials are run side by side.
+    fabric = launch(threads=1, devices=1)
+    if tried == BASE:
+        fit_phase_one(params, params.methods[name], base, fabric=fabric)
+        return
     kernel = None
     if name == "bsn_gk":
-        kernel = global_kernel(np.load(DATA / "mean_mask/mean_mask.npy"), **params.global_kernel.model_dump())
+        rest = params.global_kernel.model_dump(exclude={"combination"})
+        kernel = global_kernel(np.load(DATA / "mean_mask/mean_mask.npy"), **rest)
     with TemporaryDirectory() as scratch, track_trial(whole, params, f"trial {key}") as run:
-        model = Path(scratch) / "model"
-        # On one thread whatever the profile says: trials are run side by side.
-        fabric = launch(threads=1, devices=1)
-        fit_method(params, params.methods[name], model, fabric=fabric, kernel=kernel, reading=params.kernel.reading)
-        samples = kept_test_photos(
-            "pfcn", portraits=DATA / "portraits/pfcn", faces=DATA / "faces/pfcn.csv", out=Path(scratch) / "masks"
+        fit_method(
+            params,
+            params.methods[name],
+            Path(scratch) / "model",
+            fabric=fabric,
+            base=base if tried in ON_BASE else None,
+            kernel=kernel,
         )
-        method = load_method(model, aligned_mean_mask=np.load(DATA / "mean_mask/aligned.npy"))
-        photos = evaluate_samples(samples, method=method, title=key, **params.boundary_iou.model_dump())
-        summary = summarise(photos, seed=params.seed)
-        run.metrics({f"pfcn/{measure}": value for measure, value in summary.items() if isinstance(value, int | float)})
+        photos, summaries = _test(Path(scratch), params, name, title=key)
+        run.metrics(
+            {
+                f"{part}/{measure}": value
+                for part, summary in summaries.items()
+                for measure, value in summary.items()
+                if isinstance(value, int | float)
+            }
+        )
     (OUT / "photos").mkdir(parents=True, exist_ok=True)
     photos.to_csv(OUT / "photos" / f"{key}.csv", index=False, float_format="%.6g")
-    found = {"method": name, "trial": tried, "seed": params.seed, "profile": params.profile, "pfcn": summary}
+    found = {"method": name, "trial": tried, "seed": params.seed, "profile": params.profile, **summaries}
     (OUT / f"{key}.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+
+
+def _test(scratch: Path, params: Params, method_name: str, *, title: str) -> tuple[pd.DataFrame, dict[str, dict]]:
+    """Every test and validation photo of PFCN measured, and the summary of each of the two."""
+    from bsn.methods.evaluation import evaluate_samples, kept_photos
+    from bsn.methods.prediction import load_method
+    from bsn.metrics import summarise
+
+    method = load_method(scratch / "model", aligned_mean_mask=np.load(DATA / "mean_mask/aligned.npy"))
+    samples = [
+        sample
+        for name, split in PARTS.items()
+        for sample in kept_photos(
+            name, portraits=DATA / "portraits/pfcn", faces=DATA / "faces/pfcn.csv", out=scratch / "masks", split=split
+        )
+    ]
+    photos = evaluate_samples(samples, method=method, title=title, **params.boundary_iou.model_dump())
+    told = params.methods[method_name].attribute
+    for number, (name, values) in enumerate(attribute_values(DATA / "attributes" / f"{told}.csv").items()):
+        # What the branch says of each photo, beside what the photo's mask is worth.
+        photos[name] = [
+            values[method.attribute_classes(read_photo(sample.file.photo), sample.file.affine)[number]]
+            for sample in samples
+        ]
+    return photos, {part: summarise(rows, seed=params.seed) for part, rows in photos.groupby("set", sort=False)}
 
 
 def _under(params: Params, method: str, tried: str, seed: int) -> Params:
@@ -77,4 +119,4 @@ def _under(params: Params, method: str, tried: str, seed: int) -> Params:
 
 
 if __name__ == "__main__":
-    run_stage(trial, again="run the same command again: it goes on from its last checkpoint")
+    run_stage(trial)

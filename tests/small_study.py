@@ -12,6 +12,7 @@ from stages.mean_mask import mean_masks
 from stages.portraits import portraits
 from stages.pretrained import pretrained
 from stages.train import train
+from stages.train_base import train_base
 from stages.weights import weights
 
 
@@ -28,6 +29,7 @@ def main() -> None:
     labels("soft")
     weights("global")
     pretrained("deeplab")
+    train_base("deeplab-soft-global")
     train("bsn")
     evaluate("bsn")
 

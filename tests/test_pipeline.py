@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -41,6 +41,7 @@ def miniature() -> dict:
         cocostuff={"portraits": 1, "others": 1},
         voc={"portraits": 2, "others": 1},
     )
+    profile["data"]["validation"] = [1, 2]
     for network in profile["networks"].values():
         network.update(size=[64, 48], crop=[48, 40], base_width=4, batch=2)
         for phase in network["phases"]:
@@ -275,7 +276,15 @@ def test_a_bad_parameter_stops_the_run_before_any_stage_works(project):
             "global_kernel",
             "a",
             0.5,
-            {"weights@global", "train@bsn_gk", "train@bsn", "evaluate@bsn_gk", "evaluate@bsn"},
+            {
+                "weights@global",
+                "train_base@deeplab-hard-global",
+                "train_base@deeplab-soft-global",
+                "train@bsn_gk",
+                "train@bsn",
+                "evaluate@bsn_gk",
+                "evaluate@bsn",
+            },
         ),
     ],
 )
@@ -359,7 +368,8 @@ def test_a_sweep_keeps_all_good_results_beside_jobs_that_fail_and_those_say_why(
     project.run("dvc", "queue", "logs", "width-10")
     assert project.stages_that_ran() == set()
     project.run("dvc", "queue", "logs", "width-5")
-    reached = {"labels@soft", "train@bsn_ik", "train@bsn", "evaluate@bsn_ik", "evaluate@bsn"}
+    bases = {f"train_base@deeplab-soft-{weight}" for weight in ("uniform", "global")}
+    reached = {"labels@soft", *bases, "train@bsn_ik", "train@bsn", "evaluate@bsn_ik", "evaluate@bsn"}
     assert project.stages_that_ran() == {"check", *reached, "tables", "figures", "report", "record"}
 
     table = project.run("python", "-m", "experiments.compare")
@@ -410,19 +420,34 @@ def test_mlflow_agrees_with_dvc_on_every_experiment_and_both_know_the_cached_one
     assert "of 0 of DVC's studies" in project.run("python", "-m", "experiments.sync")
 
 
-def trials_that_ran(project: Project) -> set[str]:
-    ran = {stage.partition("trials/dvc.yaml:trial@")[2] for stage in project.stages_that_ran()}
-    return ran - {""}
+STAGE_OF_TRIAL = {
+    "base": "base",
+    "plain": "hard_labels",
+    "printed": "hard_labels",
+    "bsn_ac": "hard_labels",
+    "closeness": "soft_labels",
+    "bsn": "both_kernels",
+}
+
+
+def trial_stage(trial: str) -> str:
+    stage, variant = STAGE_OF_TRIAL[trial.split("-")[0]], trial.removeprefix("base-")
+    return f"trials/dvc.yaml:{stage}@{variant}"
+
+
+def trials_that_ran(project: Project, trials: Sequence[str]) -> set[str]:
+    return {trial for trial in trials if trial_stage(trial) in project.stages_that_ran()}
 
 
 def test_the_readings_are_tried_by_a_pipeline_of_their_own_and_the_seeds_beside_them(project):
-    tried = ("plain-1", "plain-2", "closeness-1", "printed-1", "bsn-1", "bsn-2")
-    project.run("dvc", "repro", "--single-item", *[f"trials/dvc.yaml:trial@{trial}" for trial in tried])
-    assert trials_that_ran(project) == set(tried)
+    tried = ("base-1", "base-2", "plain-1", "plain-2", "bsn_ac-1", "closeness-1", "printed-1", "bsn-1", "bsn-2")
+    project.run("dvc", "repro", "--single-item", *map(trial_stage, tried))
+    assert trials_that_ran(project, tried) == set(tried)
     found = json.loads((project.folder / "metrics/trials/closeness-1.json").read_text())
     assert (found["method"], found["seed"], found["pfcn"]["photos"]) == ("bsn_ik", 1, 3)
     photos = pd.read_csv(project.folder / "metrics/trials/photos/closeness-1.csv")
-    assert photos["iou"].mean() == pytest.approx(found["pfcn"]["mean_iou"], abs=1e-5)
+    assert photos["set"].value_counts().to_dict() == {"pfcn": 3, "validation": 2}
+    assert photos[photos["set"] == "pfcn"]["iou"].mean() == pytest.approx(found["pfcn"]["mean_iou"], abs=1e-5)
 
     # The reports are of whatever was tried; here not all of it.
     project.run("python", "-m", "stages.readings")
@@ -431,7 +456,7 @@ def test_the_readings_are_tried_by_a_pipeline_of_their_own_and_the_seeds_beside_
     assert "| BSN_GK, eq. (6): uncertain places weigh a | 1 |" in table
     project.run("python", "-m", "stages.seeds")
     table = pd.read_csv(project.folder / "reports/seeds.csv").set_index("method")
-    assert table["seeds"].to_dict() == {"portrait_deeplab": 2, "bsn": 2}
+    assert table["seeds"].to_dict() == {"portrait_deeplab": 2, "bsn_ac": 1, "bsn": 2}
     assert table.loc["bsn", "mean_iou_gain_low"] <= table.loc["bsn", "mean_iou_gain"]
 
     client = MlflowClient(f"sqlite:///{project.folder}/mlflow.db")
@@ -444,14 +469,10 @@ def test_the_readings_are_tried_by_a_pipeline_of_their_own_and_the_seeds_beside_
     files = {file.path for file in client.list_artifacts(trials.info.run_id, "tables")}
     assert files == {f"tables/{name}.{kind}" for name in ("readings", "seeds") for kind in ("csv", "md")}
 
-    # Each report asks for its own trials, those of the readings in params.yaml among them.
-    for report, names in (
-        ("readings", ("plain", "distance", "closeness", "sum", "text", "printed")),
-        ("seeds", ("plain", "portrait_fcn", "bsn_ac", "text", "distance", "bsn")),
-    ):
-        graph = project.run("dvc", "dag", "--dot", f"trials/dvc.yaml:{report}")
-        asked = set(re.findall(r'"trials/dvc.yaml:trial@([^"]+)"', graph))
-        assert asked == {f"{name}-{seed}" for name in names for seed in (1, 2, 3)}
+    # BSN_AC goes on from PortraitDeepLabv2's phase one.
+    curves = [pd.read_json(project.folder / f"models/base/plain-{seed}/state.json") for seed in (1, 2)]
+    assert not curves[0].equals(curves[1])
+    assert set(pd.read_csv(project.folder / "metrics/trials/photos/bsn_ac-1.csv")["hair"]) <= {"long", "short"}
 
     # Nothing that a trial does not need runs it again.
     text = (project.folder / "params.yaml").read_text()
@@ -459,14 +480,14 @@ def test_the_readings_are_tried_by_a_pipeline_of_their_own_and_the_seeds_beside_
         ("kernel", "reading", "sum", {"bsn-1", "bsn-2"}),
         ("kernel", "width", 15, {"bsn-1", "bsn-2", "closeness-1"}),
         ("global_kernel", "reading", "printed", {"bsn-1", "bsn-2"}),
-        ("global_kernel", "a", 0.5, {"bsn-1", "bsn-2", "printed-1"}),
+        ("global_kernel", "a", 0.5, {"bsn-1", "bsn-2", "plain-1", "plain-2", "bsn_ac-1", "printed-1"}),
     ):
         params = yaml.safe_load(text)
         params[section][name] = value
         (project.folder / "params.yaml").write_text(yaml.safe_dump(params))
         project.run("dvc", "repro", "--single-item", "labels@soft", "weights@global")
-        project.run("dvc", "repro", "--dry", "--single-item", *[f"trials/dvc.yaml:trial@{trial}" for trial in tried])
-        assert trials_that_ran(project) == again
+        project.run("dvc", "repro", "--dry", "--single-item", *map(trial_stage, tried))
+        assert trials_that_ran(project, tried) == again
         project.run("git", "checkout", "--quiet", "params.yaml", "dvc.lock")
         project.run("dvc", "checkout", "--force", "--quiet", "labels@soft", "weights@global")
     project.run("git", "checkout", "--quiet", ".")

@@ -25,11 +25,15 @@ class Sample:
     target: Path
 
 
-def kept_test_photos(set_name: str, *, portraits: Path, faces: Path, out: Path) -> list[Sample]:
-    """The kept test photos of a set, in the order of its index.
+def kept_photos(set_name: str, *, portraits: Path, faces: Path, out: Path, split: str = "test") -> list[Sample]:
+    """The kept photos of one split of a set, in the order of its index.
 
-    portraits: the set's folder, with its index.csv. faces: the set's faces CSV. out: the folder, made if need be, for
-    the predicted masks.
+    Args:
+        set_name: the `set` of the samples.
+        portraits: the set's folder, with its index.csv.
+        faces: the set's faces CSV.
+        out: the folder, made if need be, for the predicted masks.
+        split: "test", or PFCN's "validation".
     """
     out.mkdir(parents=True, exist_ok=True)
     affines = {photo_id: face.affine for photo_id, face in read_faces(faces).items()}
@@ -41,7 +45,7 @@ def kept_test_photos(set_name: str, *, portraits: Path, faces: Path, out: Path) 
             target=portraits / row.mask,
         )
         for row in read_index(portraits / "index.csv")
-        if row.kept and row.split == "test"
+        if row.kept and row.split == split
     ]
 
 

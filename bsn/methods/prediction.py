@@ -19,7 +19,7 @@ from bsn.disk import disk_errors, write_png
 from bsn.errors import InputError, brief
 from bsn.methods.graph_cut import graph_cut
 from bsn.models.inputs import network_input, prior_channels, working_photo
-from bsn.models.output import foreground_score, upsample
+from bsn.models.output import Output, foreground_score, upsample
 from bsn.workers import cores, ordered_map
 
 
@@ -151,12 +151,24 @@ class Segmenter:
 
         photo: (H, W, 3) uint8 RGB. affine: (2, 3) from its pixels to the frame, None when no face was found.
         """
+        output = self._output(photo, affine)
+        score = foreground_score(output.fused)[:, None].float()
+        return upsample(score, photo.shape[:2], corners=output.corners)[0, 0].cpu().numpy()
+
+    @torch.inference_mode()
+    def attribute_classes(self, photo: np.ndarray, affine: np.ndarray | None) -> list[int]:
+        """The class of each attribute, by the mean of the branch's classifiers; [] for a network without the branch.
+
+        Arguments as in `score`.
+        """
+        told = self._output(photo, affine).attributes
+        return [] if told is None else told[:, 0].float().softmax(dim=-1).mean(dim=0).argmax(dim=-1).tolist()
+
+    def _output(self, photo: np.ndarray, affine: np.ndarray | None) -> Output:
         small = working_photo(photo, affine, self.size)
         prior = prior_channels(small.to_frame, self.aligned_mean_mask, small.image.shape[:2])
         image = torch.from_numpy(small.image.transpose(2, 0, 1)[None]).to(self.device)
-        output = self.model(network_input(image, torch.from_numpy(prior[None]).to(self.device)))
-        score = foreground_score(output.fused)[:, None].float()
-        return upsample(score, photo.shape[:2], corners=output.corners)[0, 0].cpu().numpy()
+        return self.model(network_input(image, torch.from_numpy(prior[None]).to(self.device)))
 
     def __call__(self, photo: np.ndarray, affine: np.ndarray | None) -> np.ndarray:
         """The portrait mask, (H, W) uint8 {0, 1}, at the photo's own size. Arguments as in `score`."""

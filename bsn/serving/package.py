@@ -21,6 +21,7 @@ PACKAGES = (
     "pillow",
     "safetensors",
     "scipy",
+    "timm",
     "torch",
     "torchvision",
 )

@@ -2,7 +2,7 @@
 
 COCO, COCO-Stuff and VOC: exactly one person by the annotations, exactly one face, its box clipped to the
 photo at least a tenth of it, and the face on that person's mask. PFCN: its own lists, less what is broken,
-and less the training photos that are test photos as well.
+and less the training photos whose scene is a test or a validation photo's too.
 """
 
 import shutil
@@ -22,7 +22,7 @@ from bsn.errors import InputError, brief
 from bsn.faces.detector import Detector, Face, share_on_mask
 from bsn.sets.candidates import Candidate
 from bsn.sets.margins import MARGINS
-from bsn.sets.pfcn import same_photo, thumbnail
+from bsn.sets.pfcn import Scenes, views
 from bsn.workers import ordered_map
 
 # A face's box can be larger than its person's mask: of 608 COCO photos, asking for a mask as large as the
@@ -89,18 +89,25 @@ def judge_portraits(
 
 
 def judge_lists(candidates: Iterable[Candidate]) -> Iterator[Judged]:
-    """PFCN: all that its lists name and that can be read. The test photos must come first."""
-    tests: list[tuple[str, np.ndarray]] = []
+    """PFCN: all that its lists name and that can be read, and no scene both in training and out of it.
+
+    The test photos must come first, then those of validation. Of two test photos of one scene, which must not be
+    dropped, the second one's row names the first in `reason`.
+    """
+    scenes = {"test": Scenes(), "validation": Scenes()}
     for candidate in candidates:
         row, mask = _row(candidate), None
         try:
             mask = candidate.load_mask()
             _check_content(mask, row)
-            small = thumbnail(_photo(candidate, mask, row))
-            if candidate.split == "test":
-                tests.append((candidate.id, small))
-            elif twins := [name for name, test in tests if same_photo(small, test)]:
-                raise _Rejected(f"also in the test list: {', '.join(twins)}")
+            seen = views(_photo(candidate, mask, row))
+            for split, known in scenes.items():
+                if twins := ", ".join(known.like(seen)):
+                    row.reason = f"one scene with {split} photo {twins}"
+                    if candidate.split != split:
+                        raise _Rejected(row.reason)
+            if candidate.split in scenes:
+                scenes[candidate.split].add(candidate.id, seen)
             row.kept = True
         except (_Rejected, InputError) as reason:
             row.reason = str(reason)

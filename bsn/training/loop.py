@@ -142,7 +142,7 @@ def train(
         start: the state to start from, such as that after phase one of a network without an attribute branch.
         phases: how many of the recipe's phases to end after; all by default.
         workers: processes that make the batches ahead.
-        on_point: called in the first process with each new point of the curves.
+        on_point: called in the first process with each point of the curves, those of `start` first.
 
     Returns:
         The state at the end.
@@ -161,6 +161,9 @@ def train(
         model.load_state_dict({**model.state_dict(), **state.model})
     run = _Run(model, sampler, recipe, fabric, checkpoint, workers, on_point, state)
     run.restore_optimizer()
+    if not saved and fabric.is_global_zero:
+        for point in state.curves:
+            on_point(point)
     chosen = recipe.phases[:phases]
     total = sum(phase.iterations for phase in chosen)
     hidden = not fabric.is_global_zero

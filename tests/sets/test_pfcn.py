@@ -2,6 +2,7 @@ import contextlib
 import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -187,12 +188,37 @@ def test_other_folder_is_refused(tmp_path):
         list(pfcn.candidates(tmp_path))
 
 
-def test_same_scene_in_grey_is_the_same_photo_and_another_scene_is_not():
-    x = np.tile(np.linspace(0, 255, 60), (80, 1))
-    scene = np.stack([x, x * 0.5, 255 - x], axis=2).astype(np.uint8)
-    grey = np.repeat((scene @ [0.299, 0.587, 0.114])[:, :, None], 3, axis=2).astype(np.uint8)
-    assert pfcn.same_photo(pfcn.thumbnail(scene), pfcn.thumbnail(grey))
-    assert not pfcn.same_photo(pfcn.thumbnail(scene), pfcn.thumbnail(scene[:, ::-1]))
+def drawn_scene() -> np.ndarray:
+    """A photo of smooth blobs, (400, 300, 3), in which every part looks different."""
+    blobs = np.random.default_rng(3).integers(0, 255, (8, 6, 3), np.uint8)
+    return cv2.resize(blobs, (300, 400), interpolation=cv2.INTER_CUBIC)
+
+
+@pytest.mark.parametrize(
+    ("change", "is_same"),
+    [
+        (lambda scene: scene, True),
+        (lambda scene: np.repeat((scene @ [0.299, 0.587, 0.114])[:, :, None], 3, axis=2).astype(np.uint8), True),
+        (lambda scene: scene[30:370, 20:280], True),  # cropped to 87 % of the height
+        (lambda scene: scene[:, ::-1].copy(), False),
+        (lambda scene: np.random.default_rng(4).permutation(scene.reshape(8, -1, 3)).reshape(scene.shape), False),
+    ],
+)
+def test_a_scene_is_known_in_grey_and_cropped_and_a_mirrored_one_is_another(change, is_same):
+    scenes = pfcn.Scenes()
+    assert scenes.like(pfcn.views(drawn_scene())) == []
+    scenes.add("1", pfcn.views(drawn_scene()))
+    assert scenes.like(pfcn.views(change(drawn_scene()))) == (["1"] if is_same else [])
+
+
+def test_validation_photos_come_between_test_and_training_and_must_be_in_the_training_list(release):
+    order = [(found.id, found.split) for found in pfcn.candidates(release)]
+    (number,) = [int(name) for name, split in order if split == "train"][:1]
+    chosen = [(found.id, found.split) for found in pfcn.candidates(release, validation=[number])]
+    assert sorted(name for name, _ in chosen) == sorted(name for name, _ in order)
+    assert [name for name, split in chosen if split == "validation"] == [f"{number:05d}"]
+    with pytest.raises(InputError, match="data.validation names 777, which the training list does not"):
+        list(pfcn.candidates(release, validation=[777]))
 
 
 @pytest.mark.skipif(REAL is None, reason="BSN_REAL_DATA is not set")
@@ -203,12 +229,20 @@ def test_real_release_has_its_known_numbers_and_twins():
     assert sum(c.split == "test" for c in found.values()) == 300
     assert found["02188"].load_mask().all()
     assert not found["02299"].load_mask().any()
-    small = {
-        name: pfcn.thumbnail(read_photo(found[name].photo))
-        for name in ("00203", "01175", "00971", "00990", "01182", "01179", "00345", "00320", "00449", "00447")
+    seen = {
+        name: pfcn.views(read_photo(found[name].photo))
+        for name in ("00203", "01175", "00971", "00990", "01182", "01179", "00345", "00320", "00523", "00416", "01246")
     }
-    assert pfcn.same_photo(small["00203"], small["01175"])
-    assert pfcn.same_photo(small["00971"], small["00990"])
-    assert pfcn.same_photo(small["01182"], small["01179"])
-    assert pfcn.same_photo(small["00345"], small["00320"])
-    assert not pfcn.same_photo(small["00449"], small["00447"])
+    scenes = pfcn.Scenes()
+    for name, split in ((name, found[name].split) for name in seen):
+        if split == "test":
+            scenes.add(name, seen[name])
+    twins = {name: scenes.like(views) for name, views in seen.items() if found[name].split == "train"}
+    assert twins == {
+        "00971": ["00990"],
+        "01175": ["00203"],
+        "01179": ["01182"],
+        "00320": ["00345"],
+        "00416": ["00523"],
+        "01246": [],  # of test photo 00016, which is not among these
+    }

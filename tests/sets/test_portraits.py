@@ -174,8 +174,28 @@ def test_training_photo_that_is_a_test_photo_is_dropped_from_training(tmp_path):
     rows = [row for _, row, _ in judge_lists(found)]
     assert [(row.id, row.kept, row.reason) for row in rows] == [
         ("2", True, ""),
-        ("1", False, "also in the test list: 2"),
+        ("1", False, "one scene with test photo 2"),
         ("3", True, ""),
+    ]
+
+
+def test_validation_shares_no_scene_with_training_or_test_and_twins_in_one_list_are_named(tmp_path):
+    random = np.random.default_rng(0)
+    scenes = [random.integers(0, 255, (4, 8, 3), np.uint8).repeat(25, axis=0).repeat(25, axis=1) for _ in range(2)]
+    found = [
+        candidate(tmp_path, name="1", photo=scenes[0]),
+        candidate(tmp_path, name="2", photo=scenes[0]),
+        candidate(tmp_path, name="3", photo=scenes[0], split="validation"),
+        candidate(tmp_path, name="4", photo=scenes[1], split="validation"),
+        candidate(tmp_path, name="5", photo=scenes[1], split="train"),
+    ]
+    rows = [row for _, row, _ in judge_lists(found)]
+    assert [(row.id, row.kept, row.reason) for row in rows] == [
+        ("1", True, ""),
+        ("2", True, "one scene with test photo 1"),
+        ("3", False, "one scene with test photo 1, 2"),
+        ("4", True, ""),
+        ("5", False, "one scene with validation photo 4"),
     ]
 
 

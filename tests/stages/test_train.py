@@ -40,6 +40,11 @@ def folder_of(monkeypatch, tmp_path):
         save_file(start or {}, "data/pretrained/deeplab.safetensors")
         monkeypatch.setattr(train, "load", lambda: params.check(tree["params"], tree["profile"]))
         monkeypatch.setattr(stage, "training_photos", lambda *_, **__: photos or toy_sampler().photos)
+        # Phase one by nobody: what is left for the method is all of the training.
+        base = train.BASES / params.check(tree["params"], tree["profile"]).methods[method].base
+        base.mkdir(parents=True, exist_ok=True)
+        save_file({}, base / "state.safetensors")
+        (base / "state.json").write_text('{"iteration": 0, "curves": []}')
         found = []
 
         def stop(*_, checkpoint, **__):
@@ -73,7 +78,7 @@ NETWORK = "profile__networks__deeplab__"
 CHANGES = {
     "params__seed": 2,
     "params__methods__bsn__labels": "hard",
-    "params__methods__bsn__combination": "sum",
+    "params__global_kernel__combination": "sum",
     "params__methods__bsn__attribute": "none",
     "params__methods__bsn__network": "fcn8s",
     f"{NETWORK}backbone": "resnet50",

@@ -10,15 +10,16 @@ from stages import params, trial
 @pytest.mark.parametrize("key", ["letter-1", "sum", "sum--1", "sum-first"])
 def test_what_is_no_trial_is_refused(key):
     with pytest.raises(
-        InputError, match=f"trial = '{key}' is refused; allowed: plain, portrait_fcn, .*such as plain-1"
+        InputError, match=f"trial = '{key}' is refused; allowed: base, plain, portrait_fcn, .*such as plain-1"
     ):
         trial.trial(key)
 
 
-def test_the_pipeline_has_every_trial_with_three_seeds_under_its_own_method():
-    pipeline = yaml.safe_load(Path("trials/dvc.yaml").read_text())["stages"]["trial"]["foreach"]
-    expected = {f"{name}-{seed}": method for name, method in trial.TRIED.items() for seed in (1, 2, 3)}
-    assert {key: item["method"] for key, item in pipeline.items()} == expected
+def test_the_pipeline_has_every_trial_with_three_seeds():
+    stages = yaml.safe_load(Path("trials/dvc.yaml").read_text())["stages"]
+    trials = [stage["matrix"] for stage in stages.values() if "variant" in stage.get("matrix", {})]
+    assert {name for matrix in trials for name in matrix["variant"]} == set(trial.TRIED) - {trial.BASE}
+    assert all(matrix["seed"] == [1, 2, 3] for matrix in [stages["base"]["matrix"], *trials])
 
 
 @pytest.mark.parametrize(

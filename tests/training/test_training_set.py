@@ -29,16 +29,16 @@ def folders(tmp_path):
     points, affine = np.zeros((5, 2)), np.array([[2.0, 0, 0], [0, 2, 0]])
     faces = [FaceRow(id="0", source="tracker", points=points, affine=affine)]
     write_faces(tmp_path / "faces.csv", [*faces, *(FaceRow(id=name, source="none") for name in "13")])
-    (labels / "kernel.json").write_text(json.dumps({"width": 0, "reading": "distance"}))
+    (labels / "kernel.json").write_text(json.dumps({"width": 0}))
     return portraits, tmp_path / "faces.csv", labels
 
 
 def test_only_kept_training_photos_are_read(folders):
-    assert [photo.id for photo in training_photos(*folders, size=(40, 30))] == ["0", "1"]
+    assert [photo.id for photo in training_photos(*folders, size=(40, 30), reading="distance")] == ["0", "1"]
 
 
 def test_photo_labels_and_face_come_at_working_size(folders):
-    first, second = training_photos(*folders, size=(40, 30))
+    first, second = training_photos(*folders, size=(40, 30), reading="distance")
     assert first.photo.image.shape == (40, 30, 3)
     assert (second.photo.image == 50).all()
     assert first.labels[:20, :, 2].min() == 1
@@ -53,7 +53,7 @@ def test_classes_are_numbered_and_unknown_photos_have_none(folders, tmp_path):
     file.write_text("id,hair,hair.source\n0,short,rule\n3,long,user\n")
     classes = attribute_classes(file)
     assert classes == {"hair": {"0": 1, "3": 0}}
-    photos = training_photos(*folders, size=(40, 30), attributes=classes)
+    photos = training_photos(*folders, size=(40, 30), reading="distance", attributes=classes)
     assert [photo.attributes.tolist() for photo in photos] == [[1], [-1]]
 
 
@@ -62,7 +62,7 @@ def test_each_of_several_attributes_has_its_own_known_photos(folders, tmp_path):
     file.write_text("id,hat,hat.source,hair,hair.source\n0,yes,user,,\n1,no,user,short,rule\n3,,,long,rule\n")
     classes = attribute_classes(file)
     assert classes == {"hat": {"0": 1, "1": 0}, "hair": {"1": 1, "3": 0}}
-    photos = training_photos(*folders, size=(40, 30), attributes=classes)
+    photos = training_photos(*folders, size=(40, 30), reading="distance", attributes=classes)
     assert [photo.attributes.tolist() for photo in photos] == [[1, -1], [0, 1]]
 
 
@@ -73,16 +73,16 @@ def test_a_value_may_be_a_word_that_tables_take_for_nothing(tmp_path):
 
 def test_an_attribute_that_no_training_photo_has_a_value_of_is_refused(folders):
     with pytest.raises(InputError, match="no training photo has a value of the attribute hat"):
-        training_photos(*folders, size=(40, 30), attributes={"hair": {"0": 1}, "hat": {"3": 0}})
+        training_photos(*folders, size=(40, 30), reading="distance", attributes={"hair": {"0": 1}, "hat": {"3": 0}})
 
 
 def test_no_attribute_is_a_table_without_a_column(folders, tmp_path):
     (tmp_path / "none.csv").write_text("id\n")
     assert attribute_classes(tmp_path / "none.csv") == {}
-    assert training_photos(*folders, size=(40, 30))[0].attributes.shape == (0,)
+    assert training_photos(*folders, size=(40, 30), reading="distance")[0].attributes.shape == (0,)
 
 
 def test_without_training_photos_nothing_can_be_trained(folders):
     write_index(folders[0] / "index.csv", [])
     with pytest.raises(InputError, match="has no training photos"):
-        training_photos(*folders, size=(40, 30))
+        training_photos(*folders, size=(40, 30), reading="distance")

@@ -1,0 +1,30 @@
+"""Phase one of a training -> models/base/<network>-<labels>-<weight>/: weights and the optimizer's state.
+
+The attribute branch joins in phase two (section 4.1), so methods that differ in their attribute alone have the same
+phase one, and train it once.
+
+    python -m stages.train_base deeplab-soft-global     # or by torchrun or srun, as stages.train
+"""
+
+from pathlib import Path
+
+from stages.checking import validated
+from stages.fitting import fit_phase_one
+from stages.params import Method, load
+from stages.runner import run_stage
+
+OUT = Path("models/base")
+
+
+def train_base(name: str) -> None:
+    from bsn.training.launch import launch
+
+    params = load()
+    words = dict(zip(("network", "labels", "weight"), name.split("-"), strict=False))
+    method = validated(Method, {**words, "attribute": "none"})
+    fabric = launch(threads=getattr(params.networks, method.network).threads)
+    fit_phase_one(params, method, OUT / name, fabric=fabric)
+
+
+if __name__ == "__main__":
+    run_stage(train_base)
