@@ -37,7 +37,7 @@ class Scale:
     """All that differs between a GPU and a CPU. matrix: side of the square products that are the peak."""
 
     device: torch.device
-    depth: int
+    backbone: str
     base_width: int
     crop: tuple[int, int]
     batches: tuple[int, ...]
@@ -48,14 +48,14 @@ class Scale:
 
     def __str__(self) -> str:
         height, width = self.crop
-        return f"DeepLabv2-ResNet{self.depth}, base width {self.base_width}, three scales, {height}x{width}, bf16"
+        return f"DeepLabv2-{self.backbone}, base width {self.base_width}, three scales, {height}x{width}, bf16"
 
 
 def on_gpu() -> Scale:
     """The paper's network and patches."""
     return Scale(
         device=torch.device("cuda"),
-        depth=101,
+        backbone="resnet101",
         base_width=64,
         crop=(400, 400),
         batches=(1, 10, 16),
@@ -70,7 +70,7 @@ def on_cpu() -> Scale:
     """What two cores do in a minute."""
     return Scale(
         device=torch.device("cpu"),
-        depth=18,
+        backbone="resnet18",
         base_width=16,
         crop=(96, 96),
         batches=(1, 2),
@@ -108,13 +108,13 @@ def make_step(
     """A step of that many patches, on the scale's device unless another is named."""
     torch.manual_seed(0)
     with device or scale.device:
-        model = build("deeplab", classes=3, depth=scale.depth, base_width=scale.base_width, attributes=1)
+        model = build("deeplab", classes=3, backbone=scale.backbone, base_width=scale.base_width, attributes=1)
     freeze_batch_norm(model.train())
     return Step(
         model,
         made_up_batch(batch, scale.crop, attributes=1),
         optimizer="sgd",
-        new_layers=10.0,
+        head_lr_multiplier=10.0,
         weight_decay=5e-4,
         mixed=mixed,
         compiled=compiled,

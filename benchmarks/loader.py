@@ -85,13 +85,13 @@ def sampler(profile: DeepLab, photos: list[TrainingPhoto], augmentation: Augment
 
 def training_step(profile: DeepLab, batch: int) -> Step:
     """As stages.train has it on a CPU."""
-    options = {"depth": profile.depth, "base_width": profile.base_width, "scales": profile.scales}
+    options = {"backbone": profile.backbone, "base_width": profile.base_width, "scales": profile.scales}
     torch.manual_seed(0)
     return Step(
         build("deeplab", classes=3, attributes=ATTRIBUTES, **options).train(),
         made_up_batch(batch, tuple(profile.crop), attributes=ATTRIBUTES),
         optimizer=profile.optimizer,
-        new_layers=profile.new_layers,
+        head_lr_multiplier=profile.head_lr_multiplier,
         weight_decay=profile.weight_decay,
         mixed=False,
     )

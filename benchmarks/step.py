@@ -34,9 +34,9 @@ def made_up_batch(batch: int, crop: tuple[int, int], *, attributes: int, seed: i
 class Step:
     """Calls change the model's weights, one update each.
 
-    model: on its device, in its mode. optimizer: "sgd" or "adamw". new_layers, weight_decay: as in a profile. host: a
-    batch as `made_up_batch` gives it. mixed: bf16 autocast around the network, as Fabric's "bf16-mixed" has it, and
-    channels last. compiled: the network and its losses go through torch.compile.
+    model: on its device, in its mode. optimizer: "sgd" or "adamw". head_lr_multiplier, weight_decay: as in a profile.
+    host: a batch as `made_up_batch` gives it. mixed: bf16 autocast around the network, as Fabric's "bf16-mixed" has it,
+    and channels last. compiled: the network and its losses go through torch.compile.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Step:
         host: dict[str, Tensor],
         *,
         optimizer: str,
-        new_layers: float,
+        head_lr_multiplier: float,
         weight_decay: float,
         mixed: bool,
         compiled: bool = False,
@@ -57,7 +57,9 @@ class Step:
         self.batch = {key: value.to(self.device) for key, value in host.items()}
         # Once: a graph would keep the first draw whatever came after it.
         draw_dropout(model, range(len(host["image"])), self.device)
-        self.optimizer = self._optimizer(model.parameter_groups(new_layers=new_layers), optimizer, weight_decay)
+        self.optimizer = self._optimizer(
+            model.parameter_groups(head_lr_multiplier=head_lr_multiplier), optimizer, weight_decay
+        )
         if mixed:
             model.to(memory_format=torch.channels_last)
         # Compiled for the very shape of this batch.

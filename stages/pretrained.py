@@ -11,9 +11,11 @@ OUT = Path("data/pretrained")
 
 
 def pretrained(network: str) -> None:
+    import torch
     from safetensors.torch import save
 
     from bsn.disk import write_atomically
+    from bsn.models import build
     from bsn.models.weights import starting_weights
 
     if network not in Networks.model_fields:
@@ -21,6 +23,11 @@ def pretrained(network: str) -> None:
     settings = getattr(load().networks, network)
     own = checkout() / Path(settings.weights).expanduser()
     source = str(own) if own.is_file() else settings.weights
+    try:
+        with torch.device("meta"):
+            build(network, classes=2, **settings.architecture())
+    except ValueError as error:  # timm's own, of a backbone that only it knows
+        raise InputError(f"networks.{network}: {error}") from None
     tensors = starting_weights(network, source, added_channels=settings.added_channels, **settings.architecture())
     write_atomically(OUT / f"{network}.safetensors", [save(tensors)])
 

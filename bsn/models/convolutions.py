@@ -99,7 +99,10 @@ def _convolutions_before_batch_norms(model: nn.Module, channels: int) -> list[tu
         for module in model.modules()
         if isinstance(module, nn.Conv2d | nn.BatchNorm2d)
     ]
-    model(next(model.parameters()).new_zeros(1, channels, 64, 64))
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()(next(model.parameters()).new_zeros(1, channels, 64, 64))
+    for module, mode in modes:
+        module.training = mode
     for hook in hooks:
         hook.remove()
     return [(conv, norm) for norm, conv in pairs.items()]

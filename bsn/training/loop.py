@@ -253,6 +253,11 @@ class _Run:
         known = self.state.optimizer
         content["state"] = {index: known[name] for index, name in names.items() if name in known}
         self._plain_optimizer.load_state_dict(content)
+        if isinstance(self._plain_optimizer, torch.optim.SGD):
+            # Fused, it wants a momentum of every parameter or of none; the branch has none until phase two.
+            for group in self._plain_optimizer.param_groups:
+                for parameter in group["params"]:
+                    self._plain_optimizer.state[parameter].setdefault("momentum_buffer", torch.zeros_like(parameter))
 
     def _step(self, network: nn.Module, arrays: dict[str, np.ndarray], *, attributes: bool) -> Tensor:
         """One update of the weights; returns the loss, its segmentation's and its attributes' part, (3,)."""

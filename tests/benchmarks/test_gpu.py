@@ -6,7 +6,7 @@ from benchmarks.gpu import Row, Scale
 
 TINY = Scale(
     device=torch.device("cpu"),
-    depth=18,
+    backbone="resnet18",
     base_width=4,
     crop=(32, 32),
     batches=(1, 2),

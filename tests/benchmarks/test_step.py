@@ -25,8 +25,8 @@ def model():
 @pytest.mark.parametrize("name", ["sgd", "adamw"])
 def test_steps_update_the_weights_as_plain_torch_does(model, name):
     plain, host = copy.deepcopy(model), made_up_batch(2, (32, 32), attributes=1)
-    step = Step(model, host, optimizer=name, new_layers=10.0, weight_decay=0.01, mixed=False)
-    groups = plain.parameter_groups(new_layers=10.0)
+    step = Step(model, host, optimizer=name, head_lr_multiplier=10.0, weight_decay=0.01, mixed=False)
+    groups = plain.parameter_groups(head_lr_multiplier=10.0)
     if name == "sgd":
         optimizer = torch.optim.SGD(groups, lr=0.0, momentum=0.9, weight_decay=0.01)
     else:
@@ -46,9 +46,14 @@ def test_steps_update_the_weights_as_plain_torch_does(model, name):
 def test_mixed_precision_keeps_the_weights_and_the_loss_in_float32(model):
     before = copy.deepcopy(model)
     step = Step(
-        model, made_up_batch(2, (32, 32), attributes=1), optimizer="sgd", new_layers=1.0, weight_decay=0.0, mixed=True
+        model,
+        made_up_batch(2, (32, 32), attributes=1),
+        optimizer="sgd",
+        head_lr_multiplier=1.0,
+        weight_decay=0.0,
+        mixed=True,
     )
-    exact = Step(before, step.host, optimizer="sgd", new_layers=1.0, weight_decay=0.0, mixed=False).forward()
+    exact = Step(before, step.host, optimizer="sgd", head_lr_multiplier=1.0, weight_decay=0.0, mixed=False).forward()
     loss = step.forward()
     assert loss.dtype == torch.float32
     assert loss.item() == pytest.approx(exact.item(), rel=0.02)

@@ -53,7 +53,9 @@ def test_training_without_a_draw_for_each_photo_is_refused_with_what_to_call(see
 
 
 @pytest.mark.parametrize(
-    ("network", "options"), [("fcn8s", {}), ("deeplab", {"depth": 18, "attributes": 1})], ids=["fcn8s", "deeplab"]
+    ("network", "options"),
+    [("fcn8s", {}), ("deeplab", {"backbone": "resnet18", "attributes": 1})],
+    ids=["fcn8s", "deeplab"],
 )
 def test_a_network_of_the_project_in_training_mode_asks_for_the_draw(network, options):
     model, photo = build(network, classes=2, base_width=4, **options).train(), torch.zeros(2, 6, 64, 64)

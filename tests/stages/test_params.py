@@ -46,7 +46,7 @@ def test_the_papers_values_are_the_defaults():
     assert (raw["global_kernel"]["a"], raw["global_kernel"]["b"]) == (0.9, 1.0)
     assert raw["portraits"]["min_face"] == 0.1
     paper = read("profiles/paper.yaml")["networks"]["deeplab"]
-    assert (paper["depth"], paper["crop"], paper["scales"]) == (101, [400, 400], [0.5, 0.75, 1.0])
+    assert (paper["backbone"], paper["crop"], paper["scales"]) == ("resnet101", [400, 400], [0.5, 0.75, 1.0])
     assert [phase["learning_rate"] for phase in paper["phases"]] == [2.5e-4, 2.5e-5]
     assert [phase["iterations"] for phase in paper["phases"]] == [20000, 20000]
 
@@ -68,7 +68,11 @@ def test_the_papers_values_are_the_defaults():
         ("seed", -1, "seed = -1 is refused; allowed: a whole number, 0 or more"),
         ("methods.bsn.network", "unet", "methods.bsn.network = 'unet' is refused; allowed: deeplab or fcn8s"),
         ("methods.bsn.labels", "fuzzy", "methods.bsn.labels = 'fuzzy' is refused; allowed: hard or soft"),
-        ("networks.deeplab.depth", 34, "networks.deeplab.depth = 34 is refused; allowed: 18, 50 or 101"),
+        (
+            "networks.deeplab.output_stride",
+            12,
+            "networks.deeplab.output_stride = 12 is refused; allowed: 4, 8, 16 or 32",
+        ),
         ("networks.deeplab.crop", [96], "networks.deeplab.crop = [96] is refused; allowed: [height, width] in pixels"),
         ("networks.deeplab.augmentation.flip", 2, "augmentation.flip = 2 is refused; allowed: a fraction from 0 to 1"),
         ("boundary_iou.frame_is_boundary", "yes", "frame_is_boundary = 'yes' is refused; allowed: true or false"),
@@ -219,7 +223,11 @@ def test_attributes_that_no_method_could_learn_are_refused_in_one_line(key, valu
     ("network", "values", "line"),
     [
         ("deeplab", {"layout": "keras"}, "layout = 'keras' is refused; allowed: torchvision or caffe"),
-        ("deeplab", {"layout": "caffe"}, "layout = 'caffe' is refused; allowed: torchvision, for depth 18 has no"),
+        (
+            "deeplab",
+            {"layout": "caffe"},
+            "layout = 'caffe' is refused; allowed: torchvision, or backbone resnet50 or resnet101",
+        ),
         ("deeplab", {"weights": None}, "weights = None is refused; allowed: none, imagenet, coco_voc or a file's path"),
         (
             "deeplab",
@@ -229,11 +237,11 @@ def test_attributes_that_no_method_could_learn_are_refused_in_one_line(key, valu
         (
             "deeplab",
             {"weights": "coco_voc", "base_width": 64},
-            "weights = 'coco_voc' is refused; allowed: none, imagenet or a file's path, or a depth of 50 or 101",
+            "weights = 'coco_voc' is refused; allowed: none, imagenet or a file's path, or backbone resnet50 or",
         ),
         (
             "deeplab",
-            {"weights": "imagenet", "base_width": 64, "depth": 50, "layout": "caffe"},
+            {"weights": "imagenet", "base_width": 64, "backbone": "resnet50", "layout": "caffe"},
             "weights = 'imagenet' is refused; allowed: none or a file's path, or layout torchvision",
         ),
         (
@@ -267,10 +275,17 @@ def test_starting_weights_that_are_not_the_network_s_are_refused_in_one_line(net
 
 def test_a_file_may_start_a_network_of_any_width_and_layout():
     profile = read("profiles/sketch.yaml")
-    for key, value in {"weights": "mine.pth", "depth": 50, "layout": "caffe", "freeze_batch_norm": True}.items():
+    values = {"weights": "mine.pth", "backbone": "resnet50", "layout": "caffe", "freeze_batch_norm": True}
+    for key, value in values.items():
         profile = changed(profile, f"networks.deeplab.{key}", value)
     deeplab = params.check(read("params.yaml"), profile).networks.deeplab
-    assert deeplab.architecture() == {"depth": 50, "base_width": 8, "layout": "caffe"}
+    assert deeplab.architecture() == {
+        "backbone": "resnet50",
+        "base_width": 8,
+        "layout": "caffe",
+        "output_stride": 8,
+        "out_index": -1,
+    }
 
 
 def test_a_branch_that_no_second_phase_would_train_is_refused():
@@ -291,7 +306,7 @@ def test_a_method_may_learn_several_attributes():
 
 def test_a_misspelt_key_is_refused_and_the_right_ones_are_named():
     assert refusal("methods.bsn_gk.wieght", "global") == (
-        "methods.bsn_gk.wieght is not a parameter; allowed beside it: network, labels, weight, attribute, combination"
+        "methods.bsn_gk.wieght is not a parameter; allowed beside it: network, labels, weight, attribute"
     )
 
 

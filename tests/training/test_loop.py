@@ -102,13 +102,13 @@ def test_only_known_values_of_several_attributes_are_learned():
     flat, labels = torch.zeros(2, 2, 2, 2), torch.ones(2, 3, 4, 4) / 3
     # Two photos, two attributes; of the second photo only the second attribute is known.
     batch = {"labels": labels, "kernel": torch.ones(2, 4, 4), "attributes": torch.tensor([[0, 1], [-1, 1]])}
-    logits = torch.tensor([[[0.0, 0.0], [0.0, np.log(3.0)]], [[5.0, 0.0], [0.0, 0.0]]], requires_grad=True)
+    logits = torch.tensor([[[[0.0, 0.0], [0.0, np.log(3.0)]], [[5.0, 0.0], [0.0, 0.0]]]], requires_grad=True)
     _, loss = losses(Output(flat, (), logits), batch, combination="product")
     # The true classes have 1/2, 3/4 and 1/2.
     assert loss.item() == pytest.approx((np.log(2) + np.log(4 / 3) + np.log(2)) / 3)
     loss.backward()
-    assert (logits.grad[1, 0] == 0).all()
-    assert (logits.grad[1, 1] != 0).all()
+    assert (logits.grad[0, 1, 0] == 0).all()
+    assert (logits.grad[0, 1, 1] != 0).all()
 
 
 def test_a_network_learns_two_attributes_at_once(tmp_path):
