@@ -59,7 +59,7 @@ def hair_rule(*, min_width: float, above_mouth: float, below_mouth: float) -> Ru
 
     Hair is long when the portrait is at least `min_width` wide in each row from `above_mouth` over the mouth to
     `below_mouth` under it, all three in distances between the eyes. With 2.6, .5 and .3, against labels by looking
-    (tests/hair_labels.csv; long is what reaches below the jaw), faces found as the pipeline finds them:
+    (attributes/by_eye/hair.csv; long is what reaches below the jaw), faces found as the pipeline finds them:
 
                                                           long told long, short   short told long, short   right
     100 photos of PFCN, on which the rows were chosen                    39, 6                    1, 54    93 %

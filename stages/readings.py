@@ -1,4 +1,4 @@
-"""The trials of the readings -> reports/readings.csv and .md: each reading's mean and spread over its seeds."""
+"""Trials of the readings -> reports/<profile>/readings.csv and .md: mean and spread of each over its seeds."""
 
 from pathlib import Path
 
@@ -13,12 +13,13 @@ TRIALS, REPORTS = Path("metrics/trials"), Path("reports")
 
 def readings() -> None:
     params = load()
-    trials = read_trials(TRIALS, READINGS, profile=params.profile)
+    trials = read_trials(TRIALS / params.profile, READINGS)
+    out = REPORTS / params.profile
     chosen = (params.kernel.reading, params.global_kernel.reading)
     table = readings_table(trials, chosen=chosen, profile=params.profile)
-    table.write(REPORTS)
+    table.write(out)
     print(table.text())
-    tell_trials(params, REPORTS / "readings.csv", REPORTS / "readings.md")
+    tell_trials(params, out / "readings.csv", out / "readings.md")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A network trained once more and tested -> metrics/trials/<trial>-<seed>.json and metrics/trials/photos/ of that name.
+"""A network trained once more and tested -> metrics/trials/<profile>/<trial>-<seed>.json, and its photos/*.csv.
 
 A trial is a method of Table 1 as params.yaml has it, or one reading of the paper: those of eq. (1) are tried on BSN_IK
 and those of eq. (6) on BSN_GK; "plain" is PortraitDeepLabv2, which has neither kernel. "base" is phase one of "plain",
@@ -22,7 +22,7 @@ from stages.params import Params, load
 from stages.runner import run_stage
 from stages.tracking import track_trial
 
-DATA, BASES, OUT = Path("data"), Path("models/base"), Path("metrics/trials")
+DATA, BASES, METRICS = Path("data"), Path("models/base"), Path("metrics/trials")
 BASE, ON_BASE = "base", ("plain", "bsn_ac")
 PARTS = {"pfcn": "test", "validation": "validation"}
 TRIED = {
@@ -77,10 +77,11 @@ def trial(key: str) -> None:
                 if isinstance(value, int | float)
             }
         )
-    (OUT / "photos").mkdir(parents=True, exist_ok=True)
-    photos.to_csv(OUT / "photos" / f"{key}.csv", index=False, float_format="%.6g")
+    out = METRICS / params.profile
+    (out / "photos").mkdir(parents=True, exist_ok=True)
+    photos.to_csv(out / "photos" / f"{key}.csv", index=False, float_format="%.6g")
     found = {"method": name, "trial": tried, "seed": params.seed, "profile": params.profile, **summaries}
-    (OUT / f"{key}.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    (out / f"{key}.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
 
 
 def _test(scratch: Path, params: Params, method_name: str, *, title: str) -> tuple[pd.DataFrame, dict[str, dict]]:

@@ -41,7 +41,7 @@ def miniature() -> dict:
         cocostuff={"portraits": 1, "others": 1},
         voc={"portraits": 2, "others": 1},
     )
-    profile["data"]["validation"] = [1, 2]
+    profile["data"]["validation"] = [2, 3]
     for network in profile["networks"].values():
         network.update(size=[64, 48], crop=[48, 40], base_width=4, batch=2)
         for phase in network["phases"]:
@@ -443,19 +443,19 @@ def test_the_readings_are_tried_by_a_pipeline_of_their_own_and_the_seeds_beside_
     tried = ("base-1", "base-2", "plain-1", "plain-2", "bsn_ac-1", "closeness-1", "printed-1", "bsn-1", "bsn-2")
     project.run("dvc", "repro", "--single-item", *map(trial_stage, tried))
     assert trials_that_ran(project, tried) == set(tried)
-    found = json.loads((project.folder / "metrics/trials/closeness-1.json").read_text())
+    found = json.loads((project.folder / "metrics/trials/mini/closeness-1.json").read_text())
     assert (found["method"], found["seed"], found["pfcn"]["photos"]) == ("bsn_ik", 1, 3)
-    photos = pd.read_csv(project.folder / "metrics/trials/photos/closeness-1.csv")
+    photos = pd.read_csv(project.folder / "metrics/trials/mini/photos/closeness-1.csv")
     assert photos["set"].value_counts().to_dict() == {"pfcn": 3, "validation": 2}
     assert photos[photos["set"] == "pfcn"]["iou"].mean() == pytest.approx(found["pfcn"]["mean_iou"], abs=1e-5)
 
     # The reports are of whatever was tried; here not all of it.
     project.run("python", "-m", "stages.readings")
-    table = (project.folder / "reports/readings.md").read_text()
+    table = (project.folder / "reports/mini/readings.md").read_text()
     assert "| BSN_IK, eq. (1): 1 - d / d_max | 1 |" in table
     assert "| BSN_GK, eq. (6): uncertain places weigh a | 1 |" in table
     project.run("python", "-m", "stages.seeds")
-    table = pd.read_csv(project.folder / "reports/seeds.csv").set_index("method")
+    table = pd.read_csv(project.folder / "reports/mini/seeds.csv").set_index("method")
     assert table["seeds"].to_dict() == {"portrait_deeplab": 2, "bsn_ac": 1, "bsn": 2}
     assert table.loc["bsn", "mean_iou_gain_low"] <= table.loc["bsn", "mean_iou_gain"]
 
@@ -467,12 +467,12 @@ def test_the_readings_are_tried_by_a_pipeline_of_their_own_and_the_seeds_beside_
     trials = client.get_run(run.data.tags["mlflow.parentRunId"])
     assert (trials.info.run_name, trials.info.status) == ("trials", "FINISHED")
     files = {file.path for file in client.list_artifacts(trials.info.run_id, "tables")}
-    assert files == {f"tables/{name}.{kind}" for name in ("readings", "seeds") for kind in ("csv", "md")}
+    assert files == {f"tables/{name}.{kind}" for name in ("readings", "seeds", "seeds_bands") for kind in ("csv", "md")}
 
     # BSN_AC goes on from PortraitDeepLabv2's phase one.
     curves = [pd.read_json(project.folder / f"models/base/plain-{seed}/state.json") for seed in (1, 2)]
     assert not curves[0].equals(curves[1])
-    assert set(pd.read_csv(project.folder / "metrics/trials/photos/bsn_ac-1.csv")["hair"]) <= {"long", "short"}
+    assert set(pd.read_csv(project.folder / "metrics/trials/mini/photos/bsn_ac-1.csv")["hair"]) <= {"long", "short"}
 
     # Nothing that a trial does not need runs it again.
     text = (project.folder / "params.yaml").read_text()

@@ -1,4 +1,4 @@
-"""The readings of the paper on trial: what each brings, and how far the seeds lie apart."""
+"""The readings of the paper compared over seeds."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from bsn.report import formats
-from bsn.report.table import Table
+from bsn.report.table import Columns, Table
 
 PLAIN = "plain"
 # What stands for a reading in the paper's words.
@@ -19,17 +19,30 @@ READINGS = {
     "printed": "BSN_GK, eq. (6): uncertain places weigh a",
 }
 _MEASURES = ("mean_iou", "boundary_iou")
+_PARTS = {"validation": "Validation", "pfcn": "Test"}
 
 
 def readings_table(trials: Sequence[dict[str, Any]], *, chosen: Sequence[str], profile: str) -> Table:
-    """A row a reading: mean and standard deviation over the seeds, and the gain over the plain network's same seeds.
+    """One row per reading: mean and standard deviation over the seeds, and gain over the plain network's same seeds.
 
-    trials: `trial`, `seed` and `pfcn` (of bsn.metrics.summarise) of each; those that try no reading have no row.
-    chosen: the readings that params.yaml has.
-    The standard deviation of a single seed is missing.
+    Readings are chosen on the validation photos; the test photos confirm the choice.
+
+    Args:
+        trials: `trial`, `seed`, and of `validation` and `pfcn` what bsn.metrics.summarise gives; those that try no
+            reading have no row. Without validation photos its columns are missing.
+        chosen: the readings that params.yaml has.
+        profile: named in the notes.
     """
+    parts = {part: title for part, title in _PARTS.items() if all(part in trial for trial in trials)}
     flat = pd.DataFrame(
-        [{"reading": t["trial"], "seed": t["seed"], **{key: t["pfcn"][key] for key in _MEASURES}} for t in trials]
+        [
+            {
+                "reading": trial["trial"],
+                "seed": trial["seed"],
+                **{f"{part}_{key}": trial[part][key] for part in parts for key in _MEASURES},
+            }
+            for trial in trials
+        ]
     )
     plain = flat[flat["reading"] == PLAIN].set_index("seed")
     rows = []
@@ -38,7 +51,7 @@ def readings_table(trials: Sequence[dict[str, Any]], *, chosen: Sequence[str], p
         if runs.empty:
             continue
         row = {"reading": reading, "chosen": reading in chosen, "seeds": len(runs)}
-        for key in _MEASURES:
+        for key in (f"{part}_{measure}" for part in parts for measure in _MEASURES):
             gains = (runs[key] - plain[key]).dropna() if reading != PLAIN else pd.Series(dtype=float)
             row |= {key: runs[key].mean(), f"{key}_sd": runs[key].std()}
             row |= {f"{key}_gain": gains.mean(), f"{key}_gain_sd": gains.std()}
@@ -46,15 +59,25 @@ def readings_table(trials: Sequence[dict[str, Any]], *, chosen: Sequence[str], p
     columns = {
         "Reading": lambda row: READINGS[row["reading"]] + (" (in params.yaml)" if row["chosen"] else ""),
         "Seeds": lambda row: formats.count(row["seeds"]),
-        "Mean IoU": lambda row: formats.spread(row["mean_iou"], row["mean_iou_sd"]),
-        "gain": lambda row: formats.signed_spread(row["mean_iou_gain"], row["mean_iou_gain_sd"]),
-        "Boundary IoU": lambda row: formats.spread(row["boundary_iou"], row["boundary_iou_sd"]),
-        "its gain": lambda row: formats.signed_spread(row["boundary_iou_gain"], row["boundary_iou_gain_sd"]),
     }
-    photos = sorted({t["pfcn"]["photos"] for t in trials})
+    for part, title in parts.items():
+        columns |= _columns(f"{part}_mean_iou", f"{title} mean IoU") | _columns(
+            f"{part}_boundary_iou", f"{title} boundary IoU"
+        )
+    counts = ", ".join(
+        f"{' or '.join(sorted({str(trial[part]['photos']) for trial in trials}))} {title.lower()} photos of PFCN"
+        for part, title in parts.items()
+    )
     notes = (
-        f"Profile {profile}: {' or '.join(map(str, photos))} PFCN test photos a trial. Mean ± standard deviation over "
-        "the seeds, in per cent; gains are over PortraitDeepLabv2 with the same seed.",
+        f"Profile {profile}: {counts}. Mean ± standard deviation over the seeds, in per cent; gains are over "
+        "PortraitDeepLabv2 with the same seed.",
         "Made by `dvc repro trials/dvc.yaml:readings`.",
     )
-    return Table("readings", "The readings of eq. (1) and eq. (6) on trial.", pd.DataFrame(rows), columns, notes)
+    return Table("readings", "The readings of eq. (1) and eq. (6) compared.", pd.DataFrame(rows), columns, notes)
+
+
+def _columns(key: str, title: str) -> Columns:
+    return {
+        title: lambda row: formats.spread(row[key], row[f"{key}_sd"]),
+        f"{title}, gain": lambda row: formats.signed_spread(row[f"{key}_gain"], row[f"{key}_gain_sd"]),
+    }

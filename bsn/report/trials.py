@@ -1,4 +1,4 @@
-"""The trials as they lie on disk: a summary a trial and seed, and the rows of their photos."""
+"""Results of the trials of one profile: a summary per trial and seed, and the rows of its photos."""
 
 import json
 from collections.abc import Iterable
@@ -10,33 +10,26 @@ import pandas as pd
 from bsn.errors import InputError
 
 
-def read_trials(folder: Path, names: Iterable[str], *, profile: str) -> list[dict[str, Any]]:
+def read_trials(folder: Path, names: Iterable[str]) -> list[dict[str, Any]]:
     """`<folder>/<name>-<seed>.json` of every seed that there is, in the order of the names.
 
-    Raises InputError when there is none, or when one comes from another profile than `profile`.
+    Raises:
+        InputError: there is none.
     """
-    trials = []
-    for name in names:
-        for file in sorted(folder.glob(f"{name}-*.json")):
-            trial = json.loads(file.read_text("utf-8"))
-            if trial["profile"] != profile:
-                raise InputError(
-                    f"{file} was made with profile {trial['profile']!r}, not {profile!r}: "
-                    "run `dvc repro trials/dvc.yaml`"
-                )
-            trials.append(trial)
-    if not trials:
+    files = [file for name in names for file in sorted(folder.glob(f"{name}-*.json"))]
+    if not files:
         raise InputError(f"{folder} holds no trial of this report; run them with: dvc repro trials/dvc.yaml")
-    return trials
+    return [json.loads(file.read_text("utf-8")) for file in files]
 
 
-def read_trial_photos(folder: Path, names: Iterable[str], *, profile: str) -> pd.DataFrame:
+def read_trial_photos(folder: Path, names: Iterable[str]) -> pd.DataFrame:
     """`<folder>/photos/<name>-<seed>.csv` of the same trials in one table, with the columns `trial` and `seed` before.
 
-    Raises InputError as `read_trials` does, or when a trial's file of photos is missing.
+    Raises:
+        InputError: there is no trial, or one's file of photos is missing.
     """
     tables = []
-    for trial in read_trials(folder, names, profile=profile):
+    for trial in read_trials(folder, names):
         file = folder / "photos" / f"{trial['trial']}-{trial['seed']}.csv"
         if not file.exists():
             raise InputError(f"{file} is missing; get it with: git checkout, or dvc repro trials/dvc.yaml")

@@ -6,9 +6,9 @@ from bsn.errors import InputError
 from bsn.report.trials import read_trial_photos, read_trials
 
 
-def write(folder, name, seed, *, profile="sketch", photos=True):
+def write(folder, name, seed, *, photos=True):
     (folder / "photos").mkdir(exist_ok=True)
-    (folder / f"{name}-{seed}.json").write_text(json.dumps({"trial": name, "seed": seed, "profile": profile}))
+    (folder / f"{name}-{seed}.json").write_text(json.dumps({"trial": name, "seed": seed}))
     if photos:
         (folder / f"photos/{name}-{seed}.csv").write_text("set,id,iou\npfcn,00007,0.5\n")
 
@@ -16,7 +16,7 @@ def write(folder, name, seed, *, profile="sketch", photos=True):
 def test_the_asked_trials_are_read_with_all_their_seeds(tmp_path):
     for name, seed in (("plain", 1), ("plain", 2), ("bsn", 1), ("bsn_ac", 1)):
         write(tmp_path, name, seed)
-    photos = read_trial_photos(tmp_path, ["plain", "bsn"], profile="sketch")
+    photos = read_trial_photos(tmp_path, ["plain", "bsn"])
     assert photos.to_dict("list") == {
         "trial": ["plain", "plain", "bsn"],
         "seed": [1, 2, 1],
@@ -26,17 +26,9 @@ def test_the_asked_trials_are_read_with_all_their_seeds(tmp_path):
     }
 
 
-def test_a_trial_of_another_profile_is_refused_in_a_line(tmp_path):
-    write(tmp_path, "plain", 1, profile="lite")
-    with pytest.raises(
-        InputError, match=r"plain-1.json was made with profile 'lite', not 'sketch': run `dvc repro tri"
-    ):
-        read_trials(tmp_path, ["plain"], profile="sketch")
-
-
 def test_no_trial_and_no_photos_are_told_with_what_makes_them(tmp_path):
     write(tmp_path, "plain", 1, photos=False)
     with pytest.raises(InputError, match=r"holds no trial of this report; run them with: dvc repro trials/dvc.yaml"):
-        read_trials(tmp_path, ["bsn"], profile="sketch")
+        read_trials(tmp_path, ["bsn"])
     with pytest.raises(InputError, match=r"photos/plain-1.csv is missing; get it with: git checkout"):
-        read_trial_photos(tmp_path, ["plain"], profile="sketch")
+        read_trial_photos(tmp_path, ["plain"])
