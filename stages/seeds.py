@@ -42,7 +42,7 @@ def seeds() -> None:
 
 
 def _attributes(photos: pd.DataFrame) -> Iterator[Table]:
-    """One table per attribute that PFCN's photos were labelled with by looking, of the methods that were trained on it."""
+    """One table per attribute with labels by looking, of the methods that have learned it."""
     for file in sorted(BY_EYE.glob("*.csv")):
         by_eye = pd.read_csv(file, dtype=str).set_index("id")[file.stem]
         rule = pd.read_csv(Path("data/attributes") / file.name, dtype=str).set_index("id")[file.stem]

@@ -187,7 +187,7 @@ def test_rule_knows_the_hair_of_drawn_portraits(tmp_path):
 @pytest.mark.skipif(REAL is None, reason="BSN_REAL_DATA is not set")
 @pytest.mark.parametrize(("purpose", "floor"), [("choosing", 0.91), ("checking", 0.89)])
 def test_rule_agrees_with_eyes_on_real_photos(purpose, floor):
-    """attributes/by_eye/hair.csv holds 2 x 100 training photos labelled by looking: long is what reaches below the jaw."""
+    """The file holds 2 x 100 training photos labelled by looking: long is what reaches below the jaw."""
     with Path("attributes/by_eye/hair.csv").open(newline="") as stream:
         true = {cells["id"]: cells["hair"] for cells in csv.DictReader(stream) if cells["for"] == purpose}
     counts = confusion(Path(REAL) / "pfcn", true)

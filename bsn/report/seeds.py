@@ -86,8 +86,8 @@ def attributes_table(photos: pd.DataFrame, *, attribute: str, by_eye: pd.Series,
     seen = by_eye[by_eye.index.isin(judged["id"])]
     agreement = (rule.reindex(seen.index) == seen).mean()
     notes = (
-        f"{len(seen)} validation photos whose {attribute} was labelled by looking. The rule, whose labels the branch was "
-        f"trained on, is right on {formats.percent(agreement)} % of them; always the more frequent value on "
+        f"{len(seen)} validation photos whose {attribute} was labelled by looking. The rule, whose labels the branch "
+        f"was trained on, is right on {formats.percent(agreement)} % of them; always the more frequent value on "
         f"{formats.percent(seen.value_counts(normalize=True).max())} %.",
         "Made by `dvc repro trials/dvc.yaml:seeds`.",
     )
