@@ -1,0 +1,150 @@
+"""`bsn score`: masks of any method measured against true masks, and two methods against each other.
+
+python -m bsn score PREDICTIONS TRUTH             # one row with 95 % intervals over photos
+python -m bsn score OURS THEIRS TRUTH             # and the paired difference
+"""
+
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from bsn.data.matlab import read_matrix
+from bsn.data.photos import read_palette, read_upright
+from bsn.disk import disk_errors
+from bsn.errors import InputError
+from bsn.metrics import BAND_WIDTHS, Overlap, bootstrap, evaluate_photo, miou_two_class
+from bsn.workers import threaded_map
+
+SHOWN = 5  # names in a line about missing masks
+_MEASURES = {
+    "iou": "Mean IoU",
+    "boundary_iou": "Boundary IoU",
+    "boundary_f": "Boundary F",
+    **{f"band_{width}": f"Band {width} px" for width in BAND_WIDTHS},
+}
+
+
+def read_mask(file: Path) -> np.ndarray:
+    """A mask by the rule of `bsn score --help`, uint8 (H, W): 0 background, 1 portrait, 255 ignored.
+
+    Raises:
+        InputError: the file is no mask.
+    """
+    if file.suffix == ".mat":
+        return read_matrix(file, "mask").astype(np.uint8)
+    picture = read_upright(file)
+    if picture.opacity is not None:
+        return (picture.opacity >= 128).astype(np.uint8)
+    try:
+        values = read_palette(file)
+    except InputError:  # colours, which are all grey in a mask
+        values = picture.pixels[..., 0]
+    if (values == 1).any() and np.isin(values, (0, 1, 255)).all():
+        return values
+    return (values >= 128).astype(np.uint8)
+
+
+def score(predictions: Path, truth: Path, names: Sequence[str]) -> pd.DataFrame:
+    """One row per photo: `id`, and what `bsn.metrics.evaluate_photo` measures.
+
+    Raises:
+        InputError: a mask cannot be read, or is of another size than its true one.
+    """
+    measure = partial(_measure, predictions=_masks(predictions), truth=_masks(truth))
+    rows = tqdm(threaded_map(measure, names), total=len(names), desc=predictions.name, unit=" masks")
+    return pd.DataFrame([{"id": name, **row} for name, row in zip(names, rows, strict=True)])
+
+
+def _measure(name: str, *, predictions: Mapping[str, Path], truth: Mapping[str, Path]) -> dict[str, float]:
+    found, wanted = read_mask(predictions[name]), read_mask(truth[name])
+    if found.shape != wanted.shape:
+        sizes = " and ".join(f"{mask.shape[1]}x{mask.shape[0]}" for mask in (found, wanted))
+        raise InputError(f"{predictions[name]} and {truth[name]} are {sizes} pixels; resize the first")
+    return evaluate_photo(found == 1, wanted)
+
+
+def _masks(folder: Path) -> dict[str, Path]:
+    """The masks of a folder by name. Raises InputError when it is none, is empty, or two files have one name."""
+    try:
+        files = sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
+    except OSError as error:
+        raise InputError(f"{folder} cannot be read: {error.strerror}; name a folder of masks") from None
+    masks: dict[str, Path] = {}
+    for file in files:
+        name = file.stem.removesuffix("_mask")
+        if name in masks:
+            raise InputError(f"{folder} has two masks of {name}, {masks[name].name} and {file.name}; keep one of them")
+        masks[name] = file
+    if not masks:
+        raise InputError(f"{folder} holds no masks")
+    return masks
+
+
+def compare(predictions: Sequence[Path], truth: Path, *, csv: Path | None = None) -> int:
+    """Print the scores of one folder of masks, or of two and their difference; returns the exit status.
+
+    Args:
+        predictions: one folder or two.
+        truth: folder of true masks.
+        csv: file for the numbers of every photo.
+
+    Raises:
+        InputError: as `score`, or for other than one or two folders, or where no names are equal.
+    """
+    if len(predictions) > 2:
+        raise InputError(f"PREDICTIONS are {len(predictions)} folders; allowed: one or two")
+    wanted = _masks(truth)
+    found = [_masks(folder) for folder in predictions]
+    names = [name for name in wanted if all(name in masks for masks in found)]
+    titles = [str(folder) for folder in predictions]
+    if not names:
+        raise InputError(f"no mask of {truth} has the name of one in {' and '.join(titles)}")
+    tables = [score(folder, truth, names) for folder in predictions]
+    if csv:
+        labelled = [table.assign(predictions=title) for title, table in zip(titles, tables, strict=True)]
+        with disk_errors(csv):
+            pd.concat(labelled).to_csv(csv, index=False, float_format="%.6g")
+    print(text(titles, tables), end="")
+    absent = {title: [name for name in wanted if name not in masks] for title, masks in zip(titles, found, strict=True)}
+    for title, gone in absent.items():
+        if gone:
+            more = ", ..." if len(gone) > SHOWN else ""
+            shown = ", ".join(gone[:SHOWN]) + more
+            print(f"score: {title} has no mask of {len(gone)} of {len(wanted)} photos: {shown}", file=sys.stderr)
+    return 1 if any(absent.values()) else 0
+
+
+def text(titles: Sequence[str], tables: Sequence[pd.DataFrame]) -> str:
+    """The summary for a terminal: one column per folder, one more for the difference of two. In per cent."""
+    heads = [*titles, "difference"] if len(tables) == 2 else list(titles)
+    lines = [["", *heads], ["Photos", *[str(len(table)) for table in tables]]]
+    for key, title in _MEASURES.items():
+        columns = [table[key].to_numpy() for table in tables]
+        if len(columns) == 2:
+            columns.append(columns[0] - columns[1])
+        lines.append([title, *[_cell(values, signed=place == 2) for place, values in enumerate(columns)]])
+    pooled = [miou_two_class(Overlap(*(int(table[name].sum()) for name in Overlap._fields))) for table in tables]
+    lines.append(["Two-class mIoU", *[f"{100 * value:.1f}" for value in pooled]])
+    widths = [max(len(line[place]) for line in lines if place < len(line)) for place in range(len(heads) + 1)]
+    return "".join(
+        "  ".join(cell.ljust(widths[place]) for place, cell in enumerate(line)).rstrip() + "\n" for line in lines
+    )
+
+
+def _cell(values: np.ndarray, *, signed: bool) -> str:
+    """Mean and 95 % bootstrap interval over photos, in per cent; a difference that excludes 0 has a star."""
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return "-"
+    form = "+.1f" if signed else ".1f"
+    low, high = bootstrap(values, seed=0)
+    if math.isnan(low):
+        return f"{100 * known.mean():{form}}"
+    star = " *" if signed and (low > 0 or high < 0) else ""
+    return f"{100 * known.mean():{form}} ({100 * low:{form}} to {100 * high:{form}}){star}"

@@ -1,0 +1,89 @@
+"""`bsn score` on masks whose numbers are known by hand."""
+
+import csv
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.io import savemat
+
+from bsn.__main__ import main
+from bsn.errors import InputError
+from bsn.score import read_mask
+
+
+def square(left, right, *, size=(40, 60)):
+    """A mask whose columns from `left` to `right` are portrait, {0, 1}."""
+    mask = np.zeros(size, np.uint8)
+    mask[10:30, left:right] = 1
+    return mask
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Truths a and b; ours has both (IoU 1 and .5), theirs too (.5 and .5), each in a form of its own."""
+    for name in ("truth", "ours", "theirs"):
+        (tmp_path / name).mkdir()
+    savemat(tmp_path / "truth/a_mask.mat", {"mask": square(10, 30)})
+    Image.fromarray(square(10, 30)).save(tmp_path / "truth/b.png")
+    cutout = np.dstack([np.full((40, 60, 3), 90, np.uint8), square(10, 30) * 255])
+    Image.fromarray(cutout, "RGBA").save(tmp_path / "ours/a.png")
+    Image.fromarray(square(10, 20) * 255).save(tmp_path / "ours/b.png")
+    Image.fromarray(np.dstack([square(10, 20) * 200] * 3)).save(tmp_path / "theirs/a.jpg", quality=100)
+    Image.fromarray(square(10, 20) * 255).save(tmp_path / "theirs/b.png")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [([0, 1, 255], [0, 1, 255]), ([0, 255, 255], [0, 1, 1]), ([0, 127, 128], [0, 0, 1]), ([0, 0, 0], [0, 0, 0])],
+)
+def test_a_mask_is_0_1_and_ignored_or_else_everything_from_128_on(tmp_path, values, expected):
+    Image.fromarray(np.array([values], np.uint8)).save(tmp_path / "mask.png")
+    assert read_mask(tmp_path / "mask.png").tolist() == [expected]
+
+
+def test_masks_of_any_form_are_matched_by_name_and_two_folders_compared_in_pairs(folders, capsys):
+    arguments = [str(folders / name) for name in ("ours", "theirs", "truth")]
+    assert main(["score", *arguments, "--csv", str(folders / "photos.csv")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[-1] == "difference"
+    assert lines[1].split() == ["Photos", "2", "2"]
+    # 75 and 50 on average; the differences 50 and 0 have an interval from one to the other.
+    assert " ".join(lines[2].split()) == "Mean IoU 75.0 (50.0 to 100.0) 50.0 (50.0 to 50.0) +25.0 (+0.0 to +50.0)"
+    with (folders / "photos.csv").open(newline="") as stream:
+        rows = [(row["id"], row["iou"]) for row in csv.DictReader(stream)]
+    assert rows == [("a", "1"), ("b", "0.5"), ("a", "0.5"), ("b", "0.5")]
+
+
+def test_missing_masks_are_named_and_the_others_measured(folders, capsys):
+    (folders / "ours/b.png").unlink()
+    assert main(["score", str(folders / "ours"), str(folders / "truth")]) == 1
+    told = capsys.readouterr()
+    assert "Mean IoU        100.0" in told.out
+    assert "ours has no mask of 1 of 2 photos: b\n" in told.err
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (
+            lambda root: Image.fromarray(square(1, 2, size=(20, 60))).save(root / "ours/b.png"),
+            "are 60x20 and 60x40 pixels",
+        ),
+        (lambda root: (root / "ours/b.png").write_text("no picture"), "b.png is not a picture"),
+        (lambda root: (root / "ours/a.jpg").write_bytes(b""), "has two masks of a, a.jpg and a.png; keep one"),
+        (lambda root: [file.unlink() for file in (root / "ours").iterdir()], "ours holds no masks"),
+        (lambda root: (root / "ours").rename(root / "gone"), "ours cannot be read: No such file or directory"),
+        (
+            lambda root: [f.rename(root / "ours" / f"x{f.name}") for f in (root / "ours").iterdir()],
+            "has the name of one",
+        ),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_in_one_line(folders, change, line):
+    change(folders)
+    with pytest.raises(InputError) as caught:
+        main(["score", str(folders / "ours"), str(folders / "truth")])
+    assert line in str(caught.value)
+    assert "\n" not in str(caught.value)
