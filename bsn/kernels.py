@@ -43,8 +43,8 @@ MAX_WIDTH = _widest()  # pixels: a wider band has more distances than a uint8 ca
 def contour(mask: np.ndarray) -> np.ndarray:
     """The portrait's contour line C: every pixel that touches, up, down, left or right, the other label.
 
-    On a binary map these are the pixels where cv2.Canny can put its edge, but for about one in 8000 that it puts
-    diagonally across a corner. Canny keeps one side of each step, by its order of scanning; both are kept here, so
+    On a binary map these are the pixels where cv2.Canny puts its edge, but for one in 40 to 50 (measured on PFCN's
+    masks) that it puts diagonally across a corner. Canny keeps one side of each step, by its order of scanning; both are kept here, so
     that the kernel of a mirrored mask is the mirrored kernel. The border of the image is no contour, and neither is
     the border of an ignored region.
 

@@ -36,7 +36,7 @@ class Results:
         if self.drawn:
             return "drawn data: not comparable with the paper"
         if self.profile == "paper":
-            return "the paper's own setting"
+            return "real photos"
         return "real photos, but not the paper's network and schedule"
 
     def summary(self, method: str, name: str) -> dict:

@@ -215,9 +215,8 @@ def _notes(results: Results, names: Iterable[str], methods: Iterable[str], basel
     if counted:
         notes.append(
             f"Photos: {', '.join(counted)}. Intervals are 95 %, bootstrapped over photos, of one trained "
-            f"network a method. Gain is over {paper.METHODS[baseline]} on the same photos. In bold it is real for "
-            "these networks: its interval leaves out 0. Whether it would be for others of another seed, "
-            "`dvc repro trials/dvc.yaml:seeds` says."
+            f"network per method. Gain is over {paper.METHODS[baseline]} on the same photos; bold: its interval excludes "
+            "0. Networks of another seed may differ by more than that: `dvc repro trials/dvc.yaml:seeds` compares methods."
         )
     return notes
 
