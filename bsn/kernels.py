@@ -44,9 +44,9 @@ def contour(mask: np.ndarray) -> np.ndarray:
     """The portrait's contour line C: every pixel that touches, up, down, left or right, the other label.
 
     On a binary map these are the pixels where cv2.Canny puts its edge, but for one in 40 to 50 (measured on PFCN's
-    masks) that it puts diagonally across a corner. Canny keeps one side of each step, by its order of scanning; both are kept here, so
-    that the kernel of a mirrored mask is the mirrored kernel. The border of the image is no contour, and neither is
-    the border of an ignored region.
+    masks) that it puts diagonally across a corner. Canny keeps one side of each step, by its order of scanning; both
+    are kept here, so that the kernel of a mirrored mask is the mirrored kernel. The border of the image is no contour,
+    and neither is the border of an ignored region.
 
     mask: (H, W) uint8 {0, 1, 255 = ignored}. Returns (H, W) uint8 {0, 1}.
     """

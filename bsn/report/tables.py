@@ -214,9 +214,9 @@ def _notes(results: Results, names: Iterable[str], methods: Iterable[str], basel
     counted = [f"{number} of {paper.SETS[name]}" for name, number in photos.items()]
     if counted:
         notes.append(
-            f"Photos: {', '.join(counted)}. Intervals are 95 %, bootstrapped over photos, of one trained "
-            f"network per method. Gain is over {paper.METHODS[baseline]} on the same photos; bold: its interval excludes "
-            "0. Networks of another seed may differ by more than that: `dvc repro trials/dvc.yaml:seeds` compares methods."
+            f"Photos: {', '.join(counted)}. Intervals are 95 %, bootstrapped over photos, of one trained network per "
+            f"method. Gain is over {paper.METHODS[baseline]} on the same photos; bold: its interval excludes 0. "
+            "Networks of another seed may differ by more: `dvc repro trials/dvc.yaml:seeds` compares methods."
         )
     return notes
 
