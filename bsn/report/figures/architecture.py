@@ -31,8 +31,8 @@ def draw(material: Material) -> tuple[Image.Image, str]:
     middle = (len(model.scales) - 1) / 2
     caption = (
         f"The network of BSN as trained here: {_millions(model)} parameters, of which the backbone has "
-        f"{_millions(model.backbone)}. All {len(model.scales)} scales share one backbone and one ASPP; each is drawn with "
-        "the size of its output, channels x height x width."
+        f"{_millions(model.backbone)}. All {len(model.scales)} scales share one backbone and one ASPP; each has "
+        "the size of its output beside it, channels x height x width."
     )
     with pyplot_in_style() as pyplot:
         figure, panel = pyplot.subplots(figsize=(14.6, 1.9 * len(model.scales) + 1.9), dpi=100, layout="constrained")
