@@ -1,3 +1,4 @@
+# make help    this list
 # make repro   the whole study: environment, pipeline, the three tables
 # make test    the tests
 # make ui      the runs, in MLflow's pages at 127.0.0.1:5000
@@ -6,12 +7,16 @@
 # make sweep   experiments on Dask's workers: SCHEDULER=tcp://host:8786 POINTS='-S kernel.width=5,10,15 -S seed=1,2'
 # make verify  the last commit run again from nothing in a clone, and its numbers compared
 # make lint    style
+.DEFAULT_GOAL := repro
 PYTHON ?= python3
 BIN := .venv/bin
 # DVC runs its stages through a shell: they must find this environment's python.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: repro test ui sync compare sweep verify lint
+.PHONY: help repro test ui sync compare sweep verify lint
+help:
+	@sed -n 's/^# make/make/p' Makefile
+
 repro: .venv/installed
 	python -m experiments.repro
 	@python -m experiments.sync || true # a server that is down must not hide the tables
