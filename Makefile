@@ -22,6 +22,9 @@ repro: .venv/installed
 	@python -m experiments.sync || true # a server that is down must not hide the tables
 	@cat reports/table1.md reports/table2.md reports/table3.md
 	@python -m stages.timings
+	@echo "page:  $(CURDIR)/reports/index.html"
+	@echo "runs:  make ui"
+	@echo "next:  dvc exp run -S kernel.width=15, then make compare"
 
 test: .venv/installed
 	python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
@@ -52,5 +55,5 @@ lint: .venv/installed
 .venv/installed: requirements.txt constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 4) and f"Python {sys.version.split()[0]} is too old; name 3.11.4 or newer: make PYTHON=/path/to/python")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --requirement requirements.txt --constraint constraints.txt
+	$(BIN)/python -m pip install --requirement requirements.txt --constraint constraints.txt
 	touch $@
