@@ -28,13 +28,16 @@ if TYPE_CHECKING:
 _EXPERIMENT = re.compile(r"(\w+) refs/exps/([0-9a-f]{2})/([0-9a-f]{38})/(.+)")
 _STUDY = ("params.yaml", "profiles", "dvc.lock", "metrics", "reports")
 
+UI = "http://127.0.0.1:5000"  # of `make ui`
+
 
 def sync() -> None:
     """Tell MLflow of every experiment and of the commit that is checked out, send what waits, and say what was done."""
     warnings.simplefilter("ignore")  # MLflow's own, which PYTHONWARNINGS may have made errors
     place = store("")
     try:
-        told = _told(connect(place.uri))
+        client = connect(place.uri)
+        told = _told(client)
     # Whatever keeps MLflow from answering, and that is anything.
     except Exception as error:
         sys.exit(f"sync: MLflow at {place.address} does not answer ({reason(error)}); what waits for it is kept")
@@ -46,6 +49,10 @@ def sync() -> None:
     added = sum(_tell(origin, revision, told) for origin, revision in revisions)
     sent = send_all(place.outbox, place.uri)
     print(f"sync: told {place.address} of {added} of DVC's studies; runs sent: {sent.runs}")
+    shown = client.get_experiment_by_name(f"bsn-{load().profile}")
+    if shown:  # MLflow's first page is another one, and empty
+        site = place.uri.rstrip("/") if place.uri.startswith("http") else UI
+        print(f"sync: table of the runs, with `make ui`: {site}/#/experiments/{shown.experiment_id}/runs")
     for address, runs in waiting(place.outbox).items():
         if address != place.address:
             print(f"sync: runs for another server: {runs}; to send them: MLFLOW_TRACKING_URI={address} make sync")

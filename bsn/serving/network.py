@@ -58,7 +58,8 @@ def export_onnx(folder: Path, file: Path) -> None:
     example = torch.zeros(2, CHANNELS, 93, 71)
     # torch writes pages of its progress and of its own deprecations.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
+    # Without gradients: with them, dilated convolutions are computed as training does, which ONNX need not.
+    with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             _Scores(model).eval(),

@@ -7,9 +7,11 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.torch import save_file
 
 from bsn import metrics
 from bsn.data.tables import FaceRow, write_faces, write_index
+from bsn.models import build
 from bsn.report.figures.material import Material
 from bsn.report.paper import METHODS
 
@@ -64,7 +66,17 @@ def run(tmp_path: Path) -> Path:
         curves = tmp_path / "models" / method / "curves.csv"
         curves.parent.mkdir(parents=True)
         curves.write_text("iteration,phase,loss_segmentation\n10,1,0.7\n20,1,0.4\n30,2,0.3\n")
+    write_network(tmp_path / "models/bsn")
     return tmp_path
+
+
+def write_network(folder: Path) -> None:
+    """A tiny BSN, untrained, with the description that the training writes."""
+    options = {"backbone": "resnet18", "base_width": 4, "aspp_rates": [6, 12], "attribute_neurons": 8}
+    options |= {"classes": 3, "scales": [0.5, 0.75, 1.0], "attributes": 1}
+    save_file(build("deeplab", **options).state_dict(), folder / "weights.safetensors")
+    description = {"network": "deeplab", "options": options, "size": [64, 48], "attributes": ["hair"]}
+    (folder / "model.json").write_text(json.dumps(description))
 
 
 def write_metrics(run: Path) -> None:

@@ -99,7 +99,7 @@ def study(
 ) -> dict[str, str]:
     """The bytes of the miniature's data, of a training and of its evaluation, by file."""
     folder.mkdir()
-    for name in ("params.yaml", "sources.yaml"):
+    for name in ("params.yaml", "sources.yaml", "dvc.yaml"):
         shutil.copy(ROOT / name, folder)
     shutil.copytree(ROOT / "attributes", folder / "attributes")
     (folder / "profiles").mkdir()
@@ -177,7 +177,7 @@ def test_a_profile_that_cannot_be_read_pins(seen, profile):
 
 
 def test_a_profile_with_other_instructions_is_refused_in_one_line(tmp_path):
-    for name in ("params.yaml", "sources.yaml"):
+    for name in ("params.yaml", "sources.yaml", "dvc.yaml"):
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / "profiles").mkdir()
     (tmp_path / "profiles/sketch.yaml").write_text(yaml.safe_dump({**miniature(), "instructions": "sse4"}))

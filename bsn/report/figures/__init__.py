@@ -1,4 +1,4 @@
-"""Figures 2 to 9 of the paper for any run, and beyond it what tells where and how surely the methods differ."""
+"""Figures 1 to 9 of the paper for any run, and beyond it what tells where and how surely the methods differ."""
 
 import json
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from PIL import Image
 
 from bsn.report.figures import (
     applications,
+    architecture,
     bands,
     boundaries,
     challenges,
@@ -39,6 +40,7 @@ class Figure:
 
 
 FIGURES = (
+    Figure("figure1.png", "Figure 1. The network", architecture.draw),
     Figure("figure2.jpg", "Figure 2. Kernels", kernel_steps.draw),
     Figure("figure3.jpg", "Figure 3. Hair and shape", hair.draw),
     Figure("figure4.jpg", "Figure 4. PFCN", pfcn_samples.draw),

@@ -1,0 +1,53 @@
+"""One trained method with DeepLabv2's CRF behind it, on PFCN's validation and test photos; no stage of the pipeline.
+
+pip install -r requirements-crf.txt
+python -m stages.crf portrait_deeplab      # after dvc repro train@portrait_deeplab; prints one row per part
+"""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from bsn import models
+from bsn.errors import InputError
+from bsn.methods.dense_crf import RefinedSegmenter
+from bsn.methods.evaluation import evaluate_samples, kept_photos
+from bsn.methods.prediction import Segmenter, load_method
+from bsn.metrics import summarise
+from stages.evaluate import VALIDATION
+from stages.params import load
+from stages.runner import run_stage
+
+DATA, MODELS = Path("data"), Path("models")
+
+
+def crf(name: str) -> None:
+    params = load()
+    if not (MODELS / name / "weights.safetensors").exists():
+        raise InputError(
+            f"method = {name!r} has no trained network in {MODELS / name}; train it: dvc repro train@{name}"
+        )
+    mean_mask = np.load(DATA / "mean_mask/aligned.npy")
+    plain = load_method(MODELS / name, aligned_mean_mask=mean_mask)
+    refined = RefinedSegmenter(models.load(MODELS / name), size=plain.size, aligned_mean_mask=mean_mask)
+    print("| photos | method | mean IoU | boundary IoU | band of 4 px |\n|---|---|---|---|---|")
+    for part, split in ((VALIDATION, "validation"), ("pfcn", "test")):
+        for title, method in ((name, plain), (f"{name} + CRF", refined)):
+            print(_row(part, split, title, method, params.boundary_iou.frame_is_boundary), flush=True)
+
+
+def _row(part: str, split: str, title: str, method: Segmenter, frame_is_boundary: bool) -> str:
+    with TemporaryDirectory() as masks:
+        samples = kept_photos(
+            part, portraits=DATA / "portraits/pfcn", faces=DATA / "faces/pfcn.csv", out=Path(masks), split=split
+        )
+        photos = evaluate_samples(samples, method=method, title=title, frame_is_boundary=frame_is_boundary)
+    found = summarise(photos)
+    low, high = found["mean_iou_low"], found["mean_iou_high"]
+    mean = f"{found['mean_iou']:.4f} ({low:.4f} to {high:.4f})"
+    return f"| {found['photos']} {split} | {title} | {mean} | {found['boundary_iou']:.4f} | {found['band']['4']:.4f} |"
+
+
+if __name__ == "__main__":
+    run_stage(crf)

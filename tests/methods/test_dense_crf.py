@@ -1,0 +1,36 @@
+import sys
+
+import numpy as np
+import pytest
+
+from bsn.errors import InputError
+from bsn.methods.dense_crf import refine
+
+
+def scene():
+    """A dark square on a light ground, and the score of one that lies four pixels to the right."""
+    photo = np.full((60, 60, 3), 220, np.uint8)
+    photo[15:45, 15:45] = 40
+    score = np.full((60, 60), -1.0, np.float32)
+    score[15:45, 19:49] = 1.0
+    return photo, score
+
+
+def test_an_uncertain_mask_moves_to_the_photos_own_edge():
+    pytest.importorskip("pydensecrf", reason="optional: requirements-crf.txt")
+    photo, score = scene()
+    mask = refine(photo, score)
+    assert mask.dtype == np.uint8
+    np.testing.assert_array_equal(mask, photo[..., 0] == 40)
+
+
+def test_a_certain_mask_stays():
+    pytest.importorskip("pydensecrf", reason="optional: requirements-crf.txt")
+    photo, score = scene()
+    np.testing.assert_array_equal(refine(photo, 1000 * score), score > 0)
+
+
+def test_without_its_package_the_line_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pydensecrf.densecrf", None)
+    with pytest.raises(InputError, match=r"needs pydensecrf2: pip install -r requirements-crf\.txt"):
+        refine(*scene())
