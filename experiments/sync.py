@@ -49,10 +49,10 @@ def sync() -> None:
     added = sum(_tell(origin, revision, told) for origin, revision in revisions)
     sent = send_all(place.outbox, place.uri)
     print(f"sync: told {place.address} of {added} of DVC's studies; runs sent: {sent.runs}")
-    shown = client.get_experiment_by_name(f"bsn-{load().profile}")
-    if shown:  # MLflow's first page is another one, and empty
-        site = place.uri.rstrip("/") if place.uri.startswith("http") else UI
-        print(f"sync: table of the runs, with `make ui`: {site}/#/experiments/{shown.experiment_id}/runs")
+    site = place.uri.rstrip("/") if place.uri.startswith("http") else UI
+    for shown in client.search_experiments(filter_string="name LIKE 'bsn-%'"):
+        # MLflow's own first page is another one, and empty.
+        print(f"sync: runs of {shown.name}: {site}/#/experiments/{shown.experiment_id}/runs")
     for address, runs in waiting(place.outbox).items():
         if address != place.address:
             print(f"sync: runs for another server: {runs}; to send them: MLFLOW_TRACKING_URI={address} make sync")
