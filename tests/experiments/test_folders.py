@@ -23,7 +23,7 @@ stages:
       - metrics/headline/bsn.json: {cache: false}
       - metrics/bsn.json: {cache: false}
 """
-PARAMS = '{"bsn": {"mean_iou": 0.9}}\n'
+PARAMS = '{"profile": "toy", "bsn": {"mean_iou": 0.9}}\n'
 HOW = {
     "ZIP": "is in no git repository; clone the project with git, or make one of it: git init && git add .",
     "not committed": "is not committed yet; commit it: git add . && git commit -m start",
@@ -39,6 +39,8 @@ def write(folder: Path) -> None:
     (folder / ".dvc/config").write_text("[core]\n    analytics = false\n")
     (folder / "dvc.yaml").write_text(DVC_YAML)
     (folder / "params.yaml").write_text(PARAMS)
+    (folder / "profiles").mkdir()
+    (folder / "profiles/toy.yaml").write_text("instructions: avx2\n")
     for number in (1, 2, 3):
         (folder / f"reports/table{number}.md").write_text(f"Table {number} is shown.\n")
     shutil.copy(ROOT / "Makefile", folder)
@@ -110,7 +112,7 @@ def inner(tmp_path, monkeypatch) -> Clone:
 def test_verify_runs_the_project_of_a_larger_repository_and_compare_shows_it(inner, tmp_path):
     (tmp_path / "larger/theirs").write_text("two")  # which is their affair
     inner.run(sys.executable, "-m", "experiments.verify", "--keep", str(tmp_path / "clone"))
-    assert "is verified: all 1 values are the committed ones" in inner.output
+    assert "is verified: all 2 values are the committed ones" in inner.output
     assert (tmp_path / "clone/our project/metrics/bsn.json").exists()
     inner.run("dvc", "exp", "run", "--name", "try", "--set-param", "bsn.mean_iou=0.8")
     inner.run(sys.executable, "-m", "experiments.compare")
@@ -125,4 +127,4 @@ def test_verify_runs_the_project_of_a_larger_repository_and_compare_shows_it(inn
     inner.run("git", "worktree", "add", "--quiet", "--detach", str(tmp_path / "worktree"))
     tree = Clone(tmp_path / "worktree/our project", inner.environment)
     tree.run(sys.executable, "-m", "experiments.verify")
-    assert "is verified: all 1 values are the committed ones" in tree.output
+    assert "is verified: all 2 values are the committed ones" in tree.output
