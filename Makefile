@@ -7,13 +7,14 @@
 # make sweep   experiments on Dask's workers: SCHEDULER=tcp://host:8786 POINTS='-S kernel.width=5,10,15 -S seed=1,2'
 # make verify  the last commit run again from nothing in a clone, and its numbers compared
 # make lint    style
+# make gpu-check   whether this machine's GPUs train the paper's networks correctly and fast enough
 .DEFAULT_GOAL := repro
 PYTHON ?= python3
 BIN := .venv/bin
 # DVC runs its stages through a shell: they must find this environment's python.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro test ui sync compare sweep verify lint
+.PHONY: help repro test ui sync compare sweep verify lint gpu-check
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -47,6 +48,9 @@ sweep: .venv/installed
 
 verify: .venv/installed
 	python -m experiments.verify
+
+gpu-check: .venv/installed
+	@python -m benchmarks.gpu_check
 
 lint: .venv/installed
 	python -m ruff check .

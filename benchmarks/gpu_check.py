@@ -1,0 +1,269 @@
+"""Whether this machine's GPUs train the paper's networks correctly and fast enough, within 10 minutes: make gpu-check
+
+    python -m benchmarks.gpu_check
+
+Trains DeepLabv2-ResNet101 (batches of 10) and FCN-8s (batches of 1) on 400x400 patches of drawn portraits with the
+study's own loop: 200 steps in bf16, the first steps again in float32 on the CPU, a run that is killed and resumed, and an
+all-reduce over all GPUs. Exits with 1 and the reasons where a goal is missed. Without a GPU it runs small.
+"""
+
+import hashlib
+import json
+import math
+import os
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import distributed, multiprocessing
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks import gpu
+from bsn.alignment import FRAME
+from bsn.errors import InputError
+from bsn.kernels import label_codes
+from bsn.models import build
+from bsn.models.inputs import CHANNELS, working_photo
+from bsn.sketch.cast import scene_of
+from bsn.sketch.painter import paint
+from bsn.training import loop
+from bsn.training.checkpoints import Checkpoint
+from bsn.training.determinism import settle
+from bsn.training.samples import Augmentation, PatchSampler, TrainingPhoto, working_labels
+from stages.runner import run_stage
+
+PHOTOS = 12
+FIRST, FIRST_BATCH = 3, 2  # steps, and patches in each, whose loss is compared with float32
+GOAL_DIFFERENCE = 0.02  # of that loss: bf16 has 8 bits of precision
+WIDTH = 10  # pixels, the paper's band of eq. (1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A network and its training.
+
+    options: of `bsn.models.build`.
+    size, crop: of working copies and patches, pixels.
+    goal: seconds per step that it may take at most, None without one.
+    """
+
+    network: str
+    options: dict[str, Any]
+    size: tuple[int, int]
+    crop: tuple[int, int]
+    batch: int
+    steps: int
+    rate: float
+    frozen: bool
+    goal: float | None
+
+
+def cases() -> dict[str, Case]:
+    """The paper's two networks, or on a machine without a GPU two small ones."""
+    if torch.cuda.is_available():
+        patches = {"size": (800, 600), "crop": (400, 400), "steps": 200, "frozen": True}
+        goal = 60 * gpu.GOAL_MINUTES / gpu.UPDATES
+        deeplab = {"classes": 3, "backbone": "resnet101"}
+        return {
+            "DeepLabv2-ResNet101": Case(
+                network="deeplab", options=deeplab, batch=10, rate=2.5e-4, goal=goal, **patches
+            ),
+            "FCN-8s": Case(
+                network="fcn8s", options={"classes": 2}, batch=1, rate=1e-4, goal=None, **{**patches, "frozen": False}
+            ),
+        }
+    patches = {"size": (128, 96), "crop": (64, 64), "batch": 2, "steps": 20, "rate": 1e-3, "goal": None}
+    deeplab = {"classes": 3, "backbone": "resnet18", "base_width": 8}
+    return {
+        "DeepLabv2-ResNet18": Case(network="deeplab", options=deeplab, frozen=True, **patches),
+        "FCN-8s, narrow": Case(network="fcn8s", options={"classes": 2, "base_width": 4}, frozen=False, **patches),
+    }
+
+
+def gpu_check(*arguments: str) -> int:
+    """Print the table and return the exit status. arguments: of a training process that this one starts."""
+    if arguments:
+        train(*arguments)
+        return 0
+    has_gpu, began = torch.cuda.is_available(), time.perf_counter()
+    if has_gpu:
+        print(f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}, torch {torch.__version__}")
+    else:
+        print("No GPU here: small networks on the CPU, which shows that the code runs and says nothing of a GPU.")
+    peak = gpu.matrix_rate(gpu.on_gpu()) if has_gpu else math.nan
+    if has_gpu:
+        print(f"bf16 matrix products: {peak / 1e12:.4g} TFLOP/s\n")
+    print("| network | photos/s | share of matrix rate | memory, GB | loss, step 1 to last | difference to float32 |")
+    print("|---|---|---|---|---|---|", flush=True)
+    missed = []
+    for name, case in cases().items():
+        try:
+            missed += [f"{name}: {reason}" for reason in check(name, case, peak)]
+        except InputError as error:
+            missed.append(f"{name}: {error}")
+    missed += reduce_over_all()
+    print(f"\n{time.perf_counter() - began:.0f} s in all.")
+    for reason in missed:
+        print(f"MISSED: {reason}")
+    return 1 if missed else 0
+
+
+def check(name: str, case: Case, peak: float) -> list[str]:
+    """Train the case, print its row, and return the goals that it misses.
+
+    peak: FLOP/s of matrix products, NaN without a GPU.
+    """
+    with TemporaryDirectory() as folder:
+        whole = run(name, folder, "whole")
+        exact, rounded = run(name, folder, "float32"), run(name, folder, "first")
+        resumed = kill_and_resume(name, folder, seconds=whole["seconds"])
+    step = whole["seconds"] / whole["timed"]
+    share = case.batch * flop(case) / step / peak
+    difference = abs(rounded["losses"][-1] / exact["losses"][-1] - 1)
+    print(
+        f"| {name} | {case.batch / step:.1f} | {'-' if math.isnan(share) else f'{share:.0%}'} "
+        f"| {whole['memory'] / 2**30:.1f} "
+        f"| {whole['losses'][0]:.3f} to {whole['losses'][-1]:.3f} | {difference:.2%} |",
+        flush=True,
+    )
+    missed = []
+    if not whole["losses"][-1] < whole["losses"][0]:
+        missed.append(f"the loss did not fall in {case.steps} steps")
+    if difference > GOAL_DIFFERENCE:
+        missed.append(f"its first losses differ from float32 by {difference:.1%}; allowed: {GOAL_DIFFERENCE:.0%}")
+    if case.goal and step > case.goal:
+        missed.append(
+            f"{step * 1000:.0f} ms per step; goal: {case.goal * 1000:.0f} ms, {gpu.GOAL_MINUTES} min per network"
+        )
+    if case.goal and share < gpu.GOAL_SHARE:
+        missed.append(f"{share:.0%} of the measured matrix rate; goal: {gpu.GOAL_SHARE:.0%}")
+    if resumed != whole["weights"]:
+        missed.append("a run that was killed and started again ended with other weights")
+    return missed
+
+
+def run(name: str, folder: str, kind: str) -> dict[str, Any]:
+    """What a training process says. Raises InputError when it fails."""
+    done = subprocess.run(_command(name, folder, kind), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise InputError(f"training ({kind}) failed: {(done.stderr.strip().splitlines() or ['it said nothing'])[-1]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def kill_and_resume(name: str, folder: str, *, seconds: float) -> str:
+    """Fingerprint of the weights after a SIGKILL in the middle of the training and a second start."""
+    checkpoint = Path(folder) / "killed"
+    process = subprocess.Popen(_command(name, folder, "killed"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not list(checkpoint.rglob("*.*")):
+        time.sleep(0.02)
+    time.sleep(seconds / 4)
+    process.kill()
+    process.wait()
+    return run(name, folder, "killed")["weights"]
+
+
+def _command(name: str, folder: str, kind: str) -> list[str]:
+    return [sys.executable, "-m", "benchmarks.gpu_check", name, folder, kind]
+
+
+def train(name: str, folder: str, kind: str) -> None:
+    """Train one case and print what came of it, in JSON. kind: whole or killed; first or float32, the first steps."""
+    case = cases()[name]
+    settle()
+    on_cpu = kind == "float32" or not torch.cuda.is_available()
+    fabric = Fabric(accelerator="cpu" if on_cpu else "cuda", devices=1, precision="32-true" if on_cpu else "bf16-mixed")
+    is_short = kind in ("first", "float32")
+    loop.RECORD_EVERY, loop.SAVE_EVERY = 10, 0.2
+    times = []
+    torch.manual_seed(0)
+    model = build(case.network, **case.options).to(memory_format=torch.channels_last)
+    state = loop.train(
+        model,
+        drawn(case, batch=FIRST_BATCH if is_short else case.batch),
+        recipe=loop.Recipe(
+            phases=[loop.Phase(iterations=FIRST if is_short else case.steps, learning_rate=case.rate)],
+            optimizer="sgd",
+            momentum=0.9,
+            weight_decay=5e-4,
+            freeze_batch_norm=case.frozen,
+        ),
+        fabric=fabric,
+        checkpoint=Checkpoint(Path(folder) / kind),
+        on_point=lambda point: times.append((point.iteration, time.perf_counter())),
+    )
+    digest = hashlib.sha256()
+    for key in sorted(state.model):
+        digest.update(state.model[key].cpu().float().numpy().tobytes())
+    timed = times[-1][0] - times[0][0]
+    memory = 0 if on_cpu else torch.cuda.max_memory_allocated()
+    told = {"losses": [point.loss for point in state.curves], "weights": digest.hexdigest(), "memory": memory}
+    print(json.dumps({**told, "timed": timed, "seconds": times[-1][1] - times[0][1]}))
+
+
+def drawn(case: Case, *, batch: int) -> PatchSampler:
+    """Patches of drawn portraits with the labels of the case's classes."""
+    width = WIDTH if case.options["classes"] == 3 else 0
+    photos = []
+    for number in range(PHOTOS):
+        picture = paint(scene_of("pfcn", number, 1))
+        codes = label_codes(picture.people[0].astype(np.uint8), width=width)
+        photos.append(
+            TrainingPhoto(
+                id=str(number),
+                photo=working_photo(picture.rgb, None, case.size),
+                labels=working_labels(codes, case.size, width=width, reading="distance"),
+                attributes=np.empty(0, np.int64),
+            )
+        )
+    ones = np.ones(FRAME, np.float32)
+    augmentation = Augmentation(flip=0.5)
+    return PatchSampler(
+        photos, crop=case.crop, batch=batch, seed=1, augmentation=augmentation, aligned_mean_mask=ones, kernel=ones
+    )
+
+
+def flop(case: Case) -> int:
+    """Forward and backward of one patch; counted on the meta device."""
+    with torch.device("meta"):
+        model = build(case.network, **case.options).eval()
+        patch = torch.empty(1, CHANNELS, *case.crop)
+    with FlopCounterMode(display=False) as counter:
+        model(patch).fused.sum().backward()
+    return counter.get_total_flops()
+
+
+def reduce_over_all() -> list[str]:
+    """Sum a number over all GPUs by NCCL, or over two processes by gloo where there is none; the goals missed."""
+    count = torch.cuda.device_count()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    try:
+        multiprocessing.spawn(_reduce, (count or 2, port), nprocs=count or 2)
+    except Exception as error:
+        return [f"{'NCCL' if count else 'gloo'}: {gpu.one_line(error)}"]
+    print(f"\n{f'NCCL: a sum over {count} GPU(s)' if count else 'gloo: a sum over two processes'} is right.")
+    return []
+
+
+def _reduce(rank: int, count: int, port: int) -> None:
+    has_gpu = torch.cuda.is_available()
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    distributed.init_process_group("nccl" if has_gpu else "gloo", rank=rank, world_size=count)
+    value = torch.full((1 << 20,), rank + 1.0, device=f"cuda:{rank}" if has_gpu else "cpu")
+    distributed.all_reduce(value)
+    if not (value == count * (count + 1) / 2).all():
+        raise RuntimeError("the sum is wrong")
+    distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    run_stage(gpu_check)
