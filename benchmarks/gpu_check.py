@@ -3,8 +3,8 @@
     python -m benchmarks.gpu_check
 
 Trains DeepLabv2-ResNet101 (batches of 10) and FCN-8s (batches of 1) on 400x400 patches of drawn portraits with the
-study's own loop: 200 steps in bf16, the first steps again in float32 on the CPU, a run that is killed and resumed, and an
-all-reduce over all GPUs. Exits with 1 and the reasons where a goal is missed. Without a GPU it runs small.
+study's own loop: 200 steps in bf16, the first steps again in float32 on the CPU, a run that is killed and resumed, and
+an all-reduce over all GPUs. Exits with 1 and the reasons where a goal is missed. Without a GPU it runs small.
 """
 
 import hashlib
