@@ -15,7 +15,7 @@ from bsn.serving.network import export_onnx
 NETWORKS = {
     "deeplab": {"classes": 3, "backbone": "resnet18", "base_width": 2, "attributes": 1, "scales": [0.75, 1.0]},
     "caffe": {"classes": 2, "backbone": "resnet50", "base_width": 2, "layout": "caffe", "scales": [0.5, 1.0]},
-    "efficientnet": {"classes": 3, "backbone": "tf_efficientnet_lite0", "out_index": 3, "scales": [0.5, 1.0]},
+    "efficientnet": {"classes": 3, "backbone": "tf_efficientnet_lite0", "out_index": 1, "scales": [1.0]},
     "convnext": {"classes": 2, "backbone": "test_convnext", "out_index": 2, "scales": [0.75, 1.0], "attributes": 1},
     "fcn8s": {"classes": 2, "base_width": 2, "batch_norm": False},
     "fcn8s_batch_norm": {"classes": 2, "base_width": 2, "batch_norm": True},
