@@ -25,7 +25,7 @@ Fraction = Annotated[float, Field(ge=0, le=1, description="a fraction from 0 to 
 Positive = Annotated[float, Field(gt=0, description="a number above 0")]
 NotNegative = Annotated[float, Field(ge=0, description="a number, 0 or more")]
 Count = Annotated[int, Field(ge=1, description="a whole number, 1 or more")]
-ZeroOrMore = Annotated[int, Field(ge=0, description="a whole number, 0 or more")]
+ZeroOrMore = Annotated[int, Field(ge=0, le=2**31 - 1, description="a whole number from 0 to 2147483647")]
 Size = Annotated[
     list[Annotated[int, Field(ge=16)]],
     Field(min_length=2, max_length=2, description="[height, width] in pixels, each a whole number, 16 or more"),
@@ -137,7 +137,8 @@ class Network(Section):
 
     size: Size
     crop: Size
-    base_width: Annotated[int, Field(ge=4, description="channels of the first stage, a whole number, 4 or more")]
+    # With fewer, oneDNN's 1x1 convolutions of stride 2 write beyond their memory, channels last and on AVX2.
+    base_width: Annotated[int, Field(ge=8, description="channels of the first stage, a whole number, 8 or more")]
     batch: Count
     phases: Annotated[list[Phase], Field(min_length=1, max_length=2, description="one or two phases")]
     schedule: Annotated[Literal["step", "poly"], Field(description="step or poly")]
@@ -220,7 +221,8 @@ class Data(Section):
     folder: Annotated[str | None, Field(description="a folder's path, or null")] = None
     download: Download | None = None
     validation: Annotated[
-        list[ZeroOrMore], Field(description="a list of numbers of PFCN's training photos, or [] for none")
+        list[ZeroOrMore],
+        Field(default_factory=list, description="a list of numbers of PFCN's training photos, or [] for none"),
     ]
     coco_year: Annotated[Literal[2014, 2017], Field(description="2014 or 2017")] = 2017
 

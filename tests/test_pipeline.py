@@ -28,7 +28,8 @@ CURVES = ["Training loss", "Band IoU", "BSN by photo"]
 TRAINED = ["portrait_fcn", "portrait_deeplab", "bsn_ac", "bsn_gk", "bsn_ik", "bsn"]
 # By the clone of the miniature.
 TAKEN = [
-    f"{stage}@{name}" for stage in ("train", "evaluate") for name in TRAINED if name not in ("portrait_fcn", "bsn")
+    *(f"train_base@deeplab-{kind}" for kind in ("hard-uniform", "hard-global", "soft-uniform")),
+    *(f"{stage}@{name}" for stage in ("train", "evaluate") for name in TRAINED if name not in ("portrait_fcn", "bsn")),
 ]
 
 
@@ -43,7 +44,7 @@ def miniature() -> dict:
     )
     profile["data"]["validation"] = [2, 3]
     for network in profile["networks"].values():
-        network.update(size=[64, 48], crop=[48, 40], base_width=4, batch=2)
+        network.update(size=[64, 48], crop=[48, 40], base_width=8, batch=2)
         for phase in network["phases"]:
             phase["iterations"] = 3
     return profile
@@ -183,6 +184,8 @@ def test_no_out_holds_a_trace_of_the_machine_or_the_moment(twin):
     stages = yaml.safe_load((twin.folder / "dvc.lock").read_text())["stages"]
     outs = {twin.folder / out["path"] for stage in stages.values() for out in stage["outs"]}
     files = {file for out in outs for file in (out, *out.rglob("*")) if file.is_file()}
+    # Drawn in the official formats, which have dates of their own.
+    files = {file for file in files if "raw" not in file.parts}
     assert {str(file): found for file in files if (found := traces(file))} == {}
 
 

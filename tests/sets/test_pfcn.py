@@ -240,10 +240,10 @@ def test_real_release_has_its_known_numbers_and_twins():
             scenes.add(name, seen[name])
     twins = {name: scenes.like(views) for name, views in seen.items() if found[name].split == "train"}
     assert twins == {
-        "00971": ["00990"],
-        "01175": ["00203"],
-        "01179": ["01182"],
-        "00320": ["00345"],
+        "00990": ["00971"],
+        "00203": ["01175"],
+        "01182": ["01179"],
+        "00345": ["00320"],
         "00416": ["00523"],
         "01246": [],  # of test photo 00016, which is not among these
     }

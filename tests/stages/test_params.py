@@ -65,7 +65,7 @@ def test_the_papers_values_are_the_defaults():
             "global_kernel.b = 0.5 is refused; allowed: a number above 0, not below global_kernel.a",
         ),
         ("portraits.min_face", 1.5, "portraits.min_face = 1.5 is refused; allowed: a fraction from 0 to 1"),
-        ("seed", -1, "seed = -1 is refused; allowed: a whole number, 0 or more"),
+        ("seed", -1, "seed = -1 is refused; allowed: a whole number from 0 to 2147483647"),
         ("methods.bsn.network", "unet", "methods.bsn.network = 'unet' is refused; allowed: deeplab or fcn8s"),
         ("methods.bsn.labels", "fuzzy", "methods.bsn.labels = 'fuzzy' is refused; allowed: hard or soft"),
         (
@@ -148,7 +148,7 @@ def test_what_is_no_number_for_dvc_is_refused_in_one_line(project, set_number, n
 @pytest.mark.parametrize("value", ["1.5", "1e-3", "1e300", "true"])
 def test_what_is_not_whole_is_no_whole_number(project, value):
     type_by_hand(project / "params.yaml", "seed", value)
-    with pytest.raises(InputError, match=r"^seed = .* is refused; allowed: a whole number, 0 or more$"):
+    with pytest.raises(InputError, match=r"^seed = .* is refused; allowed: a whole number from 0 to 2147483647$"):
         params.load(project)
 
 

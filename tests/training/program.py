@@ -20,7 +20,7 @@ from stages.runner import run_stage
 from tests.training.test_loop import recipe, toy_sampler
 
 STEPS = 6
-OPTIONS = {"classes": 2, "backbone": "resnet18", "base_width": 4, "attributes": 1, "attribute_neurons": 64}
+OPTIONS = {"classes": 2, "backbone": "resnet18", "base_width": 8, "attributes": 1, "attribute_neurons": 64}
 
 
 def program(options: str) -> None:

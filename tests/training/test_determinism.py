@@ -26,4 +26,4 @@ def test_the_deterministic_modes_change_no_byte_of_a_training_on_a_processor(tmp
 
 
 def test_the_instruction_set_has_a_name():
-    assert re.fullmatch("[A-Z0-9 _]+", determinism.instructions())
+    assert re.fullmatch("[A-Z0-9 _]+(, pinned)?", determinism.instructions())

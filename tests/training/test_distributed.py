@@ -120,7 +120,7 @@ def test_no_number_in_one_share_ends_both_processes_and_names_the_joint_batch(tm
     names = [sampler.photos[sampler.photo_index(2, slot)].id for slot in range(BATCH)]
     for rank in (0, 1):
         message = (tmp_path / f"{rank}.error").read_text()
-        assert f"iteration 2, learning rate 0.00536, photos {', '.join(names)};" in message
+        assert f"iteration 2, learning rate 0.01, photos {', '.join(names)};" in message
 
 
 def test_more_processes_than_patches_in_a_batch_are_refused(tmp_path):

@@ -5,7 +5,7 @@ from bsn.training.fitting import fit
 from bsn.training.loop import Phase
 from tests.training.test_loop import recipe, toy_sampler
 
-DEEPLAB = {"network": "deeplab", "options": {"classes": 2, "backbone": "resnet18", "base_width": 4, "attributes": 1}}
+DEEPLAB = {"network": "deeplab", "options": {"classes": 2, "backbone": "resnet18", "base_width": 8, "attributes": 1}}
 FCN8S = {"network": "fcn8s", "options": {"classes": 2, "base_width": 4}}
 
 
