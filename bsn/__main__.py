@@ -11,9 +11,10 @@ _ABOUT_SCORE = """\
 Measure masks, of this project's networks or of any other method, by all of the project's metrics.
 
 PREDICTIONS and TRUTH are folders; masks belong together where their file names are equal without the suffix (and
-without _mask). A mask is a picture or PFCN's NNNNN_mask.mat. Portrait is: what is opaque, in a picture with transparent
-pixels such as a cut-out; else 1, in a picture of nothing but 0, 1 and 255, where 255 is ignored in the truth; else what
-is 128 or more. With two folders of predictions both are measured on the photos that both have.
+without _mask). A mask is a picture, or PFCN's NNNNN_mask.mat of 0 and 1. In a picture portrait is what is opaque, where
+some of it is transparent as in a cut-out; else 1, where there is nothing but 0, 1 and 255, of which 255 is ignored in
+the truth; else what is 128 or brighter in some colour. With two folders of predictions both are measured on the photos
+that both have.
 """
 
 

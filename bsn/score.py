@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from bsn.cutout.photos import find_photos
 from bsn.data.matlab import read_matrix
-from bsn.data.photos import read_palette, read_upright
-from bsn.disk import disk_errors
+from bsn.data.photos import read_upright
+from bsn.disk import disk_errors, write_atomically
 from bsn.errors import InputError
 from bsn.metrics import BAND_WIDTHS, Overlap, bootstrap, evaluate_photo, miou_two_class
 from bsn.workers import threaded_map
@@ -36,18 +37,28 @@ def read_mask(file: Path) -> np.ndarray:
     Raises:
         InputError: the file is no mask.
     """
-    if file.suffix == ".mat":
-        return read_matrix(file, "mask").astype(np.uint8)
+    if file.suffix.lower() == ".mat":
+        mask = _matrix(file)
+        if not np.isin(mask, (0, 1)).all():
+            raise InputError(f"{file} holds other values than 0 and 1; save the mask as those")
+        return mask.astype(np.uint8)
     picture = read_upright(file)
     if picture.opacity is not None:
         return (picture.opacity >= 128).astype(np.uint8)
+    brightest = picture.pixels.max(axis=2)  # a mask in colours, or in grey
+    values = np.unique(brightest)
+    if 1 in values and np.isin(values, (0, 1, 255)).all():
+        return brightest
+    if len(values) == 2 and values[1] < 128:
+        raise InputError(f"{file} holds {values[0]} and {values[1]}, which are both background; save it as 0 and 255")
+    return (brightest >= 128).astype(np.uint8)
+
+
+def _matrix(file: Path) -> np.ndarray:
     try:
-        values = read_palette(file)
-    except InputError:  # colours, which are all grey in a mask
-        values = picture.pixels[..., 0]
-    if (values == 1).any() and np.isin(values, (0, 1, 255)).all():
-        return values
-    return (values >= 128).astype(np.uint8)
+        return read_matrix(file, "mask")
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from None
 
 
 def score(predictions: Path, truth: Path, names: Sequence[str]) -> pd.DataFrame:
@@ -72,7 +83,7 @@ def _measure(name: str, *, predictions: Mapping[str, Path], truth: Mapping[str, 
 def _masks(folder: Path) -> dict[str, Path]:
     """The masks of a folder by name. Raises InputError when it is none, is empty, or two files have one name."""
     try:
-        files = sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
+        files = find_photos([str(folder)]).files if folder.is_dir() else sorted(folder.iterdir())
     except OSError as error:
         raise InputError(f"{folder} cannot be read: {error.strerror}; name a folder of masks") from None
     masks: dict[str, Path] = {}
@@ -105,11 +116,15 @@ def compare(predictions: Sequence[Path], truth: Path, *, csv: Path | None = None
     titles = [str(folder) for folder in predictions]
     if not names:
         raise InputError(f"no mask of {truth} has the name of one in {' and '.join(titles)}")
+    if csv and csv.exists() and any(csv.resolve().is_relative_to(folder.resolve()) for folder in (*predictions, truth)):
+        raise InputError(f"--csv {csv} would overwrite a file of the folders that are measured; name another one")
+    if csv and not csv.absolute().parent.is_dir():
+        raise InputError(f"--csv {csv}: there is no folder {csv.absolute().parent}; make it first")
     tables = [score(folder, truth, names) for folder in predictions]
     if csv:
         labelled = [table.assign(predictions=title) for title, table in zip(titles, tables, strict=True)]
         with disk_errors(csv):
-            pd.concat(labelled).to_csv(csv, index=False, float_format="%.6g")
+            write_atomically(csv, [pd.concat(labelled).to_csv(index=False, float_format="%.6g").encode()])
     print(text(titles, tables), end="")
     absent = {title: [name for name in wanted if name not in masks] for title, masks in zip(titles, found, strict=True)}
     for title, gone in absent.items():

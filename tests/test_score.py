@@ -64,9 +64,49 @@ def test_missing_masks_are_named_and_the_others_measured(folders, capsys):
     assert "ours has no mask of 1 of 2 photos: b\n" in told.err
 
 
+def test_a_mask_is_turned_as_its_exif_says_in_grey_and_in_colour(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    stored = np.rot90(square(10, 30) * 255, 2).copy()
+    for name, pixels in (("grey.png", stored), ("colour.png", np.dstack([stored] * 3))):
+        Image.fromarray(pixels).save(tmp_path / name, exif=exif)
+        np.testing.assert_array_equal(read_mask(tmp_path / name), square(10, 30))
+
+
+def test_a_palette_mask_counts_by_its_colours(tmp_path):
+    white_first = Image.fromarray(1 - square(10, 30), "P")
+    white_first.putpalette([255, 255, 255, 0, 0, 0])
+    white_first.save(tmp_path / "palette.png")
+    green = np.zeros((40, 60, 3), np.uint8)
+    green[..., 1] = square(10, 30) * 255
+    Image.fromarray(green).save(tmp_path / "green.gif")
+    for name in ("palette.png", "green.gif"):
+        np.testing.assert_array_equal(read_mask(tmp_path / name), square(10, 30))
+
+
+def test_no_file_of_the_measured_folders_is_overwritten(folders):
+    before = (folders / "truth/b.png").read_bytes()
+    with pytest.raises(InputError, match="would overwrite a file of the folders that are measured"):
+        main(["score", str(folders / "ours"), str(folders / "truth"), "--csv", str(folders / "truth/b.png")])
+    assert (folders / "truth/b.png").read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("change", "line"),
     [
+        (lambda root: savemat(root / "truth/a_mask.mat", {"mask": square(10, 30) * 255}), "other values than 0 and 1"),
+        (
+            lambda root: savemat(root / "truth/a_mask.mat", {"mask": np.full((4, 4), np.nan)}),
+            "other values than 0 and 1",
+        ),
+        (
+            lambda root: savemat(root / "truth/a_mask.mat", {"other": square(10, 30)}),
+            "truth/a_mask.mat: a_mask.mat holds",
+        ),
+        (
+            lambda root: Image.fromarray(square(1, 9) * 2).save(root / "ours/b.png"),
+            "holds 0 and 2, which are both back",
+        ),
         (
             lambda root: Image.fromarray(square(1, 2, size=(20, 60))).save(root / "ours/b.png"),
             "are 60x20 and 60x40 pixels",
