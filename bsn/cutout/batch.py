@@ -43,7 +43,7 @@ def segment_photos(
     if not found.files:
         return 1
     try:
-        behind = backdrop(background) if background else None
+        behind = backdrop(background) if background is not None else None
         with disk_errors(out):
             out.mkdir(parents=True, exist_ok=True)
         portrait = Portrait.load(model, mean_mask=mean_mask)

@@ -93,5 +93,6 @@ def _untrained(missing: Path, folder: Path) -> str:
 
 
 def _stage(folder: Path) -> str:
-    name = folder.name or MODEL.name
+    # models/base/ holds first phases, which no stage makes a method of that name from.
+    name = MODEL.name if folder.parent.name == "base" else folder.name or MODEL.name
     return f"baselines@{name}" if name in ("graph_cut", "mean_mask") else f"train@{name}"
