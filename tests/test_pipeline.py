@@ -174,7 +174,9 @@ def twin(project, tmp_path_factory) -> Project:
 
 
 def test_a_clone_that_runs_everything_again_has_the_same_outs_and_a_clean_git_status(project, twin):
-    assert twin.first == project.first - set(TAKEN)
+    assert twin.first <= project.first - set(TAKEN)
+    # The start of FCN-8s has the bytes of DeepLabv2's, which DVC has by then; all outs of the tables are in git.
+    assert project.first - set(TAKEN) - twin.first <= {"pretrained@fcn8s", "tables"}
     assert twin.run("git", "status", "--porcelain") == ""
     # DVC's hash of every out, in git or not.
     assert (twin.folder / "dvc.lock").read_bytes() == (project.folder / "dvc.lock").read_bytes()
