@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from bsn.cutout.photos import find_photos
+from bsn.cutout.photos import folder_files
 from bsn.data.matlab import read_matrix
 from bsn.data.photos import read_upright
 from bsn.disk import disk_errors, write_atomically
@@ -61,14 +61,22 @@ def _matrix(file: Path) -> np.ndarray:
         raise InputError(f"{file}: {error}") from None
 
 
-def score(predictions: Path, truth: Path, names: Sequence[str]) -> pd.DataFrame:
+def score(
+    predictions: Mapping[str, Path], truth: Mapping[str, Path], names: Sequence[str], *, title: str
+) -> pd.DataFrame:
     """One row per photo: `id`, and what `bsn.metrics.evaluate_photo` measures.
+
+    Args:
+        predictions: files of predicted masks, by name.
+        truth: files of true masks, by name.
+        names: of the photos to measure, in both.
+        title: of the progress bar.
 
     Raises:
         InputError: a mask cannot be read, or is of another size than its true one.
     """
-    measure = partial(_measure, predictions=_masks(predictions), truth=_masks(truth))
-    rows = tqdm(threaded_map(measure, names), total=len(names), desc=predictions.name, unit=" masks")
+    measure = partial(_measure, predictions=predictions, truth=truth)
+    rows = tqdm(threaded_map(measure, names), total=len(names), desc=title, unit=" masks")
     return pd.DataFrame([{"id": name, **row} for name, row in zip(names, rows, strict=True)])
 
 
@@ -83,7 +91,7 @@ def _measure(name: str, *, predictions: Mapping[str, Path], truth: Mapping[str, 
 def _masks(folder: Path) -> dict[str, Path]:
     """The masks of a folder by name. Raises InputError when it is none, is empty, or two files have one name."""
     try:
-        files = find_photos([str(folder)]).files if folder.is_dir() else sorted(folder.iterdir())
+        files = folder_files(folder)
     except OSError as error:
         raise InputError(f"{folder} cannot be read: {error.strerror}; name a folder of masks") from None
     masks: dict[str, Path] = {}
@@ -120,7 +128,7 @@ def compare(predictions: Sequence[Path], truth: Path, *, csv: Path | None = None
         raise InputError(f"--csv {csv} would overwrite a file of the folders that are measured; name another one")
     if csv and not csv.absolute().parent.is_dir():
         raise InputError(f"--csv {csv}: there is no folder {csv.absolute().parent}; make it first")
-    tables = [score(folder, truth, names) for folder in predictions]
+    tables = [score(masks, wanted, names, title=folder.name) for folder, masks in zip(predictions, found, strict=True)]
     if csv:
         labelled = [table.assign(predictions=title) for title, table in zip(titles, tables, strict=True)]
         with disk_errors(csv):

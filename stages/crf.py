@@ -9,13 +9,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from bsn import models
 from bsn.errors import InputError
 from bsn.methods.dense_crf import RefinedSegmenter
 from bsn.methods.evaluation import evaluate_samples, kept_photos
 from bsn.methods.prediction import Segmenter, load_method
 from bsn.metrics import summarise
-from stages.evaluate import VALIDATION
 from stages.params import load
 from stages.runner import run_stage
 
@@ -28,19 +26,21 @@ def crf(name: str) -> None:
         raise InputError(
             f"method = {name!r} has no trained network in {MODELS / name}; train it: dvc repro train@{name}"
         )
-    mean_mask = np.load(DATA / "mean_mask/aligned.npy")
-    plain = load_method(MODELS / name, aligned_mean_mask=mean_mask)
-    refined = RefinedSegmenter(models.load(MODELS / name), size=plain.size, aligned_mean_mask=mean_mask)
+    plain = load_method(MODELS / name, aligned_mean_mask=np.load(DATA / "mean_mask/aligned.npy"))
+    # The same network on the same device.
+    refined = RefinedSegmenter(
+        plain.model, size=plain.size, aligned_mean_mask=plain.aligned_mean_mask, device=plain.device
+    )
     print("| photos | method | mean IoU | boundary IoU | band of 4 px |\n|---|---|---|---|---|")
-    for part, split in ((VALIDATION, "validation"), ("pfcn", "test")):
+    for split in ("validation", "test"):
         for title, method in ((name, plain), (f"{name} + CRF", refined)):
-            print(_row(part, split, title, method, params.boundary_iou.frame_is_boundary), flush=True)
+            print(_row(split, title, method, params.boundary_iou.frame_is_boundary), flush=True)
 
 
-def _row(part: str, split: str, title: str, method: Segmenter, frame_is_boundary: bool) -> str:
+def _row(split: str, title: str, method: Segmenter, frame_is_boundary: bool) -> str:
     with TemporaryDirectory() as masks:
         samples = kept_photos(
-            part, portraits=DATA / "portraits/pfcn", faces=DATA / "faces/pfcn.csv", out=Path(masks), split=split
+            "pfcn", portraits=DATA / "portraits/pfcn", faces=DATA / "faces/pfcn.csv", out=Path(masks), split=split
         )
         photos = evaluate_samples(samples, method=method, title=title, frame_is_boundary=frame_is_boundary)
     found = summarise(photos)

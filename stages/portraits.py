@@ -21,8 +21,8 @@ RAW, OUT = Path("data/raw"), Path("data/portraits")
 def portraits(set_name: str) -> None:
     if set_name not in SETS:
         raise InputError(f"set = {set_name!r} is refused; allowed: {', '.join(SETS)}")
-    params, root = load().portraits, tree(RAW / set_name, beside=checkout())
-    candidates = [] if root is None else list(_candidates(set_name, root, validation=load().data.validation))
+    params, root = load(), tree(RAW / set_name, beside=checkout())
+    candidates = [] if root is None else list(_candidates(set_name, root, validation=params.data.validation))
     if set_name == "pfcn" or not candidates:
         judged = judge_lists(candidates)
     else:
@@ -30,9 +30,11 @@ def portraits(set_name: str) -> None:
 
         # As in each of many processes: the last digits of a face depend on how many threads look for it.
         torch.set_num_threads(1)
-        rule = params.rule()
+        rule = params.portraits.rule()
         detector = FaceDetector(
-            min_face_fraction=rule.min_face, margin=rule.widest_margin, min_probability=params.min_probability
+            min_face_fraction=rule.min_face,
+            margin=rule.widest_margin,
+            min_probability=params.portraits.min_probability,
         )
         judged = judge_portraits(candidates, detector=detector, rule=rule, workers=cores())
     rows = write_portraits(judged, OUT / set_name, total=len(candidates))

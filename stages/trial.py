@@ -20,6 +20,7 @@ from bsn.training.training_set import attribute_values
 from stages.fitting import fit_method, fit_phase_one
 from stages.params import Params, load
 from stages.runner import run_stage
+from stages.study import flat_metrics
 from stages.tracking import track_trial
 
 DATA, BASES, METRICS = Path("data"), Path("models/base"), Path("metrics/trials")
@@ -69,14 +70,7 @@ def trial(key: str) -> None:
             kernel=kernel,
         )
         photos, summaries = _test(Path(scratch), params, name, title=key)
-        run.metrics(
-            {
-                f"{part}/{measure}": value
-                for part, summary in summaries.items()
-                for measure, value in summary.items()
-                if isinstance(value, int | float)
-            }
-        )
+        run.metrics(flat_metrics(summaries))
     out = METRICS / params.profile
     (out / "photos").mkdir(parents=True, exist_ok=True)
     photos.to_csv(out / "photos" / f"{key}.csv", index=False, float_format="%.6g")
@@ -99,13 +93,12 @@ def _test(scratch: Path, params: Params, method_name: str, *, title: str) -> tup
         )
     ]
     photos = evaluate_samples(samples, method=method, title=title, **params.boundary_iou.model_dump())
-    told = params.methods[method_name].attribute
-    for number, (name, values) in enumerate(attribute_values(DATA / "attributes" / f"{told}.csv").items()):
+    attributes = attribute_values(DATA / "attributes" / f"{params.methods[method_name].attribute}.csv")
+    if attributes:
         # What the branch says of each photo, beside what the photo's mask is worth.
-        photos[name] = [
-            values[method.attribute_classes(read_photo(sample.file.photo), sample.file.affine)[number]]
-            for sample in samples
-        ]
+        told = [method.attribute_classes(read_photo(sample.file.photo), sample.file.affine) for sample in samples]
+        for (name, values), classes in zip(attributes.items(), zip(*told, strict=True), strict=True):
+            photos[name] = [values[number] for number in classes]
     return photos, {part: summarise(rows, seed=params.seed) for part, rows in photos.groupby("set", sort=False)}
 
 

@@ -35,7 +35,7 @@ def find_photos(arguments: Sequence[str]) -> Found:
         # These take what is no path for any reason as what is not there.
         if os.path.isdir(argument):
             try:
-                named = _photos(path for path in Path(argument).iterdir() if not path.name.startswith("."))
+                named = folder_files(Path(argument))
                 trouble = f"{argument} is a folder without photos"
             except OSError as error:
                 named, trouble = [], f"{argument} cannot be read: {error.strerror}"
@@ -48,6 +48,11 @@ def find_photos(arguments: Sequence[str]) -> Found:
         if not named:
             empty.append(trouble)
     return Found(files=list(files), empty=empty)
+
+
+def folder_files(folder: Path) -> list[Path]:
+    """The folder's own files, sorted, without hidden ones and what file managers leave there. Raises OSError."""
+    return _photos(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def write_picture(file: Path, picture: np.ndarray) -> None:

@@ -54,11 +54,10 @@ def seeds_tables(photos: pd.DataFrame, *, profile: str, seed: int) -> tuple[Tabl
     for width in BANDS:
         bands |= _columns(f"band_{width}", f"{width} px", f"{width} px ", detectable=False)
     notes = _notes(photos, profile, len(compared) * len(_MEASURES))
-    columns = ["method", "seeds"]
     of_bands = [name for name in frame.columns if name.startswith("band_")]
     return (
         Table("seeds", _CAPTION, frame.drop(columns=of_bands), main, notes),
-        Table("seeds_bands", _BANDS_CAPTION, frame[columns + of_bands], bands, notes),
+        Table("seeds_bands", _BANDS_CAPTION, frame[["method", "seeds", *of_bands]], bands, notes),
     )
 
 

@@ -61,17 +61,21 @@ def recipe(first=20, second=10, **changes):
 
 
 def run(folder, model=None, workers=0, **changes):
-    model, checkpoint = model or toy_model(), Checkpoint(folder)
-    state = loop.train(
+    model = model or toy_model()
+    state = train_toy(folder, model, plan=recipe(**changes), workers=workers)
+    Checkpoint(folder).clear()
+    return model, state.curves
+
+
+def train_toy(folder, model, *, plan=None, **options):
+    return loop.train(
         model,
         toy_sampler(),
-        recipe=recipe(**changes),
+        recipe=plan or recipe(),
         fabric=Fabric(accelerator="cpu"),
-        checkpoint=checkpoint,
-        workers=workers,
+        checkpoint=Checkpoint(folder),
+        **options,
     )
-    checkpoint.clear()
-    return model, state.curves
 
 
 def assert_same(one, other):
@@ -188,14 +192,9 @@ def test_momentum_is_kept_into_phase_two(tmp_path):
     # With a rate of 0 in phase two only a velocity from phase one could be there to be seen.
     phases = [loop.Phase(iterations=3, learning_rate=0.01), loop.Phase(iterations=1, learning_rate=1e-12)]
     states = {
-        count: loop.train(
-            toy_model(),
-            toy_sampler(),
-            recipe=recipe(phases=phases),
-            fabric=Fabric(accelerator="cpu"),
-            checkpoint=Checkpoint(tmp_path / str(count)),
-            phases=count,
-        ).optimizer["aspp.convs.0.weight"]["momentum_buffer"]
+        count: train_toy(tmp_path / str(count), toy_model(), plan=recipe(phases=phases), phases=count).optimizer[
+            "aspp.convs.0.weight"
+        ]["momentum_buffer"]
         for count in (1, 2)
     }
     gradient = states[2] - 0.9 * states[1]
@@ -207,24 +206,10 @@ def test_phase_two_from_another_run_s_phase_one_gives_the_same_bytes(tmp_path):
     whole, curves = run(tmp_path / "whole")
     torch.manual_seed(0)
     bare = build("deeplab", classes=2, backbone="resnet18", base_width=4)
-    base = loop.train(
-        bare,
-        toy_sampler(),
-        recipe=recipe(),
-        fabric=Fabric(accelerator="cpu"),
-        checkpoint=Checkpoint(tmp_path / "base"),
-        phases=1,
-    )
+    base = train_toy(tmp_path / "base", bare, phases=1)
     assert base.iteration == 20
     model = toy_model()
-    state = loop.train(
-        model,
-        toy_sampler(),
-        recipe=recipe(),
-        fabric=Fabric(accelerator="cpu"),
-        checkpoint=Checkpoint(tmp_path / "rest"),
-        start=base,
-    )
+    state = train_toy(tmp_path / "rest", model, start=base)
     assert_same(model, whole)
     # Phase one of the whole run has an attribute loss to report, which nobody trained on.
     assert [point.loss for point in state.curves] == [point.loss for point in curves]
