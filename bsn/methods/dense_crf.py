@@ -43,6 +43,7 @@ def refine(photo: np.ndarray, score: np.ndarray) -> np.ndarray:
     unary = np.stack([np.logaddexp(0, score), np.logaddexp(0, -score)]).reshape(2, -1)
     crf.setUnaryEnergy(np.ascontiguousarray(unary, np.float32))
     crf.addPairwiseGaussian(**SMOOTHNESS)
-    crf.addPairwiseBilateral(rgbim=np.ascontiguousarray(photo), **APPEARANCE)
+    # A copy, as a photo from a file is read-only, which the package refuses.
+    crf.addPairwiseBilateral(rgbim=np.array(photo, order="C"), **APPEARANCE)
     likely = np.asarray(crf.inference(ITERATIONS)).reshape(2, height, width)
     return (likely[1] > likely[0]).astype(np.uint8)

@@ -24,6 +24,13 @@ def test_an_uncertain_mask_moves_to_the_photos_own_edge():
     np.testing.assert_array_equal(mask, photo[..., 0] == 40)
 
 
+def test_a_photo_that_may_not_be_written_to_is_refined_as_well():
+    pytest.importorskip("pydensecrf", reason="optional: requirements-crf.txt")
+    photo, score = scene()
+    photo.flags.writeable = False
+    np.testing.assert_array_equal(refine(photo, score), photo[..., 0] == 40)
+
+
 def test_a_certain_mask_stays():
     pytest.importorskip("pydensecrf", reason="optional: requirements-crf.txt")
     photo, score = scene()
