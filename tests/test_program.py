@@ -14,7 +14,8 @@ from bsn import program
 from bsn.errors import InputError
 
 ROOT = Path(__file__).parents[1]
-TRY = "try: print('tries', flush=True); time.sleep(60)"
+# Written at once: two processes share the pipe, and print may write a line's end by itself.
+TRY = "try: os.write(1, b'tries\\n'); time.sleep(60)"
 # A command of the project: python -m shop.sell, whose import takes a while, and whose work can be heard to begin.
 SELL = """
 import sys, time
