@@ -17,6 +17,7 @@ from bsn.errors import InputError
 SIGNALS = {signal.SIGINT: "interrupted", signal.SIGTERM: "ended by SIGTERM"}
 AGAIN = "run the same command again"
 LATER = 0.05  # seconds until an interrupt is tried again
+_POOL = os.path.join("concurrent", "futures", "process.py")
 IMPATIENT = 1.0  # seconds after which a second signal is another one, and not the first one sent twice
 
 
@@ -104,12 +105,16 @@ def _receive(number: int, frame: FrameType | None) -> None:
 
 
 def _interrupt(_: int, frame: FrameType | None) -> None:
-    """Raise KeyboardInterrupt, but not within an import, where it may be lost.
+    """Raise KeyboardInterrupt, but not within an import, where it may be lost, nor while a pool starts its processes.
 
-    A compiled module that is being loaded turns it into the ImportError of a package that isn't there.
+    A compiled module that is being loaded turns it into the ImportError of a package that isn't there. Processes that
+    are left half started fail with tracebacks of their own.
     """
     while frame is not None:
-        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+        code = frame.f_code
+        if code.co_filename == "<frozen importlib._bootstrap>" or (
+            code.co_name == "submit" and code.co_filename.endswith(_POOL)
+        ):
             signal.setitimer(signal.ITIMER_REAL, LATER)
             return
         frame = frame.f_back
