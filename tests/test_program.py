@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 TRY = "try: os.write(1, b'tries\\n'); time.sleep(60)"
 # A command of the project: python -m shop.sell, whose import takes a while, and whose work can be heard to begin.
 SELL = """
-import sys, time
+import os, sys, time
 if __name__ == "__main__": print("imports", flush=True)
 {imports}
 from bsn import program
@@ -139,7 +139,7 @@ def test_a_library_that_swallows_the_signal_does_not_turn_it_into_success(starte
 def test_a_signal_within_an_import_comes_after_it(started, tmp_path):
     # As a compiled module does, whose import is tried.
     (tmp_path / "slow.py").write_text(
-        "import time\nTRY\nexcept KeyboardInterrupt: raise ImportError\n".replace("TRY", TRY.replace("60", "1"))
+        "import os, time\nTRY\nexcept KeyboardInterrupt: raise ImportError\n".replace("TRY", TRY.replace("60", "1"))
     )
     work = "\n    ".join(("try: import slow", "except ImportError: print('lost', file=sys.stderr)", "time.sleep(60)"))
     process = started("tries", work=work)
@@ -183,7 +183,7 @@ def test_forked_children_leave_the_line_to_their_parent(started):
     # As loader workers: they hear the terminal's Ctrl-C, and end when their parent ends them.
     work = "\n    ".join(
         (
-            "import os, signal",
+            "import signal",
             "child = os.fork()",
             TRY,
             "finally: os.kill(child, signal.SIGTERM); print(os.waitstatus_to_exitcode(os.wait()[1]), file=sys.stderr)",
