@@ -17,8 +17,8 @@ from bsn.errors import InputError
 SIGNALS = {signal.SIGINT: "interrupted", signal.SIGTERM: "ended by SIGTERM"}
 AGAIN = "run the same command again"
 LATER = 0.05  # seconds until an interrupt is tried again
-_POOL = os.path.join("concurrent", "futures", "process.py")
 IMPATIENT = 1.0  # seconds after which a second signal is another one, and not the first one sent twice
+_POOL = os.path.join("concurrent", "futures", "process.py")  # whose `submit` starts a pool's processes
 
 
 class _Process:

@@ -18,7 +18,7 @@ from bsn.errors import InputError
 from bsn.training import checkpoints, loop
 from bsn.training.checkpoints import Checkpoint, fingerprint
 from tests.processes import exit_code
-from tests.training.test_loop import recipe, toy_model, toy_sampler
+from tests.training.test_loop import recipe, toy_model, toy_sampler, train_toy
 
 FIRST, SECOND, POINTS_EVERY = 6, 4, 2  # a checkpoint after each two of ten iterations
 
@@ -77,17 +77,10 @@ def work(folder, out, *, moment=None, seconds=None, workers=0, optimizer="sgd"):
         die_at(*MOMENTS[moment])
     if seconds:
         die_in(seconds)
-    model, checkpoint = toy_model(), Checkpoint(folder)
-    loop.train(
-        model,
-        toy_sampler(),
-        recipe=recipe(FIRST, SECOND, optimizer=optimizer),
-        fabric=Fabric(accelerator="cpu"),
-        checkpoint=checkpoint,
-        workers=workers,
-    )
+    model = toy_model()
+    train_toy(folder, model, plan=recipe(FIRST, SECOND, optimizer=optimizer), workers=workers)
     save_file(model.state_dict(), out)
-    checkpoint.clear()
+    Checkpoint(folder).clear()
 
 
 def work_with(folder, out, options):
@@ -222,6 +215,7 @@ def test_a_photo_that_brings_no_number_is_named_with_the_step_and_its_rate_in_ph
     names = [sampler.photos[sampler.photo_index(bad_at, slot)].id for slot in range(3)]
     with pytest.raises(InputError) as error:
         train(tmp_path / "run", recipe(FIRST, SECOND), sampler)
+    # .001 is the rate of phase two; phase one has .01.
     assert f"iteration {bad_at}, learning rate 0.001, photos {', '.join(names)};" in str(error.value)
     # What is kept is the state before that step, and it is sound.
     state = Checkpoint(tmp_path / "run").load()
