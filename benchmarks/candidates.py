@@ -90,8 +90,8 @@ def _crowd(rng: np.random.Generator) -> str:
 
 def select(root: Path) -> None:
     """Ours."""
-    from bsn.sets import coco
-    from bsn.sets.portraits import PortraitRule, turned_down
+    from study.datasets import coco
+    from study.datasets.portraits import PortraitRule, turned_down
 
     rule = PortraitRule(min_face=0.1, min_on_mask=0.5, box_margin=0.0)
     photos = chosen = 0

@@ -3,7 +3,7 @@
     python -m benchmarks.ceiling /data/pfcn      # the official release
 
 No method can be expected to agree better with one of the two masks than the other one does. Pairs are the photos that
-`bsn.sets.pfcn` takes for one scene and whose pixels are the same but for compression.
+`study.datasets.pfcn` takes for one scene and whose pixels are the same but for compression.
 """
 
 from pathlib import Path
@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from bsn.data.photos import read_photo
 from bsn.errors import InputError
 from bsn.metrics import evaluate_photo
-from bsn.sets import pfcn
-from bsn.sets.candidates import Candidate
-from stages.runner import run_stage
+from bsn.photos import read_photo
+from study.datasets import pfcn
+from study.datasets.candidates import Candidate
+from study.runner import run_stage
 
 SAME_PIXELS = 4.0  # grey levels, the mean difference between two photos that are one
 NUMBERS = ("iou", "boundary_iou", "band_4", "band_10", "band_20")

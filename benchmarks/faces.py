@@ -26,16 +26,16 @@ import pandas as pd
 import torch
 from facenet_pytorch import MTCNN
 
-from bsn.data.photos import read_photo
-from bsn.data.tables import write_index
 from bsn.faces.detector import Detector, Face, FaceDetector
-from bsn.sets import coco, voc
-from bsn.sets.candidates import Candidate
-from bsn.sets.margins import MARGINS, portraits_by_margin
-from bsn.sets.portraits import TOGETHER, PortraitRule, judge_portraits
-from bsn.sketch.cast import OTHERS, scene_of
-from bsn.sketch.painter import paint
+from bsn.photos import read_photo
 from bsn.workers import ordered_map
+from drawn.cast import OTHERS, scene_of
+from drawn.painter import paint
+from study.datasets import coco, voc
+from study.datasets.candidates import Candidate
+from study.datasets.index import write_index
+from study.datasets.margins import MARGINS, portraits_by_margin
+from study.datasets.portraits import TOGETHER, PortraitRule, judge_portraits
 
 SIZE = (640, 480)
 RULE = PortraitRule(min_face=0.1, min_on_mask=0.5, box_margin=0.0)

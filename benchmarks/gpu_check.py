@@ -29,16 +29,16 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks import gpu
 from bsn.alignment import FRAME
 from bsn.errors import InputError
+from bsn.inputs import CHANNELS, working_photo
 from bsn.kernels import label_codes
 from bsn.models import build
-from bsn.models.inputs import CHANNELS, working_photo
-from bsn.sketch.cast import scene_of
-from bsn.sketch.painter import paint
 from bsn.training import loop
 from bsn.training.checkpoints import Checkpoint
 from bsn.training.determinism import settle
 from bsn.training.samples import Augmentation, PatchSampler, TrainingPhoto, working_labels
-from stages.runner import run_stage
+from drawn.cast import scene_of
+from drawn.painter import paint
+from study.runner import run_stage
 
 PHOTOS = 12
 FIRST, FIRST_BATCH = 3, 2  # steps, and patches in each, whose loss is compared with float32

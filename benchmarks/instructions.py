@@ -9,7 +9,7 @@ the data of this checkout.
 from statistics import median
 
 from benchmarks.neighbours import METHOD, STEPS, counted, started
-from stages.runner import run_stage
+from study.runner import run_stage
 
 ROUNDS = 3
 

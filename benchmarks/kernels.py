@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
-from bsn.data.photos import read_palette
 from bsn.kernels import code_distances, contour, encode_codes, label_codes
-from bsn.sketch.cast import picture_of
+from bsn.photos import read_palette
+from drawn.cast import picture_of
 
 WIDTH, PHOTOS, ROUNDS = 10, 40, 5
 

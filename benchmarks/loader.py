@@ -22,10 +22,10 @@ import torch
 from benchmarks.gpu import GOAL_MINUTES, UPDATES
 from benchmarks.step import Step, made_up_batch
 from bsn.alignment import FRAME
+from bsn.inputs import WorkingPhoto, scaling
 from bsn.models import build
-from bsn.models.inputs import WorkingPhoto, scaling
 from bsn.training.samples import Augmentation, PatchSampler, TrainingPhoto
-from stages.params import PARAMS_FILE, PROFILES_FOLDER, DeepLab, check, read_yaml
+from study.params import PARAMS_FILE, PROFILES_FOLDER, DeepLab, check, read_yaml
 
 CORES, GOAL, PHOTOS = 2, 10, 32
 LOADER_SECONDS = 0.5  # of work in a round

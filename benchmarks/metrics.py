@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from scipy.ndimage import binary_dilation, binary_erosion, distance_transform_edt
 
-from bsn.data.photos import read_palette
 from bsn.metrics import BAND_WIDTHS, BOUNDARY_FRACTION, BOUNDARY_TOLERANCE, evaluate_photo
-from bsn.sketch.cast import picture_of
+from bsn.photos import read_palette
+from drawn.cast import picture_of
 
 PHOTOS, ROUNDS, GOAL = 12, 3, 40
 Pair = tuple[np.ndarray, np.ndarray]

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from bsn import environment
 from bsn.errors import InputError
 from bsn.workers import cores
-from stages.runner import run_stage
+from study.runner import run_stage
 
 METHOD, STEPS, ROUNDS = "portrait_deeplab", 90, 3
 DATA = Path("data/pretrained/deeplab.safetensors")
@@ -68,8 +68,8 @@ def train(level: str) -> None:
     environment.fix_results(native=level == "native")
     # Here, for the variables are read when these load.
     from bsn.training.launch import launch
-    from stages.fitting import fit_method
-    from stages.params import load
+    from study.params import load
+    from study.training import fit_method
 
     params = load()
     network = params.networks.deeplab

@@ -10,8 +10,8 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor, nn
 
+from bsn.inputs import network_input
 from bsn.models.dropout import draw_dropout
-from bsn.models.inputs import network_input
 from bsn.training.criterion import losses
 
 MOMENTUM = 0.9

@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bsn.tracking import Card, Store, tracked_run
+from study.tracking import Card, Store, tracked_run
 from tests.mlflow_server import Server
 
 WORK = 8.0  # seconds that the run works before, in which the sender starts

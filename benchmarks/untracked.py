@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import stages.tracking
-from bsn.tracking import Run
+import study.tracking.stages
+from study.tracking import Run
 
 
 @contextmanager
@@ -17,8 +17,8 @@ def _silent(*_: Any) -> Iterator[Run]:
 
 def silence() -> None:
     """Have the stages of this process tell MLflow nothing."""
-    stages.tracking.tracked_run = _silent
-    stages.tracking.post = lambda *_, **__: None
+    study.tracking.stages.tracked_run = _silent
+    study.tracking.stages.post = lambda *_, **__: None
 
 
 def main() -> None:

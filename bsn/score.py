@@ -15,11 +15,11 @@ import pandas as pd
 from tqdm import tqdm
 
 from bsn.cutout.photos import folder_files
-from bsn.data.matlab import read_matrix
-from bsn.data.photos import read_upright
 from bsn.disk import disk_errors, write_atomically
 from bsn.errors import InputError
+from bsn.matlab import read_matrix
 from bsn.metrics import BAND_WIDTHS, Overlap, bootstrap, evaluate_photo, miou_two_class
+from bsn.photos import read_upright
 from bsn.workers import threaded_map
 
 SHOWN = 5  # names in a line about missing masks

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from bsn.errors import InputError
-from bsn.git import changed, git, head
+from study.git import changed, git, head
 
 # What would have a command look at another repository, cache, tracking server or copy of the code.
 FOREIGN = ("DVC", "GIT_", "MLFLOW", "PYTHONPATH")

@@ -18,11 +18,11 @@ from rich.console import Console
 from rich.table import Table
 
 from bsn.errors import InputError
-from bsn.git import head
-from bsn.report.formats import percent, signed_percent
-from bsn.report.paper import BASELINE
 from experiments.commands import dvc, one_line
-from stages.runner import run_stage
+from study.git import head
+from study.paper import BASELINE
+from study.runner import run_stage
+from study.tables.formats import percent, signed_percent
 
 HEADLINE = "metrics/headline"
 AGAIN = "queue it again: what it finished is kept"

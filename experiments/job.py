@@ -18,8 +18,8 @@ from typing import Any
 from distributed import get_worker
 from distributed.versions import get_versions
 
-from bsn.git import GitError, git
 from experiments.commands import dvc, run, why
+from study.git import GitError, git
 
 # `dvc push --run-cache`, and after it the outs of the run cache that are in git instead of DVC's cache: the command
 # leaves these out, and without them no other worker could take such a stage from the run cache.

@@ -15,8 +15,8 @@ from pathlib import Path
 import yaml
 from configobj import ConfigObj, ConfigObjError
 
-from bsn.git import GitError, NoCommit, NoGit, NoRepository, git, head
-from bsn.locks import take
+from study.git import GitError, NoCommit, NoGit, NoRepository, git, head
+from study.locks import take
 
 LOCKS = ("dvc.lock", "trials/dvc.lock")
 

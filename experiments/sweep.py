@@ -33,13 +33,13 @@ from distributed.versions import VersionMismatchWarning, get_versions
 from packaging.requirements import Requirement
 
 import bsn.errors
-import bsn.git
+import study.git
 from bsn.errors import InputError
-from bsn.git import changed, git
 from experiments import commands, job
 from experiments.commands import dvc, one_line
 from experiments.repro import mend
-from stages.runner import run_stage
+from study.git import changed, git
+from study.runner import run_stage
 
 # Of a remote's options those that say where it is. What tells who one is stays with each machine.
 PLACE = ("url", "endpointurl", "region", "user", "port", "use_ssl", "ssl_verify", "version_aware")
@@ -98,7 +98,7 @@ def sweep(root: Path, *, scheduler: str, settings: Sequence[str], prefix: str | 
 
 def committed(root: Path) -> str:
     """HEAD, which is what all workers run."""
-    commit, different = bsn.git.head(root), changed(root, untracked=True)
+    commit, different = study.git.head(root), changed(root, untracked=True)
     if different:
         names = ", ".join(different[:5])
         more = f" and {len(different) - 5} more" if len(different) > 5 else ""
@@ -173,7 +173,7 @@ def connected(scheduler: str, root: Path) -> Iterator[tuple[Client, dict[str, st
     """Dask, the versions that a worker must have, and the name of the code's bundle in the folder of every worker,
     those that come later included."""
     versions = job.comparable(get_versions(requirements(root)))
-    for module in (bsn.errors, bsn.git, commands, job):
+    for module in (bsn.errors, study.git, commands, job):
         cloudpickle.register_pickle_by_value(module)
     # It prints a traceback of a wait that is interrupted before it has begun.
     logging.getLogger("tornado.application").disabled = True

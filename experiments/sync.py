@@ -1,6 +1,6 @@
 """MLflow's pages brought up to what is here: `make sync`, and `make ui` before it opens them.
 
-Sends what a server missed (bsn.tracking), and tells of what no stage could tell: experiments that DVC took whole from
+Sends what a server missed (study.tracking), and tells of what no stage could tell: experiments that DVC took whole from
 its cache or fetched from another machine, and the committed study of a fresh clone.
 """
 
@@ -13,13 +13,13 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from bsn.errors import InputError
-from bsn.git import GitError, git, head
-from bsn.tracking import send_all, waiting
-from bsn.tracking.outbox import connect, reason
-from stages.params import load
-from stages.runner import run_stage
-from stages.study import RESULTS_TAG, post_study, results
-from stages.tracking import EXPERIMENT_TAG, Origin, store, study
+from study.git import GitError, git, head
+from study.params import load
+from study.runner import run_stage
+from study.tracking import send_all, waiting
+from study.tracking.metrics import RESULTS_TAG, post_study, results
+from study.tracking.outbox import connect, reason
+from study.tracking.stages import EXPERIMENT_TAG, Origin, store, study
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

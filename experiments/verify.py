@@ -3,9 +3,9 @@
     python -m experiments.verify                    # or: make verify
     python -m experiments.verify --keep FOLDER      # the clone is made in FOLDER and stays there
 
-Compared is each number of metrics/*.json and reports/table*.csv as they are committed. Where the profile pins the
-instruction set and there is no GPU, all must be the same to the last digit written; otherwise each may differ as far as
-ALLOWED says. metrics/trials are not made again: `dvc repro` does not make them.
+Compares each number of metrics/methods/*.json, metrics/tables.json and reports/table*.csv with the committed one. Where
+the profile pins the instruction set and there is no GPU, all must be the same to the last digit written; otherwise each
+may differ as far as ALLOWED says. metrics/trials are not made again: `dvc repro` does not make them.
 
 Ends with one line, and with exit status 1 where a number differs by more, where one is missing, and where DVC fails.
 """
@@ -25,12 +25,12 @@ import pandas as pd
 import yaml
 
 from bsn.errors import InputError
-from bsn.provenance import machine
 from experiments.clean import clone, environment
 from experiments.commands import attend
-from stages.runner import run_stage
+from study.provenance import machine
+from study.runner import run_stage
 
-FILES = ("metrics/*.json", "reports/table*.csv")
+FILES = ("metrics/methods/*.json", "metrics/tables.json", "reports/table*.csv")
 NATIVE = "native"  # a profile's `instructions`: whatever the processor has
 
 # With another instruction set sums are rounded otherwise, and after some hundred steps that acts like another seed. So

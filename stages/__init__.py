@@ -6,7 +6,7 @@ from bsn import environment, program
 
 
 def _native() -> bool:
-    """Whether the profile lifts the pin. What is wrong with the files is for stages.params to say."""
+    """Whether the profile lifts the pin. What is wrong with the files is for study.params to say."""
     import yaml  # not above: a signal may come meanwhile
 
     try:

@@ -5,12 +5,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from bsn.attributes import attribute, hair_rule, label, write_labels
-from bsn.data.photos import read_palette
-from bsn.data.tables import read_faces, read_index
+from bsn.attributes import hair_rule, label
 from bsn.errors import InputError
-from stages.params import load
-from stages.runner import run_stage
+from bsn.photos import read_palette
+from study.attributes import attribute, write_labels
+from study.datasets.index import read_faces, read_index
+from study.params import load
+from study.runner import run_stage
 
 PORTRAITS, FACES = Path("data/portraits/pfcn"), Path("data/faces/pfcn.csv")
 TOLD, OUT = Path("attributes"), Path("data/attributes")

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from bsn.errors import InputError
-from stages.params import load
-from stages.runner import run_stage
+from study.params import load
+from study.runner import run_stage
 
 OUT = Path("models")
 

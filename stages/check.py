@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from bsn.errors import InputError
-from stages.checking import read_yaml
-from stages.params import load
-from stages.runner import run_stage
-from stages.sources import load_sources
+from study.checking import read_yaml
+from study.params import load
+from study.runner import run_stage
+from study.sources import load_sources
 
 # Its content never changes, so that a change of a parameter re-runs this stage and not all of the others.
 OUT = Path("data/checked")

@@ -11,11 +11,11 @@ import numpy as np
 
 from bsn.errors import InputError
 from bsn.methods.dense_crf import RefinedSegmenter
-from bsn.methods.evaluation import evaluate_samples, kept_photos
 from bsn.methods.prediction import Segmenter, load_method
 from bsn.metrics import summarise
-from stages.params import load
-from stages.runner import run_stage
+from study.evaluation import evaluate_samples, kept_photos
+from study.params import load
+from study.runner import run_stage
 
 DATA, MODELS = Path("data"), Path("models")
 

@@ -7,15 +7,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bsn.data.sources import SETS, SOURCE_FILE, tree
 from bsn.errors import InputError
-from stages.checkout import checkout
-from stages.params import Params, load
-from stages.runner import run_stage
-from stages.sources import Sources, load_sources
+from study.datasets.location import SETS, SOURCE_FILE, tree
+from study.params import Params, load
+from study.runner import checkout, run_stage
+from study.sources import Sources, load_sources
 
 if TYPE_CHECKING:
-    from bsn.official import Brought
+    from study.datasets.official import Brought
 
 OUT, MISSING_FILE = Path("data/raw"), "missing.csv"
 
@@ -29,7 +28,7 @@ def download(set_name: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     if params.data.draw is not None:
-        from bsn import sketch
+        import drawn as sketch
 
         write = getattr(sketch, f"write_{set_name}")
         write(folder, seed=params.data.draw.seed, **getattr(params.data.draw, set_name))
@@ -85,8 +84,7 @@ def _fetched(set_name: str, params: Params, sources: Sources, out: Path) -> dict
 
 
 def _bring(set_name: str, params: Params, sources: Sources, kept: Path) -> "Brought":
-    from bsn import official
-    from bsn.sets import coco
+    from study.datasets import coco, official
 
     place = {"folder": kept / set_name, "archives": kept / "archives"}
     rule = params.portraits.rule()

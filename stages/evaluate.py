@@ -15,20 +15,20 @@ import pandas as pd
 import torch
 from PIL import Image
 
-from bsn.data.photos import read_palette, read_photo
-from bsn.data.sources import SETS, absence
 from bsn.errors import InputError
-from bsn.methods.evaluation import Sample, evaluate_samples, kept_photos
 from bsn.methods.prediction import PhotoFile, load_method
 from bsn.metrics import summarise
-from bsn.report.overlay import outlined
-from bsn.speed import seconds_per_photo
+from bsn.photos import read_palette, read_photo
 from bsn.training.checkpoints import file_fingerprint
-from stages.params import Params, load
-from stages.runner import run_stage
-from stages.study import flat_metrics
 from stages.timings import write_timing
-from stages.tracking import tell
+from study.datasets.location import SETS, absence
+from study.evaluation import Sample, evaluate_samples, kept_photos
+from study.figures.overlay import outlined
+from study.params import Params, load
+from study.runner import run_stage
+from study.speed import seconds_per_photo
+from study.tracking.metrics import flat_metrics
+from study.tracking.stages import tell
 
 DATA, MODELS, METRICS = Path("data"), Path("models"), Path("metrics")
 VALIDATION = "validation"  # part of PFCN's training list, on which settings are chosen
@@ -87,7 +87,7 @@ def _absence(set_name: str) -> str:
 
 def _write(name: str, summary: dict[str, Any], photos: pd.DataFrame) -> Path:
     """The files in metrics/; the one that holds the summary."""
-    for folder in ("photos", "headline"):
+    for folder in ("methods", "photos", "headline"):
         (METRICS / folder).mkdir(parents=True, exist_ok=True)
     photos.to_csv(METRICS / "photos" / f"{name}.csv", index=False, float_format="%.6g")
     headline = {
@@ -97,7 +97,7 @@ def _write(name: str, summary: dict[str, Any], photos: pd.DataFrame) -> Path:
         if key in summary["sets"][set_name]
     }
     (METRICS / "headline" / f"{name}.json").write_text(json.dumps({name: headline}, indent=1) + "\n", "utf-8")
-    file = METRICS / f"{name}.json"
+    file = METRICS / "methods" / f"{name}.json"
     file.write_text(json.dumps(summary, indent=1) + "\n", "utf-8")
     return file
 

@@ -5,13 +5,12 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from bsn.data.sources import SETS, tree
-from bsn.data.tables import read_index, write_faces
-from bsn.faces.detector import FaceDetector
-from bsn.landmarks import MIN_FACE, indexed_faces, pfcn_faces
-from stages.checkout import checkout
-from stages.params import load
-from stages.runner import run_stage
+from bsn.faces.detector import MIN_FACE, FaceDetector
+from study.datasets.index import read_index, write_faces
+from study.datasets.landmarks import indexed_faces, pfcn_faces
+from study.datasets.location import SETS, tree
+from study.params import load
+from study.runner import checkout, run_stage
 
 RAW, PORTRAITS, OUT = Path("data/raw"), Path("data/portraits"), Path("data/faces")
 

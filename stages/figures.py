@@ -3,6 +3,7 @@
 Git tracks a copy of one of them, reports/figure7.jpg, which the README shows; DVC has the others.
 """
 
+import json
 import shutil
 from functools import partial
 from pathlib import Path
@@ -11,12 +12,12 @@ import torch
 from tqdm import tqdm
 
 from bsn.faces.detector import FaceDetector
-from bsn.report.figures import draw_all
-from bsn.report.figures.material import Material
-from stages.params import load
-from stages.runner import run_stage
+from study.figures import draw_all
+from study.figures.material import Material
+from study.params import load
+from study.runner import run_stage
 
-OUT = Path("reports/figures")
+OUT, CAPTIONS = Path("reports/figures"), Path("reports/captions.json")
 SHOWN = "figure7.jpg"
 FAINTEST_FACE = 0.01  # of the photo: a stranger's face smaller than that confuses nobody
 
@@ -43,7 +44,8 @@ def figures() -> None:
         global_reading=params.global_kernel.reading,
         seed=params.seed,
     )
-    draw_all(material, OUT, progress=partial(tqdm, desc="figures", unit="figure"))
+    captions = draw_all(material, OUT, progress=partial(tqdm, desc="figures", unit="figure"))
+    CAPTIONS.write_text(json.dumps(captions, indent=2, ensure_ascii=False) + "\n", "utf-8")
     shutil.copy(OUT / SHOWN, OUT.parent)
 
 

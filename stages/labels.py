@@ -5,14 +5,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from bsn.data.photos import read_palette
-from bsn.data.tables import PhotoRow, read_index
 from bsn.errors import InputError
 from bsn.kernels import encode_codes, label_codes
-from bsn.training.training_set import KERNEL_FILE
+from bsn.photos import read_palette
 from bsn.workers import threaded_map
-from stages.params import load
-from stages.runner import run_stage
+from study.datasets.index import PhotoRow, read_index
+from study.params import load
+from study.runner import run_stage
+from study.training import KERNEL_FILE
 
 PORTRAITS, OUT = Path("data/portraits/pfcn"), Path("data/labels")
 KINDS = ("hard", "soft")

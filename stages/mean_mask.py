@@ -7,10 +7,10 @@ import numpy as np
 from tqdm import tqdm
 
 from bsn.alignment import aligned_mean_mask, mean_mask
-from bsn.data.photos import read_palette
-from bsn.data.tables import PhotoRow, read_faces, read_index
 from bsn.errors import InputError
-from stages.runner import run_stage
+from bsn.photos import read_palette
+from study.datasets.index import PhotoRow, read_faces, read_index
+from study.runner import run_stage
 
 PORTRAITS, FACES, OUT = Path("data/portraits/pfcn"), Path("data/faces/pfcn.csv"), Path("data/mean_mask")
 

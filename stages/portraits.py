@@ -4,16 +4,15 @@ import shutil
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from bsn.data.sources import SETS, SOURCE_FILE, tree, year
 from bsn.errors import InputError
 from bsn.faces.detector import FaceDetector
-from bsn.sets import coco, cocostuff, pfcn, voc
-from bsn.sets.candidates import Candidate
-from bsn.sets.portraits import judge_lists, judge_portraits, write_portraits
 from bsn.workers import cores
-from stages.checkout import checkout
-from stages.params import load
-from stages.runner import run_stage
+from study.datasets import coco, cocostuff, pfcn, voc
+from study.datasets.candidates import Candidate
+from study.datasets.location import SETS, SOURCE_FILE, tree, year
+from study.datasets.portraits import judge_lists, judge_portraits, write_portraits
+from study.params import load
+from study.runner import checkout, run_stage
 
 RAW, OUT = Path("data/raw"), Path("data/portraits")
 

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from bsn.errors import InputError
-from stages.checkout import checkout
-from stages.params import Networks, load
-from stages.runner import run_stage
+from study.params import Networks, load
+from study.runner import checkout, run_stage
 
 OUT = Path("data/pretrained")
 

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from bsn.report.readings import READINGS, readings_table
-from bsn.report.trials import read_trials
-from stages.params import load
-from stages.runner import run_stage
-from stages.tracking import tell_trials
+from study.params import load
+from study.runner import run_stage
+from study.tables.readings import READINGS, readings_table
+from study.tables.trials import read_trials
+from study.tracking.stages import tell_trials
 
 TRIALS, REPORTS = Path("metrics/trials"), Path("reports")
 

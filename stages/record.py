@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from bsn.provenance import environment
-from bsn.tracking import flush
-from stages.params import load
-from stages.runner import run_stage
-from stages.study import post_study
-from stages.tracking import Origin, store, study
+from study.params import load
+from study.provenance import environment
+from study.runner import run_stage
+from study.tracking import flush
+from study.tracking.metrics import post_study
+from study.tracking.stages import Origin, store, study
 
 OUT = Path("data/recorded")
 

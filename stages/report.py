@@ -3,11 +3,10 @@
 import json
 from pathlib import Path
 
-from bsn.report import page
-from bsn.report.figures import CAPTIONS
-from stages.params import Params, load
-from stages.results import results
-from stages.runner import run_stage
+from study import page
+from study.params import Params, load
+from study.results import results
+from study.runner import run_stage
 
 
 def report() -> None:
@@ -15,7 +14,8 @@ def report() -> None:
     params = load()
     measured = results(params)
     figures = Path("reports/figures")
-    shown = page.sized(json.loads((figures / CAPTIONS).read_text("utf-8")), figures)
+    captions = json.loads(Path("reports/captions.json").read_text("utf-8"))
+    shown = page.sized(captions, figures)
     compared = page.compare(measured, Path("data/portraits"), Path("data/predictions"), Path("reports/compare"))
     page.write(page.render(measured, shown, facts(params), compared), Path("reports/index.html"))
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from bsn.report.seeds import attributes_table, seeds_tables
-from bsn.report.table import Table
-from bsn.report.trials import read_trial_photos
-from stages.params import load
-from stages.runner import run_stage
-from stages.tracking import tell_trials
+from study.params import load
+from study.runner import run_stage
+from study.tables.seeds import attributes_table, seeds_tables
+from study.tables.table import Table
+from study.tables.trials import read_trial_photos
+from study.tracking.stages import tell_trials
 
 BY_EYE = Path("attributes/by_eye")  # of PFCN's photos, not of drawn ones
 TRIALS, REPORTS = Path("metrics/trials"), Path("reports")

@@ -6,12 +6,12 @@ Beside them the portraits by margin of the face box, and what DVC's plots show.
 import json
 from pathlib import Path
 
-from bsn.report.bands import band_rows
-from bsn.report.pairs import pair_rows
-from bsn.report.tables import build, headline, margin_rows
-from stages.params import load
-from stages.results import results
-from stages.runner import run_stage
+from study.params import load
+from study.results import results
+from study.runner import run_stage
+from study.tables.bands import band_rows
+from study.tables.pairs import pair_rows
+from study.tables.tables import build, headline, margin_rows
 
 
 def tables() -> None:

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from bsn.provenance import commit, environment
-from bsn.report import formats
-from bsn.report.choice import NAMES
-from bsn.report.paper import SETS
-from bsn.report.table import Table
-from stages.runner import run_stage
-from stages.tracking import SOURCES
+from study.paper import SETS
+from study.provenance import commit, environment
+from study.runner import run_stage
+from study.tables import formats
+from study.tables.choice import NAMES
+from study.tables.table import Table
+from study.tracking.stages import SOURCES
 
 TIMINGS = Path("timings")
 

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 
 from bsn.errors import InputError
 from bsn.training.checkpoints import file_fingerprint
-from stages.fitting import DATA, fit_method
-from stages.params import load
-from stages.runner import run_stage
-from stages.tracking import track
+from study.params import load
+from study.runner import run_stage
+from study.tracking.stages import track
+from study.training import DATA, fit_method
 
 if TYPE_CHECKING:
-    from bsn.tracking import Run
     from bsn.training.loop import CurvePoint
+    from study.tracking import Run
 
-OUT, BASES = Path("models"), Path("models/base")
+OUT, BASES = Path("models"), Path("data/phase_one")
 CURVES = ("loss", "loss_segmentation", "loss_attribute", "lr")
 
 
@@ -38,7 +38,7 @@ def train(name: str) -> None:
     if not fabric.is_global_zero:
         fit_method(params, method, OUT / name, fabric=fabric, base=base)
         return
-    from bsn.tracking import WEIGHTS_TAG
+    from study.tracking import WEIGHTS_TAG
 
     with track(params, name) as run:
         fit_method(params, method, OUT / name, fabric=fabric, base=base, on_point=lambda point: _log(run, point))

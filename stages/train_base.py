@@ -1,4 +1,4 @@
-"""Phase one of a training -> models/base/<network>-<labels>-<weight>/: weights and the optimizer's state.
+"""Phase one of a training -> data/phase_one/<network>-<labels>-<weight>/: weights and the optimizer's state.
 
 The attribute branch joins in phase two (section 4.1), so methods that differ in their attribute alone have the same
 phase one, and train it once.
@@ -8,12 +8,12 @@ phase one, and train it once.
 
 from pathlib import Path
 
-from stages.checking import validated
-from stages.fitting import fit_phase_one
-from stages.params import Method, load
-from stages.runner import run_stage
+from study.checking import validated
+from study.params import Method, load
+from study.runner import run_stage
+from study.training import fit_phase_one
 
-OUT = Path("models/base")
+OUT = Path("data/phase_one")
 
 
 def train_base(name: str) -> None:

@@ -2,7 +2,7 @@
 
 A trial is a method of Table 1 as params.yaml has it, or one reading of the paper: those of eq. (1) are tried on BSN_IK
 and those of eq. (6) on BSN_GK; "plain" is PortraitDeepLabv2, which has neither kernel. "base" is phase one of "plain",
-from which "bsn_ac" goes on as well; it writes models/base/plain-<seed>/.
+from which "bsn_ac" goes on as well; it writes data/phase_one/plain-<seed>/.
 
     python -m stages.trial closeness-2
 """
@@ -14,16 +14,15 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
-from bsn.data.photos import read_photo
 from bsn.errors import InputError
-from bsn.training.training_set import attribute_values
-from stages.fitting import fit_method, fit_phase_one
-from stages.params import Params, load
-from stages.runner import run_stage
-from stages.study import flat_metrics
-from stages.tracking import track_trial
+from bsn.photos import read_photo
+from study.params import Params, load
+from study.runner import run_stage
+from study.tracking.metrics import flat_metrics
+from study.tracking.stages import track_trial
+from study.training import attribute_values, fit_method, fit_phase_one
 
-DATA, BASES, METRICS = Path("data"), Path("models/base"), Path("metrics/trials")
+DATA, BASES, METRICS = Path("data"), Path("data/phase_one"), Path("metrics/trials")
 BASE, ON_BASE = "base", ("plain", "bsn_ac")
 PARTS = {"pfcn": "test", "validation": "validation"}
 TRIED = {
@@ -80,9 +79,9 @@ def trial(key: str) -> None:
 
 def _test(scratch: Path, params: Params, method_name: str, *, title: str) -> tuple[pd.DataFrame, dict[str, dict]]:
     """Every test and validation photo of PFCN measured, and the summary of each of the two."""
-    from bsn.methods.evaluation import evaluate_samples, kept_photos
     from bsn.methods.prediction import load_method
     from bsn.metrics import summarise
+    from study.evaluation import evaluate_samples, kept_photos
 
     method = load_method(scratch / "model", aligned_mean_mask=np.load(DATA / "mean_mask/aligned.npy"))
     samples = [

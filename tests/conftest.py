@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from bsn import sketch
-from bsn.fetch import web
+import drawn as sketch
+from study.fetch import web
 from tests.site import Site
 
 SEED = 1
@@ -28,7 +28,7 @@ def site(monkeypatch) -> Iterator[Site]:
 
 @pytest.fixture(scope="session")
 def drawn(tmp_path_factory) -> Path:
-    """The four sets as `bsn.sketch` draws them, each in a folder of its name."""
+    """The four sets as `drawn` draws them, each in a folder of its name."""
     root = tmp_path_factory.mktemp("drawn")
     sketch.write_pfcn(root / "pfcn", seed=SEED, train=6, test=3)
     sketch.write_coco(root / "coco", seed=SEED, portraits=3, others=6)

@@ -1,19 +1,19 @@
 """The stages that compute, of the study in the current folder, in one process: python -m tests.small_study"""
 
 from benchmarks.untracked import silence
-from bsn.data.sources import SETS
 from stages.attributes import attributes
 from stages.check import check
 from stages.download import download
 from stages.evaluate import evaluate
 from stages.faces import faces
 from stages.labels import labels
+from stages.loss_weights import loss_weights
 from stages.mean_mask import mean_masks
 from stages.portraits import portraits
 from stages.pretrained import pretrained
 from stages.train import train
 from stages.train_base import train_base
-from stages.weights import weights
+from study.datasets.location import SETS
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
     attributes("hair")
     mean_masks()
     labels("soft")
-    weights("global")
+    loss_weights("global")
     pretrained("deeplab")
     train_base("deeplab-soft-global")
     train("bsn")

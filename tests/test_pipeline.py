@@ -20,7 +20,7 @@ from mlflow import MlflowClient
 from networkx import ancestors
 from safetensors.torch import load_file
 
-from bsn.data.tables import read_faces, read_index
+from study.datasets.index import read_faces, read_index
 from tests.traces import traces
 
 ROOT = Path(__file__).parents[1]
@@ -222,7 +222,7 @@ def test_dvc_plots_show_and_compare_what_the_page_shows(project):
     assert losses == set(TRAINED)
     assert {point["field"] for point in points["Band IoU"]} == {"graph_cut", "mean_mask", *TRAINED}
     assert len(points["BSN by photo"]) == 3
-    captions = json.loads((project.folder / "reports/figures/captions.json").read_text("utf-8"))
+    captions = json.loads((project.folder / "reports/captions.json").read_text("utf-8"))
     assert set(shown) == {*CURVES, *(f"reports/figures/{caption['file']}" for caption in captions)}
     both = plotted("diff", "HEAD", "--split", "--targets", "Band IoU")
     assert set(both["Band IoU"][0]["revisions"]) == {"HEAD", "workspace"}
@@ -251,7 +251,7 @@ def test_mlflow_holds_the_study_over_one_run_a_method_with_parameters_curves_met
     assert "cores of" in study.data.tags["machine"]
     assert set(bsn.data.tags) >= {"instructions", "packages"}
     assert bsn.data.metrics["pfcn/seconds_per_photo"] > 0
-    metrics = json.loads((project.folder / "metrics/bsn.json").read_text())
+    metrics = json.loads((project.folder / "metrics/methods/bsn.json").read_text())
     assert bsn.data.metrics["pfcn/mean_iou"] == pytest.approx(metrics["sets"]["pfcn"]["mean_iou"])
     assert study.data.metrics["bsn/mean_iou"] == pytest.approx(metrics["sets"]["pfcn"]["mean_iou"], abs=1e-4)
     assert [point.step for point in client.get_metric_history(bsn.info.run_id, "train/loss")] == [3, 6]
@@ -282,7 +282,7 @@ def test_a_bad_parameter_stops_the_run_before_any_stage_works(project):
             "a",
             0.5,
             {
-                "weights@global",
+                "loss_weights@global",
                 "train_base@deeplab-hard-global",
                 "train_base@deeplab-soft-global",
                 "train@bsn_gk",
@@ -475,7 +475,7 @@ def test_the_readings_are_tried_by_a_pipeline_of_their_own_and_the_seeds_beside_
     assert files == {f"tables/{name}.{kind}" for name in ("readings", "seeds", "seeds_bands") for kind in ("csv", "md")}
 
     # BSN_AC goes on from PortraitDeepLabv2's phase one.
-    curves = [pd.read_json(project.folder / f"models/base/plain-{seed}/state.json") for seed in (1, 2)]
+    curves = [pd.read_json(project.folder / f"data/phase_one/plain-{seed}/state.json") for seed in (1, 2)]
     assert not curves[0].equals(curves[1])
     assert set(pd.read_csv(project.folder / "metrics/trials/mini/photos/bsn_ac-1.csv")["hair"]) <= {"long", "short"}
 
@@ -490,11 +490,11 @@ def test_the_readings_are_tried_by_a_pipeline_of_their_own_and_the_seeds_beside_
         params = yaml.safe_load(text)
         params[section][name] = value
         (project.folder / "params.yaml").write_text(yaml.safe_dump(params))
-        project.run("dvc", "repro", "--single-item", "labels@soft", "weights@global")
+        project.run("dvc", "repro", "--single-item", "labels@soft", "loss_weights@global")
         project.run("dvc", "repro", "--dry", "--single-item", *map(trial_stage, tried))
         assert trials_that_ran(project, tried) == again
         project.run("git", "checkout", "--quiet", "params.yaml", "dvc.lock")
-        project.run("dvc", "checkout", "--force", "--quiet", "labels@soft", "weights@global")
+        project.run("dvc", "checkout", "--force", "--quiet", "labels@soft", "loss_weights@global")
     project.run("git", "checkout", "--quiet", ".")
     project.run("git", "clean", "--force", "-d", "--quiet")
 
@@ -525,4 +525,4 @@ def test_a_method_of_the_users_own_learns_two_attributes(project):
     assert labels[0] == "id,hair,hair.source,glasses,glasses.source"
     model = json.loads((project.folder / "models/own/model.json").read_text())
     assert model["options"]["attributes"] == 2
-    assert json.loads((project.folder / "metrics/own.json").read_text())["sets"]["pfcn"]["photos"] == 3
+    assert json.loads((project.folder / "metrics/methods/own.json").read_text())["sets"]["pfcn"]["photos"] == 3

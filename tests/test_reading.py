@@ -1,4 +1,4 @@
-"""Photos are read in one place: bsn/data/photos.py."""
+"""Photos are read in one place: bsn/photos.py."""
 
 import ast
 from pathlib import Path
@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-THE_READER = "bsn/data/photos.py"
+THE_READER = "bsn/photos.py"
 OPENS_PICTURES = {"imread", "imdecode", "imreadmulti", "decode_jpeg", "decode_image", "read_image"}
 # Neither opens a photo: a figure that matplotlib has drawn in memory, and the size of a figure of the report.
-OTHER_PICTURES = {"bsn/report/figures/plots.py", "bsn/report/page/document.py"}
+OTHER_PICTURES = {"study/figures/plots.py", "study/page/document.py"}
 
 
 def opened_pictures(code: str) -> list[int]:
@@ -35,7 +35,9 @@ def test_a_line_that_opens_a_picture_is_found(line):
 
 def test_no_other_module_opens_photos():
     files = [
-        file for folder in ("bsn", "stages", "experiments", "benchmarks") for file in (ROOT / folder).rglob("*.py")
+        file
+        for folder in ("bsn", "study", "drawn", "stages", "experiments", "benchmarks")
+        for file in (ROOT / folder).rglob("*.py")
     ]
     found = {file.relative_to(ROOT).as_posix() for file in files if opened_pictures(file.read_text())}
     assert found == {THE_READER, *OTHER_PICTURES}

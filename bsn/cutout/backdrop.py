@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 from PIL import ImageColor
 
-from bsn.data.photos import read_upright
 from bsn.errors import InputError
+from bsn.photos import read_upright
 
 # From (height, width) to uint8 (H, W, 3) RGB.
 Backdrop = Callable[[int, int], np.ndarray]

@@ -5,9 +5,8 @@ import numpy as np
 
 from bsn.alignment import alignment
 from bsn.cutout.matting import shrunk_size
-from bsn.faces.detector import Detector, FaceDetector
-from bsn.landmarks import MIN_FACE
-from bsn.models.inputs import scaling
+from bsn.faces.detector import MIN_FACE, Detector, FaceDetector
+from bsn.inputs import scaling
 
 _MIN_PROBABILITY = 0.9  # as in params.yaml
 

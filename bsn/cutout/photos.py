@@ -1,4 +1,4 @@
-"""From what a user names to photo files, and from pictures to files. The photos are read by bsn/data/photos.py."""
+"""From what a user names to photo files, and from pictures to files. The photos are read by bsn/photos.py."""
 
 import glob
 import os

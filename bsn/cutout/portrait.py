@@ -14,10 +14,10 @@ from safetensors import SafetensorError
 from bsn.alignment import FRAME
 from bsn.cutout.cutout import BAND, Cutout
 from bsn.cutout.faces import face_detector, look_for_face
-from bsn.data.photos import read_upright
 from bsn.errors import InputError, brief
 from bsn.faces.detector import Detector
 from bsn.methods.prediction import Method, load_method
+from bsn.photos import read_upright
 
 MODEL, MEAN_MASK = Path("models/bsn"), Path("data/mean_mask/aligned.npy")
 
@@ -93,6 +93,6 @@ def _untrained(missing: Path, folder: Path) -> str:
 
 
 def _stage(folder: Path) -> str:
-    # models/base/ holds first phases, which no stage makes a method of that name from.
+    # data/phase_one/ holds first phases, which no stage makes a method of that name from.
     name = MODEL.name if folder.parent.name == "base" else folder.name or MODEL.name
     return f"baselines@{name}" if name in ("graph_cut", "mean_mask") else f"train@{name}"

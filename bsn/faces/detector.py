@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # that has been shrunk until the smallest wanted face has this side. Measured on 287 real photos, with the rule set to
 # the very size of each one's face: one weak face was lost, three with MTCNN's own thresholds, three with a side of 24.
 COARSE_SLACK = 0.7
+# PFCN's smallest tracked faces cover about 1 % of the photo.
+MIN_FACE = 0.01
 COARSE_THRESHOLDS = [0.7, 0.5, 0.4]
 COARSE_SIDE = 36.0
 # Shrunken photos are looked at together, on canvases whose sides are a multiple of this.

@@ -14,12 +14,12 @@ from torch import nn
 
 from bsn import models
 from bsn.alignment import warp_to_photo
-from bsn.data.photos import read_photo
 from bsn.disk import disk_errors, write_png
 from bsn.errors import InputError, brief
+from bsn.inputs import network_input, prior_channels, working_photo
 from bsn.methods.graph_cut import graph_cut
-from bsn.models.inputs import network_input, prior_channels, working_photo
 from bsn.models.output import Output, foreground_score, upsample
+from bsn.photos import read_photo
 from bsn.workers import cores, ordered_map
 
 

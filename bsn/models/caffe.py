@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
-from bsn.models.inputs import MEAN, STD
+from bsn.inputs import MEAN, STD
 
 # The mean of the official network's input, blue, green, red, 0..255.
 BGR_MEAN = (104.008, 116.669, 122.675)

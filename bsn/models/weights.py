@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from bsn.disk import FULL
 from bsn.errors import InputError
+from bsn.inputs import MEAN, STD
 from bsn.models import build, caffe, vgg
 from bsn.models.backbones import RESNETS, timm_features
-from bsn.models.inputs import MEAN, STD
 
 # Layers above the pre-trained ones; taken from a file only where they fit.
 HEADS = ("aspp.", "attribute_branch.", "score_")

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from bsn.losses import boundary_sensitive_loss, not_ignored
 from bsn.models.output import Output, upsample
-from bsn.training.losses import boundary_sensitive_loss, not_ignored
 
 
 def targets(labels: Tensor, classes: int) -> Tensor:

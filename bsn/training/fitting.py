@@ -23,7 +23,7 @@ from bsn.training.loop import CurvePoint, Recipe, TrainingState, train
 from bsn.training.samples import PatchSampler
 
 # What a step computes: a run that was broken off does not go on with other code.
-CODE = ("kernels.py", "models", "training")
+CODE = ("inputs.py", "kernels.py", "losses.py", "models", "training")
 
 
 BASE_TENSORS, BASE_STATE = "state.safetensors", "state.json"

@@ -26,10 +26,10 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from bsn.errors import InputError
+from bsn.inputs import CHANNELS, network_input
 from bsn.models.batch_norm import freeze_batch_norm
 from bsn.models.convolutions import fold_frozen_batch_norm
 from bsn.models.dropout import draw_dropout
-from bsn.models.inputs import CHANNELS, network_input
 from bsn.training.batches import batches
 from bsn.training.checkpoints import Checkpoint
 from bsn.training.criterion import counts, losses

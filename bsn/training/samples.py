@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 import torch
 
+from bsn.inputs import WorkingPhoto, prior_channels, scaling
 from bsn.kernels import soft_label_table
-from bsn.models.inputs import WorkingPhoto, prior_channels, scaling
 
 
 @dataclass(frozen=True, kw_only=True)

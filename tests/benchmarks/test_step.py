@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from benchmarks.step import Step, made_up_batch
+from bsn.inputs import network_input
 from bsn.models import build
 from bsn.models.batch_norm import freeze_batch_norm
-from bsn.models.inputs import network_input
 from bsn.training.criterion import losses
 
 

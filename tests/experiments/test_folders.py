@@ -11,17 +11,19 @@ import pytest
 from bsn.errors import InputError
 from experiments import compare, sweep, sync, verify
 from tests.experiments.conftest import Clone, someone
-from tests.test_git import commit, someone_elses
+from tests.study.test_git import commit, someone_elses
 
 ROOT = Path(__file__).parents[2]
 DVC_YAML = """
 stages:
   measure:
-    cmd: mkdir -p metrics/headline && cp params.yaml metrics/headline/bsn.json && cp params.yaml metrics/bsn.json
+    cmd:
+      - mkdir -p metrics/headline metrics/methods
+      - tee metrics/headline/bsn.json metrics/methods/bsn.json < params.yaml
     params: [bsn]
     metrics:
       - metrics/headline/bsn.json: {cache: false}
-      - metrics/bsn.json: {cache: false}
+      - metrics/methods/bsn.json: {cache: false}
 """
 PARAMS = '{"profile": "toy", "bsn": {"mean_iou": 0.9}}\n'
 HOW = {
@@ -89,7 +91,7 @@ def test_make_repro_runs_the_stages_and_prints_the_tables(lacking):
     # That .venv is up to date is not make's business here.
     command = ["make", "--old-file=.venv/installed", "repro"]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert (folder / "metrics/bsn.json").read_text() == PARAMS, done.stdout + done.stderr
+    assert (folder / "metrics/methods/bsn.json").read_text() == PARAMS, done.stdout + done.stderr
     assert "Table 1 is shown.\nTable 2 is shown.\nTable 3 is shown.\n" in done.stdout
     assert "Traceback" not in done.stderr
 
@@ -113,13 +115,15 @@ def test_verify_runs_the_project_of_a_larger_repository_and_compare_shows_it(inn
     (tmp_path / "larger/theirs").write_text("two")  # which is their affair
     inner.run(sys.executable, "-m", "experiments.verify", "--keep", str(tmp_path / "clone"))
     assert "is verified: all 2 values are the committed ones" in inner.output
-    assert (tmp_path / "clone/our project/metrics/bsn.json").exists()
+    assert (tmp_path / "clone/our project/metrics/methods/bsn.json").exists()
     inner.run("dvc", "exp", "run", "--name", "try", "--set-param", "bsn.mean_iou=0.8")
     inner.run(sys.executable, "-m", "experiments.compare")
     assert "try" in inner.output
     assert "bsn.mean_iou=0.8" in inner.output
     assert sync._revisions()[0][0].experiment == "try"
-    with pytest.raises(InputError, match=r"^uncommitted: dvc.lock, metrics/bsn.json, metrics/headline/bsn.json, param"):
+    with pytest.raises(
+        InputError, match=r"^uncommitted: dvc.lock, metrics/headline/bsn.json, metrics/methods/bsn.json"
+    ):
         sweep.committed(inner.folder)
     inner.run("git", "checkout", "--quiet", ".")
     assert sweep.committed(inner.folder) == inner.run("git", "rev-parse", "HEAD").strip()

@@ -17,12 +17,12 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.utils.serialize import parse_yaml
 
-from bsn.git import git
-from bsn.locks import take
 from experiments.job import prepare
 from experiments.repro import follow_git, mend, whole
+from study.git import git
+from study.locks import take
 from tests.experiments.conftest import Clone, someone
-from tests.test_git import someone_elses
+from tests.study.test_git import someone_elses
 
 KILLS, SEED = 20, 0
 WHOLE = 5000  # bytes that the lock of this project has at least

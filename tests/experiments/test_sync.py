@@ -2,8 +2,8 @@
 
 import pytest
 
-from bsn.tracking import Card, Store, post, waiting
 from experiments import sync
+from study.tracking import Card, Store, post, waiting
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from experiments import verify
-from tests.test_provenance import git
+from tests.study.test_provenance import git
 
 ROOT = Path(__file__).parents[2]
 METHOD = {
@@ -31,10 +31,10 @@ pfcn,bsn,0.967,0.9,,60
 
 
 def checkout(folder, *, method=METHOD, tables=TABLES, table=TABLE_1):
-    for name in ("metrics", "reports"):
+    for name in ("metrics/methods", "reports"):
         (folder / name).mkdir(parents=True)
-    (folder / "metrics/bsn.json").write_text(json.dumps(method))
-    (folder / "metrics/graph_cut.json").write_text(json.dumps({**method, "method": "graph_cut"}))
+    (folder / "metrics/methods/bsn.json").write_text(json.dumps(method))
+    (folder / "metrics/methods/graph_cut.json").write_text(json.dumps({**method, "method": "graph_cut"}))
     (folder / "metrics/tables.json").write_text(json.dumps(tables))
     (folder / "reports/table1.csv").write_text(table)
     return verify.read(folder)
@@ -70,16 +70,16 @@ def test_the_last_digit_counts_where_bytes_are_pinned_and_is_let_pass_elsewhere(
 @pytest.mark.parametrize(
     ("file", "key", "allowed"),
     [
-        ("metrics/bsn.json", "sets.pfcn.mean_iou", 0.03),
-        ("metrics/bsn.json", "sets.coco.mean_iou", 0.06),  # of a quarter of the photos
+        ("metrics/methods/bsn.json", "sets.pfcn.mean_iou", 0.03),
+        ("metrics/methods/bsn.json", "sets.coco.mean_iou", 0.06),  # of a quarter of the photos
         ("metrics/tables.json", "coco.bsn.mean_iou", 0.06),
-        ("metrics/bsn.json", "sets.pfcn.band.2", 0.1),
-        ("metrics/graph_cut.json", "sets.pfcn.mean_iou", 0.005),
+        ("metrics/methods/bsn.json", "sets.pfcn.band.2", 0.1),
+        ("metrics/methods/graph_cut.json", "sets.pfcn.mean_iou", 0.005),
         ("reports/table1.csv", "pfcn.graph_cut.mean_iou", 0.005),
         ("reports/table1.csv", "pfcn.graph_cut.gain", 0.04),  # over a trained network
         ("reports/table1.csv", "pfcn.bsn.mean_iou_paper", 0),
         ("reports/table1.csv", "pfcn.bsn.photos", 0),
-        ("metrics/bsn.json", "parameters", 0),
+        ("metrics/methods/bsn.json", "parameters", 0),
         ("metrics/tables.json", "portraits.coco", 0),
     ],
 )
@@ -101,7 +101,8 @@ def test_what_is_gone_and_what_is_new_is_too_large_a_difference(tmp_path, commit
     assert all(difference.too_large for difference in found)
     lines = [str(difference) for difference in found]
     assert (
-        "metrics/bsn.json sets.coco.absent: committed None, now no photo, difference -, allowed 0 <- more" in lines[0]
+        "metrics/methods/bsn.json sets.coco.absent: committed None, now no photo, difference -, allowed 0 <- more"
+        in lines[0]
     )
     assert sum("metrics/tables.json" in line for line in lines) == 3
 
@@ -125,19 +126,19 @@ STAGES = {
     "measure": {
         "cmd": "python measure.py",
         "deps": ["drawn", "measure.py"],
-        "metrics": [{"metrics/bsn.json": {"cache": False}}],
+        "metrics": [{"metrics/methods/bsn.json": {"cache": False}}],
     },
     "tables": {
         "cmd": "mkdir -p reports && printf 'set,method,mean_iou\\npfcn,bsn,0.3\\n' > reports/table1.csv",
-        "deps": ["metrics/bsn.json"],
+        "deps": ["metrics/methods/bsn.json"],
         "outs": [{"reports/table1.csv": {"cache": False}}],
     },
 }
 MEASURE = """import json, os, pathlib
 assert "MLFLOW_TRACKING_URI" not in os.environ
-pathlib.Path("metrics").mkdir(exist_ok=True)
+pathlib.Path("metrics/methods").mkdir(parents=True, exist_ok=True)
 value = int(pathlib.Path("drawn").read_text()) / 10
-pathlib.Path("metrics/bsn.json").write_text(json.dumps({"sets": {"pfcn": {"photos": 60, "mean_iou": value}}}))
+pathlib.Path("metrics/methods/bsn.json").write_text(json.dumps({"sets": {"pfcn": {"photos": 60, "mean_iou": value}}}))
 """
 
 
@@ -190,13 +191,13 @@ def test_a_commit_is_run_again_in_a_clone_and_a_number_that_it_does_not_give_is_
     assert run(project, "--keep", str(keep)) == (1, [f"verify: {keep} is not empty; name a new folder"])
 
     # Neither the user's cache nor the commit's own lock may answer for the stage.
-    file = project / "metrics/bsn.json"
+    file = project / "metrics/methods/bsn.json"
     file.write_text(file.read_text().replace("0.3", "0.4"))
     code, lines = run(project)
     assert (code, lines) == (
         1,
         [
-            "verify: metrics/bsn.json: changed since the last commit; commit or stash it, "
+            "verify: metrics/methods/bsn.json: changed since the last commit; commit or stash it, "
             "for the commit is what is cloned"
         ],
     )
@@ -205,7 +206,7 @@ def test_a_commit_is_run_again_in_a_clone_and_a_number_that_it_does_not_give_is_
     code, lines = run(project)
     assert code == 1
     assert lines[-2:] == [
-        "metrics/bsn.json sets.pfcn.mean_iou: committed 0.4, now 0.3, difference 0.100000, allowed 0.03 "
+        "metrics/methods/bsn.json sets.pfcn.mean_iou: committed 0.4, now 0.3, difference 0.100000, allowed 0.03 "
         "<- more than allowed",
         f"commit {head} is NOT verified: 1 of 3 values differ by more than is allowed",
     ]

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from safetensors.torch import load_file
 
-from tests.test_environment import ROOT, clean
+from tests.bsn.test_environment import ROOT, clean
 from tests.test_pipeline import miniature
 
 # Inverted residuals with batch norm, in a dilated stage; and layer norm, at the stride that its model has.
@@ -37,5 +37,5 @@ def test_bsn_is_trained_and_evaluated_on_a_timm_backbone(backbone, tmp_path):
         name.split(".")[1] for name in load_file(tmp_path / "models/bsn/weights.safetensors") if "attribute" in name
     }
     assert len(branches) == {"test_efficientnet": 3, "test_convnext": 1}[backbone]
-    sets = json.loads((tmp_path / "metrics/bsn.json").read_text())["sets"]
+    sets = json.loads((tmp_path / "metrics/methods/bsn.json").read_text())["sets"]
     assert (sets["pfcn"]["photos"], sets["validation"]["photos"]) == (3, 2)

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bsn.data.sources import SETS, SOURCE_FILE, absence, tree, year
-from bsn.data.tables import read_index
 from bsn.errors import InputError
-from bsn.fetch import Download
-from bsn.official import Brought, Missing
 from stages import download as stage
 from stages.portraits import portraits
-from tests.official.publishers import publish_coco, publish_cocostuff, publish_pfcn, publish_voc, serve
+from study.datasets.index import read_index
+from study.datasets.location import SETS, SOURCE_FILE, absence, tree, year
+from study.datasets.official import Brought, Missing
+from study.fetch import Download
+from tests.study.datasets.official.publishers import publish_coco, publish_cocostuff, publish_pfcn, publish_voc, serve
 
 ROOT = Path(__file__).parents[2]
 
@@ -126,7 +126,7 @@ def test_what_was_fetched_lies_beside_the_users_own_checkout_and_what_is_missing
         lost = Missing(id="00007", url="http://example.org/7.jpg", reason="404")
         return Brought(root=arguments["folder"] / "release", summary="8 of 9 photos", missing=(lost,))
 
-    monkeypatch.setattr("bsn.official.bring_pfcn", bring)
+    monkeypatch.setattr("study.datasets.official.bring_pfcn", bring)
     stage.download("pfcn")
     (arguments,) = asked
     assert arguments["folder"] == elsewhere / "downloads/pfcn"
@@ -147,7 +147,7 @@ def test_years_of_voc_choose_the_archives(project, monkeypatch, years, names):
         asked.update(arguments)
         return Brought(root=arguments["folder"], summary="")
 
-    monkeypatch.setattr("bsn.official.bring_voc", bring)
+    monkeypatch.setattr("study.datasets.official.bring_voc", bring)
     stage.download("voc")
     assert {archive.name.removesuffix(".tar")[-4:] for archive in asked["releases"]} == names
 

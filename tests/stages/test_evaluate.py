@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bsn.methods.evaluation import Sample
 from bsn.methods.prediction import PhotoFile
-from bsn.report.palette import BOUNDARY
 from stages.evaluate import _examples
+from study.evaluation import Sample
+from study.figures.palette import BOUNDARY
 
 
 @pytest.mark.parametrize("orientation", [1, 6])

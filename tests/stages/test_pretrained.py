@@ -4,7 +4,8 @@ from safetensors.torch import load_file
 
 from bsn.errors import InputError
 from bsn.models import build
-from stages import params, pretrained
+from stages import pretrained
+from study import params
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from bsn.provenance import environment
 from stages import timings as stage
+from study.provenance import environment
 
 
 @pytest.fixture(autouse=True)

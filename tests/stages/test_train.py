@@ -9,9 +9,10 @@ from safetensors.torch import save_file
 from bsn.alignment import FRAME
 from bsn.models import build
 from bsn.training import fitting
-from stages import fitting as stage
-from stages import params, train
-from tests.training.test_loop import toy_sampler
+from stages import train
+from study import params
+from study import training as stage
+from tests.bsn.training.test_loop import toy_sampler
 
 
 class Stopped(Exception):
@@ -23,7 +24,7 @@ def folder_of(monkeypatch, tmp_path):
     """The checkpoint's folder of a method trained with changed parameters (by dotted key) on given photos."""
     raw, profile = params.read_yaml(params.PARAMS_FILE), params.read_yaml(params.PROFILES_FOLDER / "sketch.yaml")
     monkeypatch.chdir(tmp_path)
-    for name in ("attributes", "mean_mask", "weights", "pretrained"):
+    for name in ("attributes", "mean_mask", "loss_weights", "pretrained"):
         (tmp_path / "data" / name).mkdir(parents=True)
     (tmp_path / "data/attributes/none.csv").write_text("id\n")
     (tmp_path / "data/attributes/hair.csv").write_text("id,hair,hair.source\ndisc0,long,rule\ndisc1,short,rule\n")
@@ -36,7 +37,7 @@ def folder_of(monkeypatch, tmp_path):
             tree = changed(tree, key.split("__"), value)
         np.save("data/mean_mask/aligned.npy", np.full(FRAME, mean_mask, np.float32))
         for name in ("uniform", "global"):
-            np.save(f"data/weights/{name}.npy", np.full(FRAME, weight, np.float32))
+            np.save(f"data/loss_weights/{name}.npy", np.full(FRAME, weight, np.float32))
         save_file(start or {}, "data/pretrained/deeplab.safetensors")
         monkeypatch.setattr(train, "load", lambda: params.check(tree["params"], tree["profile"]))
         monkeypatch.setattr(stage, "training_photos", lambda *_, **__: photos or toy_sampler().photos)

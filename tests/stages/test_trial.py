@@ -4,7 +4,8 @@ import pytest
 import yaml
 
 from bsn.errors import InputError
-from stages import params, trial
+from stages import trial
+from study import params
 
 
 @pytest.mark.parametrize("key", ["letter-1", "sum", "sum--1", "sum-first"])

@@ -1,0 +1,80 @@
+"""The network of a model folder as one ONNX file, for any runtime that reads ONNX.
+
+The file's input is `photo`, (N, 6, h, w) float32: RGB by ImageNet's mean and deviation, position x and y, mean mask
+(bsn/inputs.py). Its outputs are `score`, (N, h, w) float32, foreground logit minus background logit, above zero
+is portrait, and `cells`, the same (N, rows, columns) on the network's own coarse grid. N, h and w are free. Its
+metadata says how to use it: `method`, `size` (JSON, height and width of a PFCN photo's working copy) and `corners`
+(JSON, how the cells lie on the photo: `bsn.models.output.upsample`).
+"""
+
+import json
+import logging
+import warnings
+from pathlib import Path
+
+import onnxscript
+import torch
+from onnxscript import opset18
+from torch import Tensor, nn
+
+from bsn import models
+from bsn.errors import InputError
+from bsn.inputs import CHANNELS
+from bsn.models.output import foreground_score, upsample
+
+# Names in the ONNX file.
+INPUT, SCORE, CELLS = "photo", "score", "cells"
+_INT64 = 7  # ONNX's number of the type
+
+
+class _Scores(nn.Module):
+    """(N, 6, h, w) -> score (N, h, w) and cells (N, rows, columns)."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, photo: Tensor) -> tuple[Tensor, Tensor]:
+        output = self.model(photo)
+        cells = foreground_score(output.fused)[:, None]
+        score = upsample(cells, photo.shape[-2:], corners=output.corners)
+        return score[:, 0], cells[:, 0]
+
+
+def _round(number: onnxscript.FLOAT, digits: None = None) -> onnxscript.INT64:
+    # Python's round of a branch's side, for which torch has no translation; ONNX too takes a half to the even number.
+    return opset18.Cast(opset18.Round(number), to=_INT64)
+
+
+def export_onnx(folder: Path, file: Path) -> None:
+    """Write the trained network of `models/<method>` to an ONNX file, weights and all.
+
+    Raises InputError when the folder holds a baseline, which has no network.
+    """
+    description = json.loads((folder / "model.json").read_text("utf-8"))
+    if description["network"] not in models.BUILDERS:
+        raise InputError(f"{folder} is of {description['network']}, which has no network; export a trained method")
+    model = models.load(folder)
+    # Odd sides, and two photos: torch takes a side or a batch of 1 for a constant.
+    example = torch.zeros(2, CHANNELS, 93, 71)
+    # torch writes pages of its progress and of its own deprecations.
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    # Without gradients: with them, dilated convolutions are computed as training does, which ONNX need not.
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            _Scores(model).eval(),
+            (example,),
+            dynamo=True,
+            verbose=False,
+            input_names=[INPUT],
+            output_names=[SCORE, CELLS],
+            dynamic_shapes=({0: "batch", 2: "height", 3: "width"},),
+            custom_translation_table={round: _round},
+        )
+    program.model.metadata_props.update(
+        method=folder.resolve().name,
+        size=json.dumps(description["size"]),
+        corners=json.dumps(getattr(model, "corners", False)),
+    )
+    program.save(file, external_data=False)

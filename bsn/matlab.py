@@ -1,0 +1,217 @@
+"""Variables of MATLAB files as plain matrices and texts, whether saved by -v6, -v7 (both version 5) or -v7.3 (HDF5).
+
+Version 5 is not left to scipy.io: its native reader trusts the file, and a damaged tag ends the process (SIGSEGV).
+The format is that of MathWorks' "MAT-File Format", chapter "Level 5 MAT-File Format".
+"""
+
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bsn.errors import InputError
+from bsn.photos import MAX_PIXELS
+
+if TYPE_CHECKING:
+    import h5py
+
+# Version 5: at the end of the header of 128 bytes the version, and its byte order by how "MI" is written.
+_HEADER, _ORDERS = 128, {b"\x00\x01IM": "<", b"\x01\x00MI": ">"}
+# Version 7.3: HDF5 behind 512 bytes.
+_HDF5, _HDF5_AT = b"\x89HDF\r\n\x1a\n", 512
+# Numbers and texts of version 5 by the type of their element, and other types.
+_DTYPES = {
+    **{1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"},
+    **{16: "u1", 17: "u2", 18: "u4"},
+}
+_MATRIX, _COMPRESSED, _UTF8 = 14, 15, 16
+# Classes of matrices in version 5; those in _NUMERIC hold numbers.
+_CELL, _STRUCT, _CHAR, _SPARSE, _NUMERIC, _OPAQUE = 1, 2, 4, 5, range(6, 16), 17
+_COMPLEX = 0x800
+_NUMERIC_NAMES = re.compile(r"double|single|logical|u?int(8|16|32|64)")
+# Cells within cells; in HDF5 a cell may even hold itself.
+_MAX_DEPTH = 16
+_MAX_BYTES = 2**30
+
+Leaf = np.ndarray | str
+
+
+def read_leaves(file: Path, name: str) -> list[Leaf]:
+    """The matrices of numbers and the texts in the variable `name`, in MATLAB's order; a plain matrix is the only one.
+
+    They may lie in cells, in fields of structs or in a sparse matrix: people save again what they loaded. A matrix has
+    an integer or a float dtype and is (rows, columns) or has more dimensions. Each row of a char matrix is a text.
+    Raises InputError when the file or the variable is not there, or holds something else, such as an object.
+    """
+    if not file.is_file():
+        raise InputError(f"{file.name} is missing")
+    try:
+        content = file.read_bytes()
+        if content.startswith(_HDF5, _HDF5_AT):
+            return list(_of_hdf5(file, name))
+        return list(_of_version_5(memoryview(content), file, name))
+    except InputError:
+        raise
+    # What a damaged file raises depends on where the damage is.
+    except Exception as error:
+        raise InputError(f"{file.name} is not a readable .mat file ({type(error).__name__})") from error
+
+
+def read_matrix(file: Path, name: str) -> np.ndarray:
+    """The one matrix of numbers (rows, columns) that the variable `name` holds. Raises InputError as `read_leaves`."""
+    leaves = read_leaves(file, name)
+    if len(leaves) != 1 or isinstance(leaves[0], str) or leaves[0].ndim != 2:
+        kinds = ["text" if isinstance(leaf, str) else f"{leaf.dtype} {leaf.shape}" for leaf in leaves[:3]]
+        more = ", ..." if len(leaves) > 3 else ""
+        raise InputError(f"{name} of {file.name} is {', '.join(kinds) or 'empty'}{more}, not one matrix of numbers")
+    return leaves[0]
+
+
+def _of_version_5(content: memoryview, file: Path, name: str) -> Iterator[Leaf]:
+    order = _ORDERS.get(bytes(content[_HEADER - 4 : _HEADER]))
+    if order is None:
+        raise InputError(f"{file.name} is no .mat file of version 5 or newer; in MATLAB, save it with -v7")
+    for kind, body in _elements(content[_HEADER:], order):
+        if kind == _COMPRESSED:
+            unpacked = zlib.decompressobj().decompress(body, _MAX_BYTES)
+            ((kind, body),) = _elements(memoryview(unpacked), order)
+        if kind == _MATRIX and _Matrix(body, order).name == name:
+            yield from _loaded(body, order, file, _MAX_DEPTH)
+            return
+    raise InputError(f"{file.name} holds no variable {name!r}")
+
+
+def _elements(content: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
+    """Type and bytes of each data element. Raises ValueError when one is longer than `content`."""
+    place = 0
+    while place + 8 <= len(content):
+        kind, size = struct.unpack_from(f"{order}II", content, place)
+        start = place + 8
+        end = start + size + (0 if kind == _COMPRESSED else -size % 8)
+        if kind >> 16:  # up to four bytes, which stand in the tag itself
+            kind, size, start, end = kind & 0xFFFF, kind >> 16, place + 4, place + 8
+        body = content[start : min(start + size, end)]
+        if len(body) < size:
+            raise ValueError("an element longer than the file")
+        yield kind, body
+        place = end
+
+
+def _numbers(element: tuple[int, memoryview], order: str) -> np.ndarray:
+    kind, body = element
+    dtype = np.dtype(_DTYPES[kind])
+    return np.frombuffer(body, dtype.newbyteorder(order)).astype(dtype)
+
+
+class _Matrix:
+    """A matrix of version 5: its class, size and name, and the elements that hold its content."""
+
+    def __init__(self, body: memoryview, order: str) -> None:
+        if not body:  # [] within a cell
+            self.kind, self.is_complex, self.size, self.name, self.rest = _NUMERIC[0], False, (0, 0), "", [(9, body)]
+            return
+        flags, *rest = _elements(body, order)
+        bits = int(_numbers(flags, order)[0])
+        self.kind, self.is_complex, self.size = bits & 0xFF, bool(bits & _COMPLEX), ()
+        if self.kind != _OPAQUE:
+            self.size = tuple(_numbers(rest.pop(0), order).tolist())
+        self.name, self.rest = bytes(rest[0][1]).decode("utf-8", "replace"), rest[1:]
+
+
+def _loaded(body: memoryview, order: str, file: Path, depth: int) -> Iterator[Leaf]:
+    if depth == 0:
+        raise InputError(f"{file.name} holds cells within cells, more than {_MAX_DEPTH} deep")
+    matrix = _Matrix(body, order)
+    if matrix.is_complex:
+        raise InputError(f"{file.name} holds complex numbers")
+    if matrix.kind in (_CELL, _STRUCT):
+        # A struct has two elements before its matrices, for the names of its fields.
+        for kind, inner in matrix.rest:
+            if kind == _MATRIX:
+                yield from _loaded(inner, order, file, depth - 1)
+    elif matrix.kind == _CHAR:
+        kind, text = matrix.rest[0]
+        if kind == _UTF8:
+            codes = [ord(letter) for letter in bytes(text).decode("utf-8", "replace")]
+        else:
+            codes = _numbers((kind, text), order)
+        yield from _texts(np.reshape(codes, matrix.size, order="F"))
+    elif matrix.kind == _SPARSE:
+        rows, starts = (_numbers(element, order) for element in matrix.rest[:2])
+        kind, body = matrix.rest[2]
+        # MATLAB writes logical values as bytes in an element that it calls double.
+        values = np.frombuffer(body, np.uint8) if len(body) == len(rows) else _numbers((kind, body), order)
+        yield _dense(values, rows, starts, matrix.size[0], file)
+    elif matrix.kind in _NUMERIC:
+        yield _numbers(matrix.rest[0], order).reshape(matrix.size, order="F")
+    else:
+        raise InputError(f"{file.name} holds a MATLAB object or function, not numbers or text")
+
+
+def _of_hdf5(file: Path, name: str) -> Iterator[Leaf]:
+    import h5py  # late: slow to start, and seldom needed
+
+    with h5py.File(file, "r") as content:
+        if name not in content:
+            raise InputError(f"{file.name} holds no variable {name!r}")
+        yield from _stored(content[name], file, _MAX_DEPTH)
+
+
+def _stored(node: "h5py.Group | h5py.Dataset", file: Path, depth: int) -> Iterator[Leaf]:
+    """The leaves of a variable, cell or field as MATLAB 7.3 stores it: by columns, so that HDF5's axes are swapped."""
+    import h5py
+
+    if depth == 0:
+        raise InputError(f"{file.name} holds cells within cells, more than {_MAX_DEPTH} deep")
+    kind = bytes(node.attrs.get("MATLAB_class", b"")).decode()
+    is_numeric = _NUMERIC_NAMES.fullmatch(kind) is not None
+    if isinstance(node, h5py.Group) and "MATLAB_sparse" in node.attrs:
+        rows, values = (node[key][()] if key in node else np.zeros(0, np.uint8) for key in ("ir", "data"))
+        yield _dense(values, rows, node["jc"][()], int(node.attrs["MATLAB_sparse"]), file)
+    elif isinstance(node, h5py.Group) and kind == "struct":
+        for field in node.values():
+            yield from _stored(field, file, depth - 1)
+    elif isinstance(node, h5py.Group):
+        raise InputError(f"{file.name} holds a MATLAB object or function, not numbers or text")
+    elif node.size > MAX_PIXELS:
+        raise InputError(f"{file.name} holds {node.shape} values, more than {MAX_PIXELS}")
+    elif node.attrs.get("MATLAB_empty", 0):
+        if is_numeric:
+            yield np.zeros([int(length) for length in node[()]])  # the values are the size, (0, 0) as a rule
+    elif node.dtype == h5py.ref_dtype:
+        for reference in node[()].ravel():  # a cell, or the field of a struct array
+            yield from _stored(node.file[reference], file, depth - 1)
+    elif kind == "char":
+        yield from _texts(node[()].T)
+    elif is_numeric and node.dtype.kind not in "buif":
+        raise InputError(f"{file.name} holds complex numbers")
+    elif is_numeric:
+        yield node[()].T
+    else:
+        raise InputError(f"{file.name} holds a MATLAB object or function, not numbers or text")
+
+
+def _texts(codes: np.ndarray) -> Iterator[str]:
+    """The rows of a char array (..., length)."""
+    if codes.size:
+        yield from ("".join(map(chr, row)) for row in codes.reshape(-1, codes.shape[-1]))
+
+
+def _dense(values: np.ndarray, rows: np.ndarray, starts: np.ndarray, height: int, file: Path) -> np.ndarray:
+    """A sparse matrix in full: the values and rows of column c are those from starts[c] to starts[c + 1].
+
+    Not by scipy.sparse, which fills it in native code and has not looked at all that a file can say.
+    """
+    shape, rows, lengths = (height, len(starts) - 1), rows.astype(np.int64), np.diff(starts.astype(np.int64))
+    if height * len(starts) > MAX_PIXELS:
+        raise InputError(f"{file.name} holds a sparse matrix of {shape}, more than {MAX_PIXELS} values")
+    count = int(starts[-1])
+    if starts[0] != 0 or (lengths < 0).any() or count > min(len(rows), len(values)) or rows.min(initial=0) < 0:
+        raise ValueError("a sparse matrix whose columns are not one after the other")
+    matrix = np.zeros(shape, values.dtype)
+    matrix[rows[:count], np.repeat(np.arange(shape[1]), lengths)] = values[:count]
+    return matrix

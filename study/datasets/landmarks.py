@@ -1,0 +1,43 @@
+"""Five points and the alignment of every kept photo: PFCN's own tracker first, MTCNN where it has none."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from bsn.alignment import alignment, five_points
+from bsn.errors import InputError, brief
+from bsn.faces.detector import Detector
+from bsn.photos import read_photo
+from study.datasets.index import FaceRow, PhotoRow
+from study.datasets.pfcn import tracker
+
+
+def pfcn_faces(rows: Iterable[PhotoRow], *, root: Path, portraits: Path, detector: Detector) -> Iterator[FaceRow]:
+    """The faces of PFCN's kept photos: `root` is the release, `portraits` the folder of the index."""
+    for row in rows:
+        try:
+            points = tracker(root, row.id)
+        except InputError:
+            points = None
+        if points is not None:
+            yield _aligned(row.id, "tracker", five_points(points))
+            continue
+        photo = read_photo(portraits / row.image)
+        try:
+            faces = detector.detect(photo)
+        except Exception as error:
+            print(f"{row.image}: faces could not be looked for ({brief(error)}): as without one", file=sys.stderr)
+            faces = []
+        yield _aligned(row.id, "mtcnn", faces[0].points) if faces else FaceRow(id=row.id, source="none")
+
+
+def indexed_faces(rows: Iterable[PhotoRow]) -> Iterator[FaceRow]:
+    """The faces of the other sets: the filter has found them already."""
+    for row in rows:
+        yield _aligned(row.id, "mtcnn", row.points)
+
+
+def _aligned(name: str, source: str, points: np.ndarray) -> FaceRow:
+    return FaceRow(id=name, source=source, points=points, affine=alignment(points))

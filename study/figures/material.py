@@ -1,0 +1,126 @@
+"""What the figures are drawn from: photos, masks and predictions, read when they are asked for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bsn.cutout.cutout import Cutout
+from bsn.errors import InputError
+from bsn.faces.detector import Detector
+from bsn.photos import read_palette, read_photo
+from study.datasets.index import read_faces
+from study.paper import METHODS, SETS
+
+
+class Missing(Exception):
+    """A figure cannot be drawn; the message says why, in words for its reader."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """The folders of one run, in the layout that the stages write."""
+
+    portraits: Path
+    """`<set>/index.csv`, `images/` and `masks/`."""
+    predictions: Path
+    """`<method>/<set>/<id>.png`, 0 and 255."""
+    photos: Path
+    """`<method>.csv`: set, id, and the numbers of each photo."""
+    faces: Path
+    """`<set>.csv`, with the affine of each photo that has a face."""
+    hair: Path
+    """CSV: id, hair (long or short)."""
+    mean_mask: Path
+    """`.npy`, float32 (800, 600)."""
+    curves: Path
+    """`<method>/curves.csv`."""
+    margins: Path
+    """CSV: set, margin, photos, photos_paper."""
+    detector: Detector
+    """Finds the faces of people in the background."""
+    kernel_width: float
+    kernel_reading: str
+    global_low: float
+    global_high: float
+    global_reading: str
+    seed: int
+    """Of the bootstrap over photos."""
+
+    @cached_property
+    def _rows(self) -> dict[str, pd.DataFrame]:
+        return {name: self._index(name) for name in SETS}
+
+    def _index(self, name: str) -> pd.DataFrame:
+        file = self.portraits / name / "index.csv"
+        if not file.exists():
+            return pd.DataFrame(columns=["id", "split", "kept", "image", "mask"])
+        rows = pd.read_csv(file, dtype={"id": str})
+        return rows[rows["kept"].astype(bool)].set_index("id", drop=False)
+
+    def ids(self, name: str, split: str = "test") -> list[str]:
+        """Kept photos of the set, in the index's order. Raises Missing when there are none."""
+        rows = self._rows[name]
+        ids = rows.loc[rows["split"] == split, "id"].tolist()
+        if not ids:
+            raise Missing(f"No {SETS[name]} photos in this run.")
+        return ids
+
+    def photo(self, name: str, photo: str) -> np.ndarray:
+        """uint8 (H, W, 3) RGB."""
+        return _read(read_photo, self.portraits / name / self._rows[name].loc[photo, "image"])
+
+    def mask(self, name: str, photo: str) -> np.ndarray:
+        """uint8 (H, W): 0 background, 1 portrait, 255 ignored."""
+        return _read(read_palette, self.portraits / name / self._rows[name].loc[photo, "mask"])
+
+    def has(self, method: str, name: str) -> bool:
+        """Whether the method was evaluated on the set."""
+        return next((self.predictions / method / name).glob("*.png"), None) is not None
+
+    def need(self, method: str, name: str) -> None:
+        """Raise Missing unless the method was evaluated on the set."""
+        if not self.has(method, name):
+            raise Missing(f"{METHODS[method]} was not run on {SETS[name]}.")
+
+    def prediction(self, method: str, name: str, photo: str) -> np.ndarray:
+        """uint8 (H, W) {0, 1}."""
+        return _read(read_palette, self.predictions / method / name / f"{photo}.png") // 255
+
+    def scores(self, method: str, name: str) -> pd.DataFrame:
+        """The numbers of each photo of the set, by id. Raises Missing when the method was not run on it."""
+        file = self.photos / f"{method}.csv"
+        rows = pd.read_csv(file, dtype={"id": str}) if file.exists() else pd.DataFrame(columns=["set", "id"])
+        rows = rows[rows["set"] == name].set_index("id")
+        if rows.empty:
+            raise Missing(f"{METHODS[method]} was not run on {SETS[name]}.")
+        return rows
+
+    def affines(self, name: str) -> dict[str, np.ndarray]:
+        """float64 (2, 3) from photo to face frame, by id, of the photos that have a face."""
+        file = self.faces / f"{name}.csv"
+        rows = read_faces(file) if file.exists() else {}
+        return {photo: row.affine for photo, row in rows.items() if row.affine is not None}
+
+    def cutout(self, method: str, name: str, photo: str) -> Cutout:
+        """The photo with the method's mask, as `python -m bsn segment` goes on from there."""
+        mask = self.prediction(method, name, photo)
+        # The photos of all four sets are portraits of one.
+        return Cutout(photo=self.photo(name, photo), mask=mask, faces=1, band=self.kernel_width)
+
+
+def spread(ids: list[str], number: int) -> list[str]:
+    """At most `number` of the ids, evenly along the list: a sample that nobody picked."""
+    if len(ids) <= number:
+        return list(ids)
+    return [ids[place] for place in np.linspace(0, len(ids) - 1, number).round().astype(int)]
+
+
+def _read(reader: Callable[[Path], np.ndarray], file: Path) -> np.ndarray:
+    try:
+        return reader(file)
+    except InputError as reason:
+        raise Missing(f"{reason}.") from None

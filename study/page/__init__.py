@@ -1,0 +1,6 @@
+"""`reports/index.html` and what lies beside it."""
+
+from study.page.comparison import compare
+from study.page.document import render, sized, write
+
+__all__ = ["compare", "render", "sized", "write"]

@@ -1,0 +1,343 @@
+"""params.yaml and its profile, checked whole before any stage works: `load()` is the only door to them.
+
+Each field's `description` is what the user is told when a value is refused, so it says what is allowed.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from bsn.errors import InputError
+from bsn.kernels import MAX_WIDTH
+from study.checking import Section, read_yaml, validated
+
+if TYPE_CHECKING:
+    from study.datasets.portraits import PortraitRule
+
+PARAMS_FILE = Path("params.yaml")
+PROFILES_FOLDER = Path("profiles")
+# Those of bsn.models.backbones, which would load torch.
+RESNETS = ("resnet18", "resnet50", "resnet101")
+
+Fraction = Annotated[float, Field(ge=0, le=1, description="a fraction from 0 to 1")]
+Positive = Annotated[float, Field(gt=0, description="a number above 0")]
+NotNegative = Annotated[float, Field(ge=0, description="a number, 0 or more")]
+Count = Annotated[int, Field(ge=1, description="a whole number, 1 or more")]
+ZeroOrMore = Annotated[int, Field(ge=0, le=2**31 - 1, description="a whole number from 0 to 2147483647")]
+Size = Annotated[
+    list[Annotated[int, Field(ge=16)]],
+    Field(min_length=2, max_length=2, description="[height, width] in pixels, each a whole number, 16 or more"),
+]
+Name = Annotated[
+    str, Field(pattern="^[a-z][a-z0-9_]*$", description="small letters, digits and _, with a letter first")
+]
+
+
+class Portraits(Section):
+    """What makes a photo a portrait (section 4.3)."""
+
+    min_face: Fraction
+    min_probability: Fraction
+    box_margin: Fraction
+    min_on_mask: Fraction
+
+    def rule(self) -> "PortraitRule":
+        """The filter's rule."""
+        from study.datasets.portraits import PortraitRule
+
+        return PortraitRule(min_face=self.min_face, min_on_mask=self.min_on_mask, box_margin=self.box_margin)
+
+
+class Kernel(Section):
+    """The individual boundary-sensitive kernel, eq. (1)-(3)."""
+
+    width: Annotated[
+        float,
+        Field(gt=0, le=MAX_WIDTH, description=f"pixels of the 800x600 frame, above 0, at most {MAX_WIDTH}"),
+    ]
+    reading: Annotated[Literal["distance", "closeness", "sum"], Field(description="distance, closeness or sum")]
+
+
+class GlobalKernel(Section):
+    """The global boundary-sensitive kernel, eq. (6)."""
+
+    a: Positive
+    b: Annotated[float, Field(gt=0, description="a number above 0, not below global_kernel.a")]
+    reading: Annotated[Literal["text", "printed"], Field(description="text or printed")]
+    combination: Annotated[Literal["product", "sum"], Field(description="product or sum")]
+
+    @field_validator("b")
+    @classmethod
+    def _range_is_ordered(cls, b: float, info: ValidationInfo) -> float:
+        if b < info.data.get("a", b):
+            raise ValueError("a > b")
+        return b
+
+
+class Hair(Section):
+    """The rule that tells long hair from short (bsn/attributes.py), in distances between the eyes."""
+
+    min_width: Positive
+    above_mouth: NotNegative
+    below_mouth: NotNegative
+
+
+class BoundaryIoU(Section):
+    """The convention of boundary IoU (bsn.metrics.boundary_iou)."""
+
+    frame_is_boundary: Annotated[bool, Field(description="true or false")]
+
+
+class GraphCut(Section):
+    """The baseline of Table 1: weights of the smoothness term, and the size it is solved at."""
+
+    smoothness: NotNegative
+    contrast: Positive
+    height: Annotated[int, Field(ge=50, le=800, description="rows of the solved grid, a whole number from 50 to 800")]
+
+
+class Method(Section):
+    """One trained row of Table 1, in the paper's words."""
+
+    network: Annotated[Literal["deeplab", "fcn8s"], Field(description="deeplab or fcn8s")]
+    labels: Annotated[Literal["hard", "soft"], Field(description="hard or soft")]
+    weight: Annotated[Literal["uniform", "global"], Field(description="uniform or global")]
+    attribute: Annotated[str, Field(description="a key of attributes")]
+
+    @property
+    def base(self) -> str:
+        """What its phase one depends on; methods of one base share it."""
+        return f"{self.network}-{self.labels}-{self.weight}"
+
+
+class Phase(Section):
+    """One of the two phases of section 4.1."""
+
+    iterations: Count
+    learning_rate: Positive
+
+
+class Augmentation(Section):
+    """Random changes of a training patch (bsn.training.samples.Augmentation)."""
+
+    flip: Fraction
+    draw: Annotated[Literal["range", "one"], Field(description="range or one")]
+    scale: Annotated[list[Positive], Field(description="numbers above 0; two of them where draw is range")]
+    rotation: Annotated[
+        list[Annotated[float, Field(ge=-180, le=180)]],
+        Field(description="degrees from -180 to 180; two of them where draw is range"),
+    ]
+    gamma: Annotated[list[Positive], Field(description="numbers above 0; two of them where draw is range")]
+
+
+class Network(Section):
+    """A network's scale and the recipe that trains it."""
+
+    size: Size
+    crop: Size
+    # With fewer, oneDNN's 1x1 convolutions of stride 2 write beyond their memory, channels last and on AVX2.
+    base_width: Annotated[int, Field(ge=8, description="channels of the first stage, a whole number, 8 or more")]
+    batch: Count
+    phases: Annotated[list[Phase], Field(min_length=1, max_length=2, description="one or two phases")]
+    schedule: Annotated[Literal["step", "poly"], Field(description="step or poly")]
+    warmup: ZeroOrMore
+    weight_decay: NotNegative
+    optimizer: Annotated[Literal["sgd", "adamw"], Field(description="sgd or adamw")]
+    momentum: Fraction
+    head_lr_multiplier: Positive
+    freeze_batch_norm: Annotated[bool, Field(description="true or false")]
+    augmentation: Augmentation
+    workers: ZeroOrMore
+    threads: Count
+
+
+class DeepLab(Network):
+    """DeepLabv2 on a ResNet or a timm model."""
+
+    backbone: Annotated[str, Field(min_length=1, description="resnet18, resnet50, resnet101 or a model of timm's")]
+    layout: Annotated[Literal["torchvision", "caffe"], Field(description="torchvision or caffe")]
+    output_stride: Annotated[Literal[4, 8, 16, 32], Field(description="4, 8, 16 or 32")]
+    out_index: Annotated[int, Field(description="the number of a feature level of timm's, a whole number")]
+    aspp_rates: Annotated[list[Count], Field(min_length=1, description="a list of whole numbers, 1 or more")]
+    scales: Annotated[list[Fraction], Field(min_length=1, description="a list of fractions up to 1")]
+    weights: Annotated[str, Field(min_length=1, description="none, imagenet, coco_voc or a file's path")]
+    added_channels: Annotated[Literal["zero", "random"], Field(description="zero or random")]
+    attribute_neurons: Count
+    attribute_classifiers: Annotated[Literal["one", "each"], Field(description="one or each")]
+    attribute_weight: NotNegative
+
+    def architecture(self) -> dict[str, Any]:
+        """The options of `bsn.models.build` that starting weights must fit."""
+        keys = ("backbone", "base_width", "layout", "output_stride", "out_index")
+        return {key: getattr(self, key) for key in keys}
+
+
+class FCN8s(Network):
+    """PortraitFCN+."""
+
+    batch_norm: Annotated[bool, Field(description="true or false")]
+    weights: Annotated[str, Field(min_length=1, description="none, imagenet or a file's path")]
+    added_channels: Annotated[Literal["zero", "random"], Field(description="zero or random")]
+
+    def architecture(self) -> dict[str, Any]:
+        """The options of `bsn.models.build` that starting weights must fit."""
+        return {"base_width": self.base_width, "batch_norm": self.batch_norm}
+
+
+class Networks(Section):
+    """The two network families of Table 1."""
+
+    deeplab: DeepLab
+    fcn8s: FCN8s
+
+
+class Drawn(Section):
+    """How many photos of each set are drawn."""
+
+    seed: ZeroOrMore
+    pfcn: dict[Literal["train", "test"], Count]
+    coco: dict[Literal["portraits", "others"], Count]
+    cocostuff: dict[Literal["portraits", "others"], Count]
+    voc: dict[Literal["portraits", "others"], Count]
+
+
+class Download(Section):
+    """What is fetched where no folder is named."""
+
+    folder: Annotated[str, Field(min_length=1, description="a folder's path, relative to the project's or absolute")]
+    sets: Annotated[
+        list[Literal["pfcn", "coco", "cocostuff", "voc"]],
+        Field(min_length=1, description="a list of pfcn, coco, cocostuff, voc"),
+    ]
+    voc_years: Annotated[list[Literal[2007, 2008, 2012]], Field(min_length=1, description="a list of 2007, 2008, 2012")]
+
+
+class Data(Section):
+    """Where the four sets come from: drawn, a folder of the user's that holds <set>/ for each it has, or downloads."""
+
+    draw: Drawn | None = None
+    folder: Annotated[str | None, Field(description="a folder's path, or null")] = None
+    download: Download | None = None
+    validation: Annotated[
+        list[ZeroOrMore],
+        Field(default_factory=list, description="a list of numbers of PFCN's training photos, or [] for none"),
+    ]
+    coco_year: Annotated[Literal[2014, 2017], Field(description="2014 or 2017")] = 2017
+
+
+class Params(Section):
+    """All that a run depends on: params.yaml, with the sections of profiles/<profile>.yaml beside them."""
+
+    profile: str
+    instructions: Annotated[Literal["avx2", "native"], Field(description="avx2 or native")]
+    seed: ZeroOrMore
+    portraits: Portraits
+    kernel: Kernel
+    global_kernel: GlobalKernel
+    attributes: dict[Name, Annotated[list[Name], Field(description="a list of attributes, such as [hair]")]]
+    hair: Hair
+    graph_cut: GraphCut
+    boundary_iou: BoundaryIoU
+    methods: Annotated[dict[str, Method], Field(min_length=1)]
+    data: Data
+    networks: Networks
+
+    def flat(self) -> dict[str, Any]:
+        """`{"kernel.width": 10, ...}`: one level, for MLflow."""
+        return dict(_flatten(self.model_dump(), ""))
+
+
+def load(folder: Path = Path()) -> Params:
+    """The checked parameters of this run, or of the project in another folder.
+
+    Raises InputError: a line a bad value, each with its key, the value and what is allowed.
+    """
+    raw = read_yaml(folder / PARAMS_FILE)
+    return check(raw, _read_profile(folder / PROFILES_FOLDER, raw.get("profile")))
+
+
+def check(raw: dict[str, Any], profile: dict[str, Any]) -> Params:
+    """`raw` as in params.yaml and `profile` as in profiles/<name>.yaml, joined and checked."""
+    for key in profile:
+        if key in raw:
+            raise InputError(f"{key} stands in {PARAMS_FILE} and in the profile; keep it in one of them")
+    params = validated(Params, {**raw, **profile})
+    contradictions = list(_contradictions(params))
+    if contradictions:
+        raise InputError("\n".join(contradictions))
+    return params
+
+
+def _contradictions(params: Params) -> Iterator[str]:
+    """Values that are good by themselves and do not go together, a line each."""
+    for key, network in (("deeplab", params.networks.deeplab), ("fcn8s", params.networks.fcn8s)):
+        for name in ("scale", "rotation", "gamma"):
+            values = getattr(network.augmentation, name)
+            if network.augmentation.draw == "range" and (len(values) != 2 or values[0] > values[1]):
+                yield (
+                    f"networks.{key}.augmentation.{name} = {values!r} is refused; allowed where draw is range: "
+                    "[low, high], two numbers in that order"
+                )
+    for key, names in params.attributes.items():
+        if "id" in names or len(set(names)) < len(names):
+            yield f"attributes.{key} = {names!r} is refused; allowed: different names, id not among them"
+    hair = params.attributes.get("hair")
+    if hair != ["hair"]:
+        yield f"attributes.hair = {hair!r} is refused; allowed: ['hair'], which Figure 3 shows"
+    for key, method in params.methods.items():
+        refused = f"methods.{key}.attribute = {method.attribute!r} is refused"
+        if method.attribute not in params.attributes:
+            yield f"{refused}; allowed: {', '.join(params.attributes)} (the keys of attributes)"
+        elif params.attributes[method.attribute] and method.network == "fcn8s":
+            yield f"{refused}; allowed: one that is [], for fcn8s has no branch to tell attributes"
+        elif params.attributes[method.attribute] and len(params.networks.deeplab.phases) < 2:
+            yield f"{refused}; allowed: one that is [], or two phases in networks.deeplab: the second trains the branch"
+    yield from _starts_that_do_not_fit(params.networks)
+
+
+def _starts_that_do_not_fit(networks: Networks) -> Iterator[str]:
+    """Starting weights that are not those of the network as it is described."""
+    deeplab, fcn8s = networks.deeplab, networks.fcn8s
+    is_resnet = deeplab.backbone in RESNETS
+    if deeplab.layout == "caffe" and deeplab.backbone not in RESNETS[1:]:
+        yield "networks.deeplab.layout = 'caffe' is refused; allowed: torchvision, or backbone resnet50 or resnet101"
+    for key, network in (("deeplab", deeplab), ("fcn8s", fcn8s)):
+        refused = f"networks.{key}.weights = {network.weights!r} is refused"
+        published = network.weights in ("imagenet", "coco_voc")
+        if key == "fcn8s" and network.weights == "coco_voc":
+            yield f"{refused}; allowed: none, imagenet or a file's path, for coco_voc is a ResNet"
+        elif published and network.base_width != 64 and (key == "fcn8s" or is_resnet):
+            yield f"{refused}; allowed: none or a file's path, or a base_width of 64, which those weights have"
+        elif key == "fcn8s" and network.freeze_batch_norm and not network.batch_norm:
+            yield "networks.fcn8s.freeze_batch_norm = True is refused; allowed: false, for batch_norm is false"
+        elif network.weights == "none" and network.freeze_batch_norm:
+            refused = f"networks.{key}.freeze_batch_norm = True is refused"
+            yield f"{refused}; allowed: false, for weights none has no statistics"
+    refused = f"networks.deeplab.weights = {deeplab.weights!r} is refused"
+    if deeplab.weights == "coco_voc" and deeplab.backbone not in RESNETS[1:]:
+        yield f"{refused}; allowed: none, imagenet or a file's path, or backbone resnet50 or resnet101"
+    elif deeplab.weights in ("imagenet", "coco_voc") and deeplab.layout == "caffe":
+        yield f"{refused}; allowed: none or a file's path, or layout torchvision, which those weights have"
+
+
+def _read_profile(profiles: Path, name: Any) -> dict[str, Any]:
+    known = sorted(file.stem for file in profiles.glob("*.yaml"))
+    if name not in known:
+        raise InputError(f"profile = {name!r} is refused; allowed: {', '.join(known)} (a file of {PROFILES_FOLDER}/)")
+    return read_yaml(profiles / f"{name}.yaml")
+
+
+def _flatten(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if _is_list_of_sections(value) else None
+    if items is None:
+        # 10 and 10.0 are one setting, and must look like one where runs are compared.
+        yield prefix, int(value) if isinstance(value, float) and value.is_integer() else value
+        return
+    for key, inner in items:
+        yield from _flatten(inner, f"{prefix}.{key}" if prefix else str(key))
+
+
+def _is_list_of_sections(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(item, dict) for item in value)

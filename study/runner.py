@@ -1,0 +1,39 @@
+"""Run one stage as a program, and find the checkout that it belongs to."""
+
+import inspect
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from bsn import program
+
+
+def run_stage(stage: Callable[..., int | None], *, name: str = "", again: str = program.AGAIN) -> NoReturn:
+    """Call `stage` with the command line's arguments and exit, as `bsn.program.run` does.
+
+    --help exits with 0 and says what the module is; another number of arguments than `stage` takes exits with 2. A
+    stage that takes any (`*arguments`) sees to them itself. name: in the lines of errors, in place of the function's.
+    again: what the line of a signal advises.
+    """
+    arguments = sys.argv[1:]
+    taken = inspect.signature(stage).parameters.values()
+    if not any(parameter.kind is parameter.VAR_POSITIONAL for parameter in taken):
+        needed = [parameter.name.upper() for parameter in taken if parameter.default is parameter.empty]
+        optional = [f"[{parameter.name.upper()}]" for parameter in taken if parameter.default is not parameter.empty]
+        module = sys.modules[stage.__module__]
+        command = module.__spec__.name if module.__spec__ else stage.__module__
+        usage = " ".join(["usage: python -m", command, *needed, *optional])
+        if {"-h", "--help"} & set(arguments):
+            print(f"{usage}\n\n{module.__doc__}")
+            sys.exit()
+        if not len(needed) <= len(arguments) <= len(taken):
+            print(usage, file=sys.stderr)
+            sys.exit(2)
+    program.run(lambda: stage(*arguments), name=name or stage.__name__, again=again)
+
+
+def checkout() -> Path:
+    """The project's folder; DVC names it in DVC_ROOT even when it works in a copy that it deletes afterwards."""
+    return Path(os.environ.get("DVC_ROOT", ".")).resolve()

@@ -1,0 +1,75 @@
+"""The MLflow model of one method: MLflow runs this file, from the copy of it that the model holds.
+
+In: a column `photo` of bytes: a JPEG, PNG or whatever else Pillow reads, of any size. Out: a column `mask` of bytes:
+for each photo a grey PNG of its size, 0 and 255 = portrait. A photo's EXIF rotation is applied: the mask is that of the
+upright photo. In JSON bytes are base64. A photo that can't be read or segmented refuses the request (400), with one
+sentence that counts it.
+
+Nothing here is pickled, and `bsn` is the model's own copy: the model goes on when the project has moved. It needs the
+packages of `study.serving.package.PACKAGES`.
+"""
+
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+from mlflow.exceptions import MlflowException
+from mlflow.models import set_model
+from mlflow.pyfunc import PythonModel, PythonModelContext
+
+from bsn.errors import InputError, brief
+from bsn.photos import decode_upright
+
+
+class Refusal(MlflowException):
+    """A request that is answered with 400 and one sentence.
+
+    MLflow's server would write the request's own data before it, by setting `message`.
+    """
+
+    @property
+    def message(self) -> str:
+        return self._sentence
+
+    @message.setter
+    def message(self, text: str) -> None:
+        self._sentence = getattr(self, "_sentence", text)
+
+
+class PortraitModel(PythonModel):
+    """A photo's portrait mask, as `Segmenter` makes it (bsn/methods); of several faces the largest is the one."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Artifacts: `method`, a trained folder of models/, and `mean_mask`, (800, 600) float32 .npy, aligned."""
+        # Here, for MLflow runs this file when it saves a model too, and torch would take two seconds of each training.
+        from bsn.cutout.faces import face_detector, look_for_face
+        from bsn.methods.prediction import load_method
+
+        mean_mask = np.load(context.artifacts["mean_mask"], allow_pickle=False)
+        self.method = load_method(Path(context.artifacts["method"]), aligned_mean_mask=mean_mask)
+        self.look_for_face = partial(look_for_face, detector=face_detector())
+
+    def predict(self, context: PythonModelContext, model_input: pd.DataFrame, params: None = None) -> pd.DataFrame:
+        """A frame with `photo` (bytes) to a frame with `mask` (bytes). Raises Refusal for a photo that fails."""
+        masks = [self._png(f"photo {row}", content) for row, content in enumerate(model_input["photo"], start=1)]
+        return pd.DataFrame({"mask": masks}, index=model_input.index)
+
+    def _png(self, name: str, content: bytes) -> bytes:
+        try:
+            mask = self._mask(decode_upright(content, name).pixels)
+        except InputError as error:
+            raise Refusal.invalid_parameter_value(str(error)) from None
+        # Whatever a decoder, the detector or the network raises for this photo.
+        except Exception as error:
+            raise Refusal.invalid_parameter_value(f"{name} could not be segmented ({brief(error)})") from None
+        return cv2.imencode(".png", mask * 255)[1].tobytes()
+
+    def _mask(self, photo: np.ndarray) -> np.ndarray:
+        """(H, W, 3) uint8 RGB -> (H, W) uint8 {0, 1}."""
+        _, affine = self.look_for_face(photo)
+        return self.method(photo, affine)
+
+
+set_model(PortraitModel())

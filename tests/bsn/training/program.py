@@ -1,0 +1,61 @@
+"""A program that trains a toy network in the folder that it is started in, as one process or as one of several.
+
+    torchrun --nproc-per-node 2 --module tests.bsn.training.program '{"lost": 4}'
+
+Options: lost, the step in which the second process makes the file `lost` and hangs; killed, the step in which it is
+killed; patience, in seconds; other, a process that has another photo than the first one.
+"""
+
+import json
+import os
+import signal
+import time
+from datetime import timedelta
+from pathlib import Path
+
+from bsn.training import launch, loop
+from bsn.training.fitting import fit
+from bsn.training.samples import Augmentation
+from study.runner import run_stage
+from tests.bsn.training.test_loop import recipe, toy_sampler
+
+STEPS = 6
+OPTIONS = {"classes": 2, "backbone": "resnet18", "base_width": 8, "attributes": 1, "attribute_neurons": 64}
+
+
+def program(options: str) -> None:
+    """The steps that it does are printed; the weights go to models/toy, checkpoints to checkpoints."""
+    asked = json.loads(options)
+    loop.RECORD_EVERY, loop.SAVE_EVERY = 1, 0.0
+    launch.PATIENCE = timedelta(seconds=asked.get("patience", 60))
+    fabric = launch.launch(threads=1)
+    sampler = toy_sampler()
+    sampler.batch, sampler.augmentation = 4, Augmentation(flip=0.5)
+    if fabric.global_rank == asked.get("other"):
+        sampler.photos[3].photo.image[4, 5, 1] += 1
+    patch = sampler.patch
+
+    def patch_or_end(iteration, slot):
+        if fabric.global_rank == 1 and iteration == asked.get("killed"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if fabric.global_rank == 1 and iteration == asked.get("lost"):
+            Path("lost").touch()
+            time.sleep(600)
+        return patch(iteration, slot)
+
+    sampler.patch = patch_or_end
+    fit(
+        Path("models/toy"),
+        sampler,
+        description={"network": "deeplab", "options": OPTIONS},
+        start={},
+        recipe=recipe(STEPS, 0, freeze_batch_norm=True),
+        seed=0,
+        fabric=fabric,
+        checkpoints=Path("checkpoints"),
+        on_point=lambda point: print(f"step {point.iteration} of {fabric.world_size} processes", flush=True),
+    )
+
+
+if __name__ == "__main__":
+    run_stage(program)

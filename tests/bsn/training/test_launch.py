@@ -1,0 +1,134 @@
+"""How many processes train, and where, under whatever has started them; Slurm's part under the real Slurm."""
+
+import os
+import re
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import torch
+from lightning_fabric.plugins.environments import LightningEnvironment, SLURMEnvironment, TorchElasticEnvironment
+from safetensors.torch import load_file
+
+from bsn.errors import InputError
+from bsn.training import launch
+from tests.processes import exit_code
+from tests.slurm import cluster
+
+ROOT = Path(__file__).parents[3]
+# What Slurm 22.05 was seen to set: in a batch script or salloc's shell of a job of four, and in what srun starts there.
+JOB = {"SLURM_NTASKS": "4", "SLURM_NNODES": "2", "SLURM_PROCID": "0", "SLURM_NODELIST": "n[1-2]", "SLURM_JOB_ID": "7"}
+STEP = {
+    **JOB,
+    "SLURM_JOB_NAME": "interactive",
+    "SLURM_STEP_NUM_TASKS": "4",
+    "SLURM_STEP_NUM_NODES": "2",
+    "SLURM_STEP_TASKS_PER_NODE": "2(x2)",
+    "SLURM_STEP_NODELIST": "n[1-2]",
+}
+TORCHRUN = {"TORCHELASTIC_RUN_ID": "1", "LOCAL_WORLD_SIZE": "2", "WORLD_SIZE": "6"}
+STARTED = {
+    "nobody": ({}, LightningEnvironment, None, 1),
+    "torchrun": (TORCHRUN, TorchElasticEnvironment, 2, 3),
+    "torchrun, by srun": ({**STEP, **TORCHRUN}, TorchElasticEnvironment, 2, 3),
+    "a batch script, without srun": (JOB, LightningEnvironment, None, 1),
+    "srun, one process": ({**STEP, "SLURM_STEP_NUM_TASKS": "1"}, LightningEnvironment, None, 1),
+    "srun on two hosts": (STEP, SLURMEnvironment, 2, 2),
+    "srun on one of the job's two hosts": (
+        {**STEP, "SLURM_STEP_NUM_TASKS": "3", "SLURM_STEP_TASKS_PER_NODE": "3", "SLURM_STEP_NODELIST": "n2"},
+        SLURMEnvironment,
+        3,
+        1,
+    ),
+}
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """The answer to who has started this process, under these variables and no terminal."""
+
+    def started(variables):
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM", "TORCHELASTIC"))}
+        monkeypatch.setattr(os, "environ", {**kept, **variables})
+        monkeypatch.setattr(os, "isatty", lambda _: False)
+        return launch._started()
+
+    return started
+
+
+@pytest.mark.parametrize("by", STARTED)
+def test_the_processes_are_those_of_whoever_has_started_them(started, by):
+    variables, kind, local, nodes = STARTED[by]
+    environment, *found = started(variables)
+    assert type(environment) is kind
+    assert found == [local, nodes]
+    environment.validate_settings(local or 1, nodes)
+
+
+def test_a_step_of_one_of_the_job_s_hosts_has_that_one_as_its_main_address(started):
+    environment, *_ = started(STARTED["srun on one of the job's two hosts"][0])
+    assert environment.main_address == "n2"
+
+
+@pytest.mark.parametrize(
+    ("variables", "line"),
+    [
+        ({**STEP, "SLURM_STEP_TASKS_PER_NODE": "3,1"}, "srun has spread 4 processes as 3,1; start as many on each"),
+        ({**TORCHRUN, "WORLD_SIZE": "3"}, "2 of 3 processes are on this host; start as many on each"),
+    ],
+)
+def test_hosts_with_different_numbers_of_processes_are_refused(started, variables, line):
+    with pytest.raises(InputError, match=line):
+        started(variables)
+
+
+def test_a_terminal_that_srun_gives_is_for_one_process(started, monkeypatch):
+    started({})
+    monkeypatch.setattr(os, "environ", {**os.environ, **STEP})
+    monkeypatch.setattr(os, "isatty", lambda stream: stream == 0)
+    assert launch._started()[1:] == (None, 1)
+
+
+def threads_of_one_process(wanted):
+    launch.launch(threads=wanted, devices=1)
+    assert torch.get_num_threads() == wanted
+    assert torch.are_deterministic_algorithms_enabled()
+
+
+def test_one_process_has_the_threads_that_it_is_told_to_have(monkeypatch):
+    assert exit_code(threads_of_one_process, 3) == 0
+
+
+@pytest.fixture
+def slurm():
+    with ExitStack() as stack:
+        try:
+            variables = stack.enter_context(cluster())
+        except OSError as reason:
+            pytest.skip(f"needs Slurm and root (apt-get install slurm-wlm munge): {reason}")
+        yield variables
+
+
+def test_two_processes_of_srun_end_where_one_does_and_a_job_without_srun_waits_for_nobody(tmp_path, slurm):
+    runs = {"srun": ["srun", "--ntasks", "2"], "salloc": ["salloc", "--quiet", "--ntasks", "2"]}
+    said = {}
+    for name, command in runs.items():
+        (tmp_path / name).mkdir()
+        done = subprocess.run(
+            [*command, sys.executable, "-m", "tests.bsn.training.program", "{}"],
+            cwd=tmp_path / name,
+            env={**os.environ, **slurm, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        said[name] = done.stdout + done.stderr
+        assert done.returncode == 0, said[name]
+    processes = {name: set(re.findall(r"of (\d) processes", text)) for name, text in said.items()}
+    assert processes == {"srun": {"2"}, "salloc": {"1"}}
+    two, one = (load_file(tmp_path / name / "models/toy/weights.safetensors") for name in runs)
+    assert max((one[name].double() - two[name].double()).abs().max().item() for name in one) <= 1e-5

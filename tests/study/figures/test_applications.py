@@ -1,0 +1,74 @@
+"""Figure 9's effects, on a red disc in front of green."""
+
+import cv2
+import numpy as np
+import pytest
+
+from bsn.cutout.cutout import Cutout
+from bsn.cutout.matting import trimap
+from study.figures import stylisation, trimaps
+from study.figures.applications import applied
+from study.figures.scenes import evening, sunburst
+
+
+@pytest.fixture(scope="module")
+def cutout() -> Cutout:
+    mask = np.zeros((200, 150), np.uint8)
+    cv2.circle(mask, (75, 100), 45, 1, -1)
+    share = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 2)[..., None]
+    photo = share * np.float32([220, 30, 30]) + (1 - share) * np.float32([30, 200, 40])
+    # A band of 10 pixels of this photo, a sixteenth of 800x600.
+    return Cutout(photo=photo.astype(np.uint8), mask=mask, faces=1, band=40)
+
+
+def test_a_new_background_keeps_the_portrait_and_leaves_no_green(cutout):
+    out = applied(cutout)["Background replaced"].astype(int)
+    inside = cv2.erode(cutout.mask, np.ones((15, 15), np.uint8)) == 1
+    assert abs(out[inside] - cutout.photo[inside]).max() <= 2
+    # Neither the evening nor the disc has more green than red but in the blue of the sky.
+    behind = evening(200, 150).astype(int)
+    assert (behind[..., 1] - behind[..., 0]).max() < 40
+    assert (out[..., 1] - out[..., 0]).max() < 40
+
+
+def test_depth_of_field_leaves_the_portrait_sharp(cutout):
+    out = applied(cutout)["Depth of field"].astype(int)
+    inside = cv2.erode(cutout.mask, np.ones((15, 15), np.uint8)) == 1
+    assert abs(out[inside] - cutout.photo[inside]).max() <= 2
+
+
+def test_each_effect_is_a_picture_of_the_photo_s_size(cutout):
+    pictures = applied(cutout)
+    assert list(pictures) == ["Background replaced", "Depth of field", "Cartoon", "Stylised"]
+    for picture in pictures.values():
+        assert (picture.shape, picture.dtype) == (cutout.photo.shape, np.uint8)
+
+
+def test_a_painting_smooths_noise():
+    noisy = np.clip(128 + np.random.default_rng(0).normal(0, 12, (100, 100, 3)), 0, 255).astype(np.uint8)
+    assert stylisation.painting(noisy).std() < noisy.std()
+
+
+def test_a_pencil_draws_the_edges_and_leaves_the_rest_paper():
+    step = np.full((60, 60, 3), 200, np.uint8)
+    step[:, 30:] = 60
+    drawn = stylisation.pencil(step)
+    assert (drawn[:, 5] == (250, 246, 236)).all()
+    assert drawn[:, 30].max() < 200  # The dark side of the step.
+
+
+def test_the_sunburst_is_of_two_tones():
+    rays = sunburst(400, 300)
+    tones = {tuple(rays[y, x]) for y in (5, 395) for x in range(300)}
+    assert {(255, 205, 86), (255, 186, 60)} <= tones
+    assert rays[..., 1].min() >= 186
+
+
+def test_figure_8_shows_the_trimap_of_the_segment_command(material):
+    photo = material.ids("pfcn")[0]
+    mask = material.prediction("bsn", "pfcn", photo)
+    # 10 pixels of an 800x600 photo are 2 of a 160x120 one.
+    assert (material.cutout("bsn", "pfcn", photo).trimap == trimap(mask, band=2)).all()
+    sheet = np.asarray(trimaps.draw(material)[0])
+    lower = sheet[sheet.shape[0] // 2 + 20 : -40]
+    assert set(np.unique(lower)) >= {0, 128, 255}

@@ -1,0 +1,40 @@
+"""The CSVs that DVC's plots draw: bands by method, photos by pair."""
+
+import pandas as pd
+import pytest
+
+from study.tables.bands import band_rows
+from study.tables.pairs import pair_rows
+from study.tables.results import Results, read_results
+
+EMPTY = Results(profile="sketch", drawn=True, seed=1, min_face=0.1, min_on_mask=0.5)
+
+
+@pytest.fixture
+def results(run):
+    return read_results(
+        run / "metrics", run / "data/portraits", profile="sketch", drawn=True, seed=1, min_face=0.1, min_on_mask=0.5
+    )
+
+
+def test_a_row_a_width_and_a_column_a_method(results):
+    rows = band_rows(results)
+    assert rows["width"].tolist() == [2, 4, 6, 8, 10, 14, 20, 28, 40]
+    assert list(rows.columns[1:]) == list(results.metrics)
+    photos = results.photos["bsn_ik"]
+    assert rows.set_index("width").loc[14, "bsn_ik"] == pytest.approx(photos["band_14"].mean(), abs=1e-5)
+
+
+def test_photos_are_paired_by_id(results):
+    results.photos["bsn"] = results.photos["bsn"].iloc[::-1]
+    rows = pair_rows(results)
+    assert rows["id"].tolist() == ["00002", "00003", "00004", "00005"]
+    for method in ("portrait_deeplab", "bsn"):
+        expected = results.photos[method].set_index("id")["iou"]
+        assert rows[method].tolist() == expected[rows["id"]].tolist()
+
+
+def test_a_run_without_results_gives_tables_of_headings():
+    assert band_rows(EMPTY).empty
+    assert list(band_rows(EMPTY).columns) == ["width"]
+    pd.testing.assert_index_equal(pair_rows(EMPTY).columns, pd.Index(["id", "portrait_deeplab", "bsn"]))

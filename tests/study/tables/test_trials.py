@@ -1,0 +1,34 @@
+import json
+
+import pytest
+
+from bsn.errors import InputError
+from study.tables.trials import read_trial_photos, read_trials
+
+
+def write(folder, name, seed, *, photos=True):
+    (folder / "photos").mkdir(exist_ok=True)
+    (folder / f"{name}-{seed}.json").write_text(json.dumps({"trial": name, "seed": seed}))
+    if photos:
+        (folder / f"photos/{name}-{seed}.csv").write_text("set,id,iou\npfcn,00007,0.5\n")
+
+
+def test_the_asked_trials_are_read_with_all_their_seeds(tmp_path):
+    for name, seed in (("plain", 1), ("plain", 2), ("bsn", 1), ("bsn_ac", 1)):
+        write(tmp_path, name, seed)
+    photos = read_trial_photos(tmp_path, ["plain", "bsn"])
+    assert photos.to_dict("list") == {
+        "trial": ["plain", "plain", "bsn"],
+        "seed": [1, 2, 1],
+        "set": ["pfcn"] * 3,
+        "id": ["00007"] * 3,
+        "iou": [0.5] * 3,
+    }
+
+
+def test_no_trial_and_no_photos_are_told_with_what_makes_them(tmp_path):
+    write(tmp_path, "plain", 1, photos=False)
+    with pytest.raises(InputError, match=r"holds no trial of this report; run them with: dvc repro trials/dvc.yaml"):
+        read_trials(tmp_path, ["bsn"])
+    with pytest.raises(InputError, match=r"photos/plain-1.csv is missing; get it with: git checkout"):
+        read_trial_photos(tmp_path, ["plain"])

@@ -1,0 +1,83 @@
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from bsn.errors import InputError
+from bsn.methods.prediction import PhotoFile
+from bsn.metrics import evaluate_photo
+from study.evaluation import Sample, evaluate_samples
+
+
+class Bright:
+    """A method that takes what is bright for portrait."""
+
+    parameters = 0
+    spreads = False
+
+    def __call__(self, photo, affine):
+        return (photo[:, :, 0] > 127).astype(np.uint8)
+
+
+@pytest.fixture
+def samples(tmp_path):
+    """Three photos of steps to the right edge; the true masks begin two columns further right and ignore a row."""
+    found = []
+    for number in range(3):
+        photo = np.zeros((120, 160, 3), np.uint8)
+        photo[:, 60 + number :] = 255
+        target = np.zeros((120, 160), np.uint8)
+        target[:, 62 + number :] = 1
+        target[5] = 255
+        photo_file, mask_file = tmp_path / f"{number}.png", tmp_path / f"{number}_target.png"
+        cv2.imwrite(str(photo_file), photo)
+        cv2.imwrite(str(mask_file), target)
+        file = PhotoFile(photo=photo_file, affine=None, mask=tmp_path / f"{number}_mask.png")
+        found.append(Sample(set="pfcn", id=str(number), file=file, target=mask_file))
+    return found
+
+
+@pytest.mark.parametrize("frame", [False, True])
+def test_a_row_a_photo_holds_its_metrics_under_the_convention_asked_for(samples, frame):
+    rows = evaluate_samples(samples, method=Bright(), title="bright", frame_is_boundary=frame)
+    assert list(rows["id"]) == ["0", "1", "2"]
+    for sample, row in zip(samples, rows.to_dict("records"), strict=True):
+        photo, target = (cv2.imread(str(file), cv2.IMREAD_GRAYSCALE) for file in (sample.file.photo, sample.target))
+        expected = evaluate_photo(photo, target, frame_is_boundary=frame)
+        assert row == {"set": "pfcn", "id": sample.id, **expected}
+
+
+def test_the_rows_are_the_same_whenever_they_are_made(samples):
+    first, second = (evaluate_samples(samples, method=Bright(), title="bright") for _ in range(2))
+    pd.testing.assert_frame_equal(first, second)
+
+
+def test_a_photo_that_the_method_fails_on_is_named_in_one_line(samples):
+    class Fragile(Bright):
+        def __call__(self, photo, affine):
+            if photo[0, 61].any():
+                return super().__call__(photo, affine)
+            raise RuntimeError("out of memory\nand more")
+
+    with pytest.raises(
+        InputError, match=rf"^{samples[2].file.photo} could not be segmented \(RuntimeError: out of memory\)$"
+    ):
+        evaluate_samples(samples, method=Fragile(), title="fragile")
+
+
+@pytest.mark.parametrize(
+    ("damage", "line"),
+    [
+        (lambda sample: sample.file.photo.unlink(), "^1.png is missing$"),
+        (lambda sample: sample.target.write_bytes(b""), "^1_target.png is empty"),
+        (
+            lambda sample: cv2.imwrite(str(sample.target), np.zeros((9, 9), np.uint8)),
+            "1_target.png: masks differ in size",
+        ),
+    ],
+    ids=["photo", "mask", "size"],
+)
+def test_a_file_that_cannot_be_measured_is_named_in_one_line(samples, damage, line):
+    damage(samples[1])
+    with pytest.raises(InputError, match=line):
+        evaluate_samples(samples, method=Bright(), title="bright")

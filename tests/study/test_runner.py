@@ -1,0 +1,75 @@
+"""How a stage starts; how it ends is bsn.program's, and tested with it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from study.runner import run_stage
+
+ROOT = Path(__file__).parents[2]
+STAGES = sorted(
+    file.stem
+    for file in (ROOT / "stages").glob("*.py")
+    if "run_stage(" in file.read_text("utf-8") and file.stem != "runner"
+)
+
+
+@pytest.fixture
+def ended(monkeypatch, capsys):
+    """Exit status, stdout and stderr of a stage that got these arguments."""
+
+    def end(stage, *arguments):
+        monkeypatch.setattr("sys.argv", ["stage", *arguments])
+        with pytest.raises(SystemExit) as caught:
+            run_stage(stage)
+        return caught.value.code or 0, *capsys.readouterr()
+
+    return end
+
+
+def test_a_stage_gets_its_arguments_and_its_result_is_the_exit_status(ended):
+    got = []
+
+    def portraits(set_name: str, other: str = "none") -> int:
+        got.append((set_name, other))
+        return len(got)
+
+    assert ended(portraits, "coco") == (1, "", "")
+    assert ended(portraits, "voc", "some") == (2, "", "")
+    assert got == [("coco", "none"), ("voc", "some")]
+
+
+@pytest.mark.parametrize("arguments", [(), ("coco", "voc", "pfcn")])
+def test_another_number_of_arguments_gets_the_usage(ended, arguments):
+    def portraits(set_name: str, other: str = "none") -> None:
+        raise AssertionError
+
+    status, _, told = ended(portraits, *arguments)
+    assert status == 2
+    assert told == f"usage: python -m {__name__} SET_NAME [OTHER]\n"
+
+
+def test_help_says_what_the_module_is_and_is_no_failure(ended):
+    def portraits(set_name: str) -> None:
+        raise AssertionError
+
+    assert ended(portraits, "--help") == (0, f"usage: python -m {__name__} SET_NAME\n\n{__doc__}\n", "")
+
+
+def test_a_stage_that_takes_any_arguments_sees_to_them_itself(ended):
+    got = []
+
+    def verify(*arguments: str) -> None:
+        got.extend(arguments)
+
+    assert ended(verify, "--help", "x")[0] == 0
+    assert got == ["--help", "x"]
+
+
+def test_a_stage_called_without_its_argument_prints_its_usage():
+    done = subprocess.run(
+        [sys.executable, "-m", "stages.labels"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (2, "usage: python -m stages.labels KIND\n")

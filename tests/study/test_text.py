@@ -1,0 +1,113 @@
+import pytest
+
+from bsn.errors import InputError
+from study.text import read_lines, read_names, read_table, read_xml
+
+ENCODINGS = pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "latin-1"])
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "x.txt"
+
+
+@ENCODINGS
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_are_read_in_every_encoding_and_of_every_system(file, encoding, end):
+    # In Latin-1 byte 85 is a control character, at which str.splitlines() would part the line.
+    file.write_bytes(end.join(["é", "", "a\x85b", ""]).encode(encoding))
+    assert read_lines(file) == ["é", "", "a\x85b", ""]
+
+
+@pytest.mark.parametrize(
+    "content", [b"PK\x03\x04\0\0", "a\n".encode("utf-16-le"), b"\xff\xfea", b"\xef\xbb\xbf\xff", b"\x1b[0m"]
+)
+def test_file_that_is_no_text_is_named(file, content):
+    file.write_bytes(content)
+    with pytest.raises(InputError, match=r"x\.txt is not a text file in UTF-8, UTF-16 or Latin-1; save it anew"):
+        read_lines(file)
+
+
+def test_file_that_cannot_be_read_is_named(file):
+    file.mkdir()
+    with pytest.raises(InputError, match=r"x\.txt cannot be read: Is a directory"):
+        read_lines(file)
+
+
+@pytest.mark.parametrize(
+    "content", ["a\nb\n", "a\r\n\r\n  b  \r\n\r\n", "a;b;;\n", '"a"\n"b"\n', "a, b", "a\tb\n", "\ufeffa\nb"]
+)
+def test_names_stand_one_per_line_or_separated(file, content):
+    file.write_text(content)
+    assert read_names(file) == ["a", "b"]
+
+
+@ENCODINGS
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_table_is_read_as_any_spreadsheet_saves_it(file, encoding, delimiter, end):
+    rows = [["hair", " id", "note"], ["lang", "1", '"é, ; \t"'], [" kurz ", "2", '"two""words"'], ["", "", ""], ["x"]]
+    file.write_bytes(end.join([*map(delimiter.join, rows), "", ""]).encode(encoding))
+    assert list(read_table(file, "id", "hair")) == [(2, ["1", "lang"]), (3, ["2", "kurz"]), (5, ["", "x"])]
+
+
+@pytest.mark.parametrize("content", ["", "id,hat\n", "id\n1\n", "id,hair,hair\n", "\nid,hair\n", "id hair\n"])
+def test_table_without_its_columns_is_named(file, content):
+    file.write_text(content)
+    with pytest.raises(InputError, match=r"x\.txt: the first line must name the columns id,hair$"):
+        list(read_table(file, "id", "hair"))
+
+
+def test_quote_that_is_not_closed_is_named(file):
+    file.write_text('id,hair\n1,long\n2,"short\n3,long\n')
+    with pytest.raises(InputError, match=r"x\.txt, line 4: unexpected end of data"):
+        list(read_table(file, "id", "hair"))
+
+
+@pytest.mark.parametrize(
+    "encoding",
+    ["utf-8", "gb2312", "gbk", "gb18030", "big5", "shift_jis", "euc-jp", "iso-2022-jp", "euc-kr", "koi8-r", "cp1252"],
+)
+def test_xml_is_read_in_the_encoding_that_it_declares(file, encoding):
+    place = {"koi8-r": "снимки", "cp1252": "œuvre", "euc-kr": "사진"}.get(encoding, "中文")
+    text = f"""<?xml version='1.0' encoding="{encoding.upper()}"?>\r\n<a><b>{place}</b></a>"""
+    file.write_bytes(text.encode(encoding))
+    assert read_xml(file).findtext("b") == place
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
+@pytest.mark.parametrize("declared", ['<?xml version="1.0" encoding="utf-16"?>', '<?xml version="1.0"?>'])
+def test_xml_of_two_bytes_per_character_is_read_with_and_without_a_mark(file, encoding, declared):
+    file.write_bytes(f"{declared}<a>é</a>".encode(encoding))
+    assert read_xml(file).text == "é"
+
+
+def test_xml_that_declares_utf_16_and_is_utf_8_is_read(file):
+    file.write_bytes('<?xml version="1.0" encoding="utf-16"?><a>é</a>'.encode())
+    assert read_xml(file).text == "é"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"<a>",
+        b"<a>\xff</a>",
+        b'<?xml version="1.0" encoding="no-such"?><a/>',
+        b'<?xml version="1.0" encoding="hex"?><a/>',
+        b'<?xml version="1.0" encoding="gb2312"?><a>\xff\xff</a>',
+        b"\xff\xfe<",
+        b"<a>&nbsp;</a>",
+    ],
+)
+def test_xml_that_cannot_be_read_is_named(file, content):
+    file.write_bytes(content)
+    with pytest.raises(InputError, match=r"^x\.txt is not XML"):
+        read_xml(file)
+
+
+def test_xml_that_declares_entities_is_refused(file):
+    nested = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 10))
+    file.write_text(f'<!DOCTYPE a [<!ENTITY a0 "x">{nested}]><a>&a9;</a>')
+    with pytest.raises(InputError, match=r"x\.txt declares entities"):
+        read_xml(file)
