@@ -23,7 +23,7 @@ from bsn.training.checkpoints import file_fingerprint
 from stages.timings import write_timing
 from study.datasets.location import SETS, absence
 from study.evaluation import Sample, evaluate_samples, kept_photos
-from study.figures.overlay import outlined
+from study.figures.sheet import outlined
 from study.params import Params, load
 from study.runner import run_stage
 from study.speed import seconds_per_photo

@@ -1,4 +1,4 @@
-"""Figures 1 to 9 of the paper for any run, and beyond it what tells where and how surely the methods differ."""
+"""Figures 1 to 9 of the paper for any run, and further plots of where the methods differ and how certain that is."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -9,19 +9,13 @@ from PIL import Image
 from study.figures import (
     applications,
     architecture,
-    bands,
     boundaries,
     challenges,
-    curves,
     error_map,
-    extremes,
-    hair,
     kernel_steps,
-    margins,
-    pfcn_samples,
-    portrait_samples,
+    plots,
+    samples,
     scatter,
-    trimaps,
 )
 from study.figures.material import Material, Missing
 from study.figures.sheet import notice
@@ -29,7 +23,7 @@ from study.figures.sheet import notice
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of the report: its file, its title, and what draws it (Material -> picture, caption)."""
+    """A figure of the report: its file, its title, and the function that draws it (Material -> picture, caption)."""
 
     file: str
     title: str
@@ -39,19 +33,19 @@ class Figure:
 FIGURES = (
     Figure("figure1.png", "Figure 1. The network", architecture.draw),
     Figure("figure2.jpg", "Figure 2. Kernels", kernel_steps.draw),
-    Figure("figure3.jpg", "Figure 3. Hair and shape", hair.draw),
-    Figure("figure4.jpg", "Figure 4. PFCN", pfcn_samples.draw),
-    Figure("figure5.jpg", "Figure 5. COCO, COCO-Stuff, PASCAL VOC", portrait_samples.draw),
-    Figure("figure6.jpg", "Figure 6. Challenging scenes", challenges.draw),
-    Figure("figure7.jpg", "Figure 7. Boundaries", boundaries.draw),
-    Figure("figure8.jpg", "Figure 8. Trimaps", trimaps.draw),
+    Figure("figure3.jpg", "Figure 3. Hair and shape", samples.draw_hair),
+    Figure("figure4.jpg", "Figure 4. PFCN", samples.draw_pfcn),
+    Figure("figure5.jpg", "Figure 5. COCO, COCO-Stuff, PASCAL VOC", samples.draw_other_sets),
+    Figure("figure6.jpg", "Figure 6. Challenging scenes", challenges.draw_challenges),
+    Figure("figure7.jpg", "Figure 7. Boundaries", boundaries.draw_boundaries),
+    Figure("figure8.jpg", "Figure 8. Trimaps", boundaries.draw_trimaps),
     Figure("figure9.jpg", "Figure 9. Applications", applications.draw),
-    Figure("bands.png", "IoU near the boundary", bands.draw),
-    Figure("scatter.png", "BSN against PortraitDeepLabv2, photo by photo", scatter.draw),
-    Figure("extremes.jpg", "Best and worst photos of BSN", extremes.draw),
+    Figure("bands.png", "IoU near the boundary", plots.draw_bands),
+    Figure("scatter.png", "BSN against PortraitDeepLabv2 by photo", scatter.draw),
+    Figure("extremes.jpg", "Best and worst photos of BSN", challenges.draw_extremes),
     Figure("error_map.jpg", "Where the methods err", error_map.draw),
-    Figure("portrait_margins.png", "Table 2 against the margin of the face box", margins.draw),
-    Figure("curves.png", "Training curves", curves.draw),
+    Figure("portrait_margins.png", "Table 2 by margin of the face box", plots.draw_margins),
+    Figure("curves.png", "Training curves", plots.draw_curves),
 )
 
 
@@ -61,12 +55,12 @@ def draw_all(
     """Draw every figure into `folder`; a figure whose inputs are missing becomes a picture that says so.
 
     Args:
-        material: what the figures are drawn from.
+        material: inputs of the figures.
         folder: where the pictures are written.
         progress: wraps the figures, as tqdm does.
 
     Returns:
-        file, title and caption of each figure, in order.
+        `file`, `title` and `caption` of each figure, in order: the content of `reports/captions.json`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     captions = []

@@ -1,36 +1,63 @@
-"""Figure 7: the boundary under a magnifying glass, where the methods disagree most."""
+"""Figures 7 and 8: magnified boundaries where the methods disagree most, and trimaps from BSN's masks."""
 
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
-from study.figures.material import Material
-from study.figures.overlay import cutout, outlined
-from study.figures.sheet import GAP, MARGIN, WIDTH, Picture, grid, scaled
+from study.figures.material import Material, spread
+from study.figures.sheet import (
+    GAP,
+    MARGIN,
+    WIDTH,
+    Picture,
+    cell_width,
+    faded_background,
+    grid,
+    outlined,
+    scaled,
+)
 from study.paper import METHODS
 
 COLUMNS = ("portrait_fcn", "portrait_deeplab", "bsn_ac", "bsn")
 _ROWS = 3
-_WINDOW = 0.2  # of the photo's height
+_WINDOW = 0.2  # side, as a share of the photo's height
+_TRIMAP_COLUMNS = 6
 
 
-def draw(material: Material) -> tuple[Image.Image, str]:
-    """The three test photos with the largest disagreement inside one window on the true contour."""
+def draw_boundaries(material: Material) -> tuple[Image.Image, str]:
+    """Figure 7: the three test photos with the largest disagreement inside one window on the true contour."""
     ids = material.ids("pfcn")
     for method in COLUMNS:
         material.need(method, "pfcn")
     ranked = sorted(ids, key=lambda photo: -_most_disputed(material, photo)[0])
     rows = [_row(material, photo) for photo in ranked[:_ROWS]]
     caption = (
-        "Boundaries, magnified. The places are chosen by rule: the windows of the PFCN test photos in which "
-        "the four methods disagree most within 10 pixels of the true contour (the orange line); one window "
-        f"a photo, photos {', '.join(ranked[:_ROWS])}."
+        "Magnified boundaries: the windows of the PFCN test photos where the four methods disagree on the most pixels "
+        "within 10 pixels of the true contour (orange line), one window per photo. "
+        f"Photos: {', '.join(ranked[:_ROWS])}."
     )
     return grid(rows, heads=["", "Photo", *(METHODS[method] for method in COLUMNS)]), caption
 
 
+def draw_trimaps(material: Material) -> tuple[Image.Image, str]:
+    """Figure 8: photos above their trimaps, portrait white, background black, unknown grey."""
+    ids = material.ids("pfcn")
+    material.need("bsn", "pfcn")
+    width = cell_width(_TRIMAP_COLUMNS)
+    size = (width, width * 4 // 3)
+    cutouts = [material.cutout("bsn", "pfcn", photo) for photo in spread(ids, _TRIMAP_COLUMNS)]
+    photos = [scaled(cutout.photo, size) for cutout in cutouts]
+    trimaps = [scaled(np.dstack([cutout.trimap] * 3), size) for cutout in cutouts]
+    caption = (
+        "Trimaps for image matting, as `python -m bsn segment --trimap` writes them, from BSN's masks of PFCN test "
+        f"photos evenly spread over the list. Unknown (grey): the predicted contour, {material.kernel_width:g} pixels "
+        "wide on an 800x600 photo, as in training."
+    )
+    return grid([photos, trimaps]), caption
+
+
 def _most_disputed(material: Material, photo: str) -> tuple[float, tuple[int, int, int]]:
-    """Disputed pixels in the fullest window, and that window: left, top, side."""
+    """The window with the most disputed pixels: their number, and its left, top and side in pixels."""
     mask = material.mask("pfcn", photo)
     votes = sum(material.prediction(method, "pfcn", photo) for method in COLUMNS)
     portrait = (mask == 1).astype(np.uint8)
@@ -53,7 +80,7 @@ def _row(material: Material, photo: str) -> list[Picture]:
     frame = [scale * edge for edge in (left, top, left + side, top + side)]
     ImageDraw.Draw(whole).rectangle(frame, None, "white", 3)
     cut = slice(top, top + side), slice(left, left + side)
-    pictures = [image[cut], *(cutout(image, material.prediction(m, "pfcn", photo))[cut] for m in COLUMNS)]
+    pictures = [image[cut], *(faded_background(image, material.prediction(m, "pfcn", photo))[cut] for m in COLUMNS)]
     truth = (mask[cut] == 1).astype(np.float32)
     truth = cv2.resize(truth, (height, height), interpolation=cv2.INTER_LINEAR) > 0.5
     squares = [scaled(picture, (height, height)) for picture in pictures]

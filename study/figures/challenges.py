@@ -1,38 +1,64 @@
-"""Figure 6: three challenging scenes, each the test photo that a rule puts first."""
+"""Figure 6 and the best and worst photos: test photos chosen by rules."""
 
 import cv2
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 from bsn.faces.detector import Detector, share_on_mask
 from bsn.metrics import iou
 from study.figures.material import Material, Missing
-from study.figures.overlay import cutout
-from study.figures.sheet import Picture, blank, cell_width, grid, scaled, tagged
+from study.figures.sheet import Picture, blank, cell_width, faded_background, grid, outlined, scaled, tagged
 from study.paper import METHODS
 
 COLUMNS = ("portrait_fcn", "portrait_deeplab", "bsn")
 _ROWS = 3
-_SIDE = 400  # pixels of the longer side that the rules measure at
+_SIDE = 400  # pixels of the longer side of the photos that the rules measure
+_EXTREMES = 5  # photos at each end
 
 
-def draw(material: Material) -> tuple[Image.Image, str]:
-    """A row a scene: photo, truth and three methods, each with its IoU. No photo is shown twice."""
+def draw_challenges(material: Material) -> tuple[Image.Image, str]:
+    """Figure 6: one row per scene, with photo, truth and three methods with their IoU. No photo is shown twice."""
     chosen = _chosen(material)
     if not chosen:
         raise Missing("No PFCN test photo is a challenge by the rules of this figure.")
     caption = (
-        "Challenging scenes, chosen from all PFCN test photos by rule and not by hand, as the line over each row "
-        "says. Numbers are the IoU of the photo in percent."
+        "Challenging scenes: of all PFCN test photos, the first by the rule in the line above each row. Numbers: IoU "
+        "of the photo in percent."
     )
-    rows = [_row(material, photo) for photo in chosen.values()]
+    rows = [_challenge_row(material, photo) for photo in chosen.values()]
     titles = [f"{title} (photo {photo})" for title, photo in chosen.items()]
     heads = ["Photo", "Truth", *(METHODS[method] for method in COLUMNS)]
     return grid(rows, heads=heads, titles=titles), caption
 
 
+def draw_extremes(material: Material) -> tuple[Image.Image, str]:
+    """BSN's best and worst photos with the true outline, each row above BSN's masks of them."""
+    scores = material.scores("bsn", "pfcn")["iou"]
+    ends = {"Best": best_and_worst(scores)[0], "Worst": best_and_worst(scores)[1]}
+    rows, titles = [], []
+    for title, photos in ends.items():
+        if photos:
+            rows += [[_outlined_photo(material, photo) for photo in photos]]
+            rows += [[_prediction(material, photo, scores[photo]) for photo in photos]]
+            titles += [f"{title}: photo with the true outline", "BSN's cut-out, with its IoU in percent"]
+    caption = (
+        f"The PFCN test photos that BSN segments best ({', '.join(ends['Best'])})"
+        + (f" and worst ({', '.join(ends['Worst'])}, the worst first)" if ends["Worst"] else "")
+        + f", of all {len(scores)}, by IoU."
+    )
+    return grid(rows, titles=titles), caption
+
+
+def best_and_worst(scores: pd.Series, number: int = _EXTREMES) -> tuple[list[str], list[str]]:
+    """At most `number` photo ids from each end of the IoU, the most extreme first; no photo is in both."""
+    ordered = scores.sort_values(ascending=False, kind="stable").index.tolist()
+    best = ordered[: min(number, (len(ordered) + 1) // 2)]
+    return best, ordered[len(best) :][::-1][:number]
+
+
 def _chosen(material: Material) -> dict[str, str]:
-    """What a rule looks for -> the photo that it puts first: the first three rules that find any."""
+    """Rule in words -> its first photo, for the first three rules that find one."""
     ids = material.ids("pfcn")
     small = {photo: _small(material, photo) for photo in ids}
     rules = {
@@ -67,7 +93,7 @@ def strangers(photo: np.ndarray, mask: np.ndarray, *, detector: Detector) -> flo
 
 
 def likeness(photo: np.ndarray, mask: np.ndarray) -> float:
-    """How much the colours 10 px (of an 800 px photo) inside the contour overlap with those outside: 0 to 1."""
+    """Overlap, 0 to 1, of the colours within 10 px (of an 800 px photo) inside and outside of the contour."""
     portrait = (mask == 1).astype(np.uint8)
     square = np.ones((11, 11), np.uint8)
     inside = portrait - cv2.erode(portrait, square)
@@ -80,7 +106,7 @@ def likeness(photo: np.ndarray, mask: np.ndarray) -> float:
 
 
 def _hardness(material: Material, photo: str) -> float:
-    """What the better of the two baselines misses; 0 where one of them was not run. BSN has no say in it."""
+    """1 - IoU of the better of the two baselines, BSN aside; 0 where one of them was not run."""
     baselines = [method for method in COLUMNS if method != "bsn"]
     if not all(material.has(method, "pfcn") for method in baselines):
         return 0.0
@@ -108,16 +134,31 @@ def _share(marked: np.ndarray, area: np.ndarray) -> float:
     return float(marked[area].mean()) if area.mean() > 0.1 else 0.0
 
 
-def _row(material: Material, photo: str) -> list[Picture]:
+def _challenge_row(material: Material, photo: str) -> list[Picture]:
     image, mask = material.photo("pfcn", photo), material.mask("pfcn", photo)
     width = cell_width(2 + len(COLUMNS))
     size = (width, width * 4 // 3)
-    row = [scaled(image, size), scaled(cutout(image, mask), size)]
+    row = [scaled(image, size), scaled(faded_background(image, mask), size)]
     for method in COLUMNS:
         if not material.has(method, "pfcn"):
             row.append(blank("not run", size))
             continue
         prediction = material.prediction(method, "pfcn", photo)
-        picture = scaled(cutout(image, prediction), size)
+        picture = scaled(faded_background(image, prediction), size)
         row.append(tagged(picture, f"{100 * iou(prediction, mask):.1f}"))
     return row
+
+
+def _outlined_photo(material: Material, photo: str) -> Picture:
+    image = material.photo("pfcn", photo)
+    return _cell(outlined(image, material.mask("pfcn", photo), thickness=max(2, image.shape[1] // 100)))
+
+
+def _prediction(material: Material, photo: str, score: float) -> Picture:
+    picture = faded_background(material.photo("pfcn", photo), material.prediction("bsn", "pfcn", photo))
+    return tagged(_cell(picture), f"{100 * score:.1f}")
+
+
+def _cell(picture: Picture) -> Picture:
+    width = cell_width(_EXTREMES)
+    return scaled(picture, (width, width * 4 // 3))

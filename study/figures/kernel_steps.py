@@ -1,4 +1,4 @@
-"""Figure 2: how the two boundary-sensitive kernels come about."""
+"""Figure 2: the steps from a mask to the individual kernel, and the global kernel."""
 
 import cv2
 import numpy as np
@@ -6,8 +6,17 @@ from PIL import Image, ImageDraw
 
 from bsn import kernels
 from study.figures.material import Material
-from study.figures.palette import BACKGROUND, BOUNDARY, FOREGROUND
-from study.figures.sheet import SMALL, Picture, cell_width, font, grid, scaled
+from study.figures.sheet import (
+    BACKGROUND,
+    BOUNDARY,
+    FOREGROUND,
+    SMALL,
+    Picture,
+    cell_width,
+    font,
+    grid,
+    scaled,
+)
 
 CLASSES = np.float32([FOREGROUND, BOUNDARY, BACKGROUND])
 _HEADS = ["Photo", "Contour", "Three classes", "Individual kernel", "Global kernel"]
@@ -15,7 +24,7 @@ _ZOOM = 4
 
 
 def draw(material: Material) -> tuple[Image.Image, str]:
-    """The middle training photo, step by step, each step magnified at the same place."""
+    """The middle photo of the training list, each step magnified at the same place."""
     ids = material.ids("pfcn", "train")
     photo = ids[len(ids) // 2]
     image, mask = material.photo("pfcn", photo), material.mask("pfcn", photo)
@@ -30,27 +39,27 @@ def draw(material: Material) -> tuple[Image.Image, str]:
     cells = [_magnified(step, place) for step in steps]
     cells.append(_global(material))
     caption = (
-        f"How the kernels come about: a training photo ({photo}), its contour, foreground, boundary of "
-        f"{material.kernel_width:g} pixels and background, the individual kernel (reading "
-        f"“{material.kernel_reading}” of eq. 1), and the global kernel of eq. 6 from the mean mask."
+        f"How the kernels are made: training photo {photo}; its contour; foreground, boundary "
+        f"({material.kernel_width:g} pixels wide on an 800x600 photo) and background; the individual kernel (reading "
+        f"“{material.kernel_reading}” of eq. 1); the global kernel of eq. 6, made from the mean mask."
     )
     return grid([cells], heads=_HEADS), caption
 
 
 def _mixed(share: np.ndarray) -> Picture:
-    """(3, H, W) shares of foreground, boundary and background as one picture."""
+    """Blend the classes' colours by `share` (3, H, W) of foreground, boundary and background."""
     return np.rint(np.tensordot(share, CLASSES, axes=(0, 0))).astype(np.uint8)
 
 
 def _place(line: np.ndarray) -> tuple[int, int]:
-    """The contour's pixel nearest to where the hair usually ends: x, y."""
+    """Pixel (x, y) of the contour that is nearest to where the hair usually ends."""
     height, width = line.shape
     points = np.argwhere(line)[:, ::-1]
     return tuple(points[np.square(points - (0.3 * width, 0.4 * height)).sum(axis=1).argmin()])
 
 
 def _magnified(step: Picture, place: tuple[int, int]) -> Picture:
-    """The step at cell size, with an inset that magnifies the surroundings of `place`."""
+    """The step at cell size, with an inset that magnifies the neighbourhood of `place`."""
     across = cell_width(len(_HEADS))
     scale = across / step.shape[1]
     cell = scaled(step, (across, round(scale * step.shape[0])))

@@ -1,4 +1,4 @@
-"""What the figures are drawn from: photos, masks and predictions, read when they are asked for."""
+"""Inputs of the figures: photos, masks, predictions and numbers of one run, read on demand."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,36 +17,41 @@ from study.paper import METHODS, SETS
 
 
 class Missing(Exception):
-    """A figure cannot be drawn; the message says why, in words for its reader."""
+    """A figure's inputs are missing; the message is shown in the figure's place."""
 
 
 @dataclass(frozen=True)
 class Material:
-    """The folders of one run, in the layout that the stages write."""
+    """Files and settings of one run, in the layout that the stages write."""
 
     portraits: Path
     """`<set>/index.csv`, `images/` and `masks/`."""
     predictions: Path
     """`<method>/<set>/<id>.png`, 0 and 255."""
     photos: Path
-    """`<method>.csv`: set, id, and the numbers of each photo."""
+    """`<method>.csv` with set, id and the metrics of each photo."""
     faces: Path
-    """`<set>.csv`, with the affine of each photo that has a face."""
+    """`<set>.csv` with the affine of each photo that has a face."""
     hair: Path
     """CSV: id, hair (long or short)."""
     mean_mask: Path
     """`.npy`, float32 (800, 600)."""
     curves: Path
-    """`<method>/curves.csv`."""
+    """The models' folder: `<method>/curves.csv` and the trained network."""
     margins: Path
     """CSV: set, margin, photos, photos_paper."""
     detector: Detector
-    """Finds the faces of people in the background."""
+    """Finds faces in the background."""
     kernel_width: float
+    """`kernel.width`, pixels of the 800x600 frame."""
     kernel_reading: str
+    """`kernel.reading` of eq. (1)."""
     global_low: float
+    """`global_kernel.a` of eq. (6)."""
     global_high: float
+    """`global_kernel.b` of eq. (6)."""
     global_reading: str
+    """`global_kernel.reading` of eq. (6)."""
     seed: int
     """Of the bootstrap over photos."""
 
@@ -62,7 +67,7 @@ class Material:
         return rows[rows["kept"].astype(bool)].set_index("id", drop=False)
 
     def ids(self, name: str, split: str = "test") -> list[str]:
-        """Kept photos of the set, in the index's order. Raises Missing when there are none."""
+        """Ids of the set's kept photos in one split, in the index's order; raises Missing without any."""
         rows = self._rows[name]
         ids = rows.loc[rows["split"] == split, "id"].tolist()
         if not ids:
@@ -91,7 +96,7 @@ class Material:
         return _read(read_palette, self.predictions / method / name / f"{photo}.png") // 255
 
     def scores(self, method: str, name: str) -> pd.DataFrame:
-        """The numbers of each photo of the set, by id. Raises Missing when the method was not run on it."""
+        """Metrics of the set's photos by id; raises Missing where the method was not run on the set."""
         file = self.photos / f"{method}.csv"
         rows = pd.read_csv(file, dtype={"id": str}) if file.exists() else pd.DataFrame(columns=["set", "id"])
         rows = rows[rows["set"] == name].set_index("id")
@@ -100,20 +105,20 @@ class Material:
         return rows
 
     def affines(self, name: str) -> dict[str, np.ndarray]:
-        """float64 (2, 3) from photo to face frame, by id, of the photos that have a face."""
+        """Affines from photo to face frame, float64 (2, 3), by id of the photos that have a face."""
         file = self.faces / f"{name}.csv"
         rows = read_faces(file) if file.exists() else {}
         return {photo: row.affine for photo, row in rows.items() if row.affine is not None}
 
     def cutout(self, method: str, name: str, photo: str) -> Cutout:
-        """The photo with the method's mask, as `python -m bsn segment` goes on from there."""
+        """The photo with the method's mask, as the input of the effects of `python -m bsn segment`."""
         mask = self.prediction(method, name, photo)
-        # The photos of all four sets are portraits of one.
+        # All four sets hold portraits of one person.
         return Cutout(photo=self.photo(name, photo), mask=mask, faces=1, band=self.kernel_width)
 
 
 def spread(ids: list[str], number: int) -> list[str]:
-    """At most `number` of the ids, evenly along the list: a sample that nobody picked."""
+    """At most `number` of the ids, evenly spaced along the list."""
     if len(ids) <= number:
         return list(ids)
     return [ids[place] for place in np.linspace(0, len(ids) - 1, number).round().astype(int)]

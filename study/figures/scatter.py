@@ -1,43 +1,56 @@
-"""BSN against PortraitDeepLabv2, photo by photo."""
+"""Scatter plot of BSN against PortraitDeepLabv2 with one point per photo, and the differences in order."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
 from bsn.metrics import paired_difference
-from study.figures import palette
 from study.figures.material import Material, Missing
 from study.figures.plots import picture, pyplot_in_style
+from study.figures.sheet import INK, METHOD_COLOURS, MUTED
 from study.paper import BASELINE, METHODS
 
 METHOD = "bsn"
-_BETTER, _WORSE = palette.METHODS[BASELINE], palette.METHODS["bsn_ik"]
+_BETTER, _WORSE = METHOD_COLOURS[BASELINE], METHOD_COLOURS["bsn_ik"]
 
 
-class Comparison(NamedTuple):
-    """IoU of both methods by photo, and how the photos fall: counts, mean difference with its 95 % interval."""
+@dataclass(frozen=True)
+class PairedScores:
+    """IoU of two methods on the same photos."""
 
     pairs: pd.DataFrame
+    """`ours`, `theirs` and `gain` (ours - theirs) by photo id."""
     above: int
+    """Photos on which ours is better."""
     below: int
+    """Photos on which ours is worse."""
     mean: float
+    """Mean gain."""
     low: float
+    """Lower end of its 95 % bootstrap interval."""
     high: float
 
 
-def compare(ours: pd.Series, theirs: pd.Series, *, seed: int) -> Comparison:
-    """Over the photos that both have. ours, theirs: IoU by photo id."""
+def pair_scores(ours: pd.Series, theirs: pd.Series, *, seed: int) -> PairedScores:
+    """Compare two methods over the photos that both have.
+
+    Args:
+        ours: IoU by photo id.
+        theirs: IoU by photo id.
+        seed: of the bootstrap.
+    """
     pairs = pd.DataFrame({"ours": ours, "theirs": theirs}).dropna()
     pairs["gain"] = pairs["ours"] - pairs["theirs"]
     difference = paired_difference(pairs["ours"].to_numpy(), pairs["theirs"].to_numpy(), seed=seed)
-    return Comparison(pairs, int((pairs["gain"] > 0).sum()), int((pairs["gain"] < 0).sum()), *difference)
+    return PairedScores(pairs, int((pairs["gain"] > 0).sum()), int((pairs["gain"] < 0).sum()), *difference)
 
 
 def draw(material: Material) -> tuple[Image.Image, str]:
-    """Each test photo's two IoUs against the diagonal, and the differences in order."""
-    seen = compare(*(material.scores(method, "pfcn")["iou"] for method in (METHOD, BASELINE)), seed=material.seed)
+    """One point per test photo with the diagonal, and the differences in ascending order."""
+    seen = pair_scores(*(material.scores(method, "pfcn")["iou"] for method in (METHOD, BASELINE)), seed=material.seed)
     if seen.pairs.empty:
         raise Missing(f"{METHODS[METHOD]} and {METHODS[BASELINE]} have no PFCN test photo in common.")
     ours, theirs = METHODS[METHOD], METHODS[BASELINE]
@@ -45,9 +58,9 @@ def draw(material: Material) -> tuple[Image.Image, str]:
         "" if np.isnan(seen.low) else f", 95 % bootstrap interval {100 * seen.low:+.2f} to {100 * seen.high:+.2f}"
     )
     caption = (
-        f"{ours} against {theirs}, a point a test photo: {ours} is better on {seen.above} of {len(seen.pairs)} and "
-        f"worse on {seen.below}. On the right the differences in order; the mean difference is "
-        f"{100 * seen.mean:+.2f} points of IoU{interval}."
+        f"{ours} against {theirs}, one point per PFCN test photo: {ours} is better on {seen.above} of "
+        f"{len(seen.pairs)} and worse on {seen.below}. Right: the differences in ascending order; their mean is "
+        f"{100 * seen.mean:+.2f} IoU points{interval}. One trained network per method."
     )
     with pyplot_in_style() as pyplot:
         figure, (left, right) = pyplot.subplots(1, 2, figsize=(14, 6.4), dpi=100, layout="constrained")
@@ -56,11 +69,11 @@ def draw(material: Material) -> tuple[Image.Image, str]:
         return picture(figure), caption
 
 
-def _scatter(axes: object, seen: Comparison) -> None:
+def _scatter(axes: Any, seen: PairedScores) -> None:
     values = 100 * seen.pairs[["ours", "theirs"]]
     spread = max(float(values.max(axis=None) - values.min(axis=None)), 1.0)
     ends = values.min(axis=None) - 0.1 * spread, values.max(axis=None) + 0.1 * spread
-    axes.plot(ends, ends, color=palette.MUTED, lw=1.5, ls=":")
+    axes.plot(ends, ends, color=MUTED, lw=1.5, ls=":")
     axes.scatter(values["theirs"], values["ours"], c=_colours(seen), s=70, alpha=0.75, lw=0, zorder=3)
     for photo in extremes(seen.pairs["gain"]):
         up = seen.pairs.loc[photo, "gain"] > 0
@@ -73,7 +86,7 @@ def _scatter(axes: object, seen: Comparison) -> None:
             ha="right" if up else "left",
             va="bottom" if up else "top",
             fontsize=15,
-            color=palette.INK,
+            color=INK,
         )
     axes.set(xlabel=f"IoU of {METHODS[BASELINE]}, %", ylabel=f"IoU of {METHODS[METHOD]}, %", xlim=ends, ylim=ends)
     axes.set_aspect("equal")
@@ -82,24 +95,24 @@ def _scatter(axes: object, seen: Comparison) -> None:
     axes.text(0.97, 0.03, f"worse: {seen.below}", color=_WORSE, ha="right", **corner)
 
 
-def _in_order(axes: object, seen: Comparison) -> None:
+def _in_order(axes: Any, seen: PairedScores) -> None:
     ordered = 100 * seen.pairs["gain"].sort_values(kind="stable")
     colours = [_BETTER if gain > 0 else _WORSE for gain in ordered]
     axes.bar(range(1, len(ordered) + 1), ordered, width=0.85, color=colours, alpha=0.75)
     axes.set_axisbelow(True)
-    axes.axhline(0, color=palette.MUTED, lw=1.2)
-    axes.axhline(100 * seen.mean, color=palette.INK, lw=2.5, label=f"mean {100 * seen.mean:+.2f}")
+    axes.axhline(0, color=MUTED, lw=1.2)
+    axes.axhline(100 * seen.mean, color=INK, lw=2.5, label=f"mean {100 * seen.mean:+.2f}")
     if not np.isnan(seen.low):
-        axes.axhspan(100 * seen.low, 100 * seen.high, color=palette.INK, alpha=0.15, lw=0, label="95 % interval")
+        axes.axhspan(100 * seen.low, 100 * seen.high, color=INK, alpha=0.15, lw=0, label="95 % interval")
     axes.set(xlabel="test photos, in order", ylabel="difference of IoU, points", xlim=(0.3, len(ordered) + 0.7))
     axes.legend(facecolor="white", edgecolor="white", framealpha=1, loc="upper left")
     axes.xaxis.get_major_locator().set_params(integer=True)
 
 
 def extremes(gains: pd.Series) -> list[str]:
-    """The photos that gain and that lose the most, where there are any."""
+    """Ids of the photos with the largest gain and the largest loss, as far as there are any."""
     return [photo for photo, there in ((gains.idxmax(), gains.max() > 0), (gains.idxmin(), gains.min() < 0)) if there]
 
 
-def _colours(seen: Comparison) -> list[str]:
-    return [_BETTER if gain > 0 else _WORSE if gain < 0 else palette.MUTED for gain in seen.pairs["gain"]]
+def _colours(seen: PairedScores) -> list[str]:
+    return [_BETTER if gain > 0 else _WORSE if gain < 0 else MUTED for gain in seen.pairs["gain"]]

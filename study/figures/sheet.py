@@ -1,4 +1,7 @@
-"""White sheets that photos and words are laid out on, at whole pixels: sharp, and the same bytes every time."""
+"""Drawing of figures: colours, sheets of pictures and words at whole pixels, and masks shown on photos.
+
+Pictures are uint8 (H, W, 3) RGB, masks (H, W) with the portrait where 1.
+"""
 
 from collections.abc import Sequence
 from functools import cache
@@ -7,27 +10,50 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from study.figures.palette import INK, MUTED, PALE
+Picture = np.ndarray
+"""uint8 (H, W, 3) RGB."""
 
+# The methods' colours are Okabe and Ito's, which colour-blind readers can tell apart.
+INK = "#1f2933"
+MUTED = "#667483"
+PALE = "#eef1f4"
+
+# The paper's three classes, as RGB.
+FOREGROUND = (27, 154, 170)
+BOUNDARY = (255, 138, 61)
+BACKGROUND = (31, 45, 66)
+
+SET_COLOURS = {"coco": "#0072b2", "cocostuff": "#009e73", "voc": "#d55e00"}
+METHOD_COLOURS = {
+    "graph_cut": "#999999",
+    "portrait_fcn": "#e69f00",
+    "portrait_deeplab": "#0072b2",
+    "bsn_ac": "#009e73",
+    "bsn_gk": "#cc79a7",
+    "bsn_ik": "#d55e00",
+    "bsn": INK,
+}
+# BSN_AC equals PortraitDeepLabv2 in phase one: dashed, it does not hide that line.
+METHOD_DASHES = {"bsn_ac": (0, (3, 2.2))}
+
+# Pixels of a sheet, its spaces and its type.
 WIDTH = 1400
 GAP = 14
 MARGIN = 24
 HEAD = 26
 SMALL = 22
 _CORNER = 10
-
-Picture = np.ndarray
-"""uint8 (H, W, 3) RGB."""
+_PAPER = np.float32(246)
 
 
 @cache
 def font(size: int) -> ImageFont.FreeTypeFont:
-    """Aileron, the typeface that comes inside Pillow: no font has to be installed."""
+    """Aileron, the typeface inside Pillow, so that no font has to be installed."""
     return ImageFont.load_default(size)
 
 
 def scaled(picture: Picture, size: tuple[int, int]) -> Picture:
-    """The picture at (width, height), cropped around its middle where the proportions differ."""
+    """Resize to (width, height), and crop around the middle where the proportions differ."""
     height, width = picture.shape[:2]
     factor = max(size[0] / width, size[1] / height)
     across, down = min(width, round(size[0] / factor)), min(height, round(size[1] / factor))
@@ -38,14 +64,14 @@ def scaled(picture: Picture, size: tuple[int, int]) -> Picture:
 
 
 def blank(words: str, size: tuple[int, int]) -> Picture:
-    """A pale (width, height) cell that says why there is no picture in it."""
+    """Pale (width, height) cell with the reason why it shows no picture."""
     image = Image.new("RGB", size, PALE)
     ImageDraw.Draw(image).text((size[0] / 2, size[1] / 2), words, MUTED, font(SMALL), anchor="mm")
     return np.asarray(image)
 
 
 def tagged(picture: Picture, words: str) -> Picture:
-    """The picture with a few words on a dark chip in its lower left corner."""
+    """The picture with a short label on a dark ground in its lower left corner."""
     image = Image.fromarray(picture)
     draw = ImageDraw.Draw(image)
     x, y = 10, image.height - 10
@@ -56,9 +82,15 @@ def tagged(picture: Picture, words: str) -> Picture:
 
 
 def grid(rows: Sequence[Sequence[Picture]], *, heads: Sequence[str] = (), titles: Sequence[str] = ()) -> Image.Image:
-    """Rows of pictures: a heading over each column, a title over each row.
+    """Lay out rows of pictures, with a heading over each column and a title over each row.
 
-    The pictures of a row have one height; each row is centred on a sheet as wide as the widest.
+    Args:
+        rows: pictures; those of one row have the same height. Each row is centred.
+        heads: one per column, or none.
+        titles: one per row, or none.
+
+    Returns:
+        A sheet as wide as its widest row and the margins.
     """
     lines = [sum(cell.shape[1] for cell in row) + GAP * (len(row) - 1) for row in rows]
     head = HEAD + 22 if heads else 0
@@ -82,15 +114,36 @@ def grid(rows: Sequence[Sequence[Picture]], *, heads: Sequence[str] = (), titles
 
 
 def notice(words: str) -> Image.Image:
-    """A sheet that says why there is no figure."""
+    """Sheet with the reason why a figure was not drawn."""
     sheet = Image.new("RGB", (WIDTH, 220), PALE)
     ImageDraw.Draw(sheet).text((WIDTH / 2, 110), words, MUTED, font(30), anchor="mm")
     return sheet
 
 
 def cell_width(columns: int, width: int = WIDTH) -> int:
-    """Width of one of so many equal cells on a sheet."""
+    """Width in pixels of one cell where `columns` equal cells share a sheet."""
     return (width - 2 * MARGIN - GAP * (columns - 1)) // columns
+
+
+def faded_background(photo: Picture, mask: np.ndarray) -> Picture:
+    """The photo with everything but the portrait faded to near white."""
+    alpha = _portrait(mask).astype(np.float32)[..., None]
+    faded = 0.12 * photo + 0.88 * _PAPER
+    return np.rint(alpha * photo + (1 - alpha) * faded).astype(np.uint8)
+
+
+def outlined(photo: Picture, mask: np.ndarray, *, thickness: int, colour: tuple[int, int, int] = BOUNDARY) -> Picture:
+    """The photo with the mask's contour as an anti-aliased line, `thickness` pixels of the photo wide."""
+    contours, _ = cv2.findContours(_portrait(mask).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    lines = [line for contour in contours for line in _inside(contour, mask.shape)]
+    return cv2.polylines(photo.copy(), lines, False, colour, thickness, cv2.LINE_AA)
+
+
+def silhouette(mask: np.ndarray) -> Picture:
+    """A mask or mean mask in 0..1, as a blend of the background's and the foreground's colour."""
+    share = np.asarray(mask, np.float32)[..., None]
+    mixed = share * np.float32(FOREGROUND) + (1 - share) * np.float32(BACKGROUND)
+    return np.rint(mixed).astype(np.uint8)
 
 
 @cache
@@ -99,3 +152,24 @@ def _rounded(width: int, height: int) -> Image.Image:
     mask = Image.new("L", (4 * width, 4 * height), 0)
     ImageDraw.Draw(mask).rounded_rectangle((0, 0, 4 * width - 1, 4 * height - 1), 4 * _CORNER, 255)
     return mask.resize((width, height), Image.Resampling.BOX)
+
+
+def _portrait(mask: np.ndarray) -> np.ndarray:
+    """bool (H, W), true where the mask is 1. Refuses a mask of 0 and 255, on which nothing would show."""
+    portrait = mask == 1
+    if not portrait.any() and (mask == 255).any():
+        raise ValueError("the mask has no portrait (1) and only ignored pixels (255); divide a prediction's PNG by 255")
+    return portrait
+
+
+def _inside(contour: np.ndarray, shape: tuple[int, int]) -> list[np.ndarray]:
+    """The parts of a closed contour that do not run along the photo's edge."""
+    points = contour[:, 0]
+    height, width = shape
+    edge = (points[:, 0] == 0) | (points[:, 0] == width - 1) | (points[:, 1] == 0) | (points[:, 1] == height - 1)
+    if not edge.any():
+        return [np.vstack([points, points[:1]])]
+    first = int(np.flatnonzero(edge)[0])
+    points, edge = np.roll(points, -first, axis=0), np.roll(edge, -first)
+    runs = np.split(np.arange(len(points)), np.flatnonzero(np.diff(edge.astype(np.int8))) + 1)
+    return [points[run] for run in runs if not edge[run[0]]]

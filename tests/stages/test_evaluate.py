@@ -6,7 +6,7 @@ from PIL import Image
 from bsn.methods.prediction import PhotoFile
 from stages.evaluate import _examples
 from study.evaluation import Sample
-from study.figures.palette import BOUNDARY
+from study.figures.sheet import BOUNDARY
 
 
 @pytest.mark.parametrize("orientation", [1, 6])

@@ -6,9 +6,8 @@ import pytest
 
 from bsn.cutout.cutout import Cutout
 from bsn.cutout.matting import trimap
-from study.figures import stylisation, trimaps
-from study.figures.applications import applied
-from study.figures.scenes import evening, sunburst
+from study.figures import applications, boundaries
+from study.figures.applications import applied, evening, sunburst
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +45,13 @@ def test_each_effect_is_a_picture_of_the_photo_s_size(cutout):
 
 def test_a_painting_smooths_noise():
     noisy = np.clip(128 + np.random.default_rng(0).normal(0, 12, (100, 100, 3)), 0, 255).astype(np.uint8)
-    assert stylisation.painting(noisy).std() < noisy.std()
+    assert applications.painting(noisy).std() < noisy.std()
 
 
 def test_a_pencil_draws_the_edges_and_leaves_the_rest_paper():
     step = np.full((60, 60, 3), 200, np.uint8)
     step[:, 30:] = 60
-    drawn = stylisation.pencil(step)
+    drawn = applications.pencil(step)
     assert (drawn[:, 5] == (250, 246, 236)).all()
     assert drawn[:, 30].max() < 200  # The dark side of the step.
 
@@ -69,6 +68,6 @@ def test_figure_8_shows_the_trimap_of_the_segment_command(material):
     mask = material.prediction("bsn", "pfcn", photo)
     # 10 pixels of an 800x600 photo are 2 of a 160x120 one.
     assert (material.cutout("bsn", "pfcn", photo).trimap == trimap(mask, band=2)).all()
-    sheet = np.asarray(trimaps.draw(material)[0])
+    sheet = np.asarray(boundaries.draw_trimaps(material)[0])
     lower = sheet[sheet.shape[0] // 2 + 20 : -40]
     assert set(np.unique(lower)) >= {0, 128, 255}

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from bsn.faces.detector import Face
-from study.figures import FIGURES, boundaries, challenges, draw_all, overlay
+from study.figures import FIGURES, boundaries, challenges, draw_all
 from study.figures.material import spread
-from study.figures.sheet import MARGIN, blank, grid, scaled
+from study.figures.sheet import MARGIN, blank, faded_background, grid, outlined, scaled
 
 
 def captions(material, folder) -> dict[str, str]:
@@ -147,7 +147,7 @@ def test_the_outline_does_not_run_along_the_photo_s_edge():
     photo = np.zeros((60, 40, 3), np.uint8)
     mask = np.zeros((60, 40), np.uint8)
     mask[20:, 10:30] = 1
-    drawn = overlay.outlined(photo, mask, thickness=1).any(axis=2)
+    drawn = outlined(photo, mask, thickness=1).any(axis=2)
     assert drawn[40, 10]
     assert drawn[20, 20]
     assert not drawn[59, 15:25].any()
@@ -155,7 +155,7 @@ def test_the_outline_does_not_run_along_the_photo_s_edge():
 
 def test_a_mask_of_0_and_255_is_refused_where_it_would_show_nothing():
     photo, mask = np.zeros((8, 8, 3), np.uint8), np.full((8, 8), 255, np.uint8)
-    for show in (overlay.cutout, partial(overlay.outlined, thickness=1)):
+    for show in (faded_background, partial(outlined, thickness=1)):
         with pytest.raises(ValueError, match="divide a prediction's PNG by 255"):
             show(photo, mask)
 

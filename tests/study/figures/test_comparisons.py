@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from bsn.metrics import BAND_WIDTHS
-from study.figures import bands, error_map, extremes, scatter
+from study.figures import challenges, error_map, plots, scatter
 from study.figures.material import Missing
 
 SAME = np.array([[1.0, 0, 0], [0, 1.0, 0]])
@@ -15,14 +15,14 @@ SAME = np.array([[1.0, 0, 0], [0, 1.0, 0]])
 def test_a_band_s_mean_leaves_out_the_photos_that_do_not_have_it():
     scores = pd.DataFrame({f"band_{width}": [0.2, 0.4, np.nan] for width in BAND_WIDTHS})
     scores["band_40"] = [0.5, 0.6, 0.7]
-    means = bands.band_means(scores)
+    means = plots.band_means(scores)
     assert means[:-1] == pytest.approx([0.3] * (len(BAND_WIDTHS) - 1))
     assert means[-1] == pytest.approx(0.6)
 
 
 def test_a_band_s_interval_lies_around_its_mean_within_the_photos():
     scores = pd.DataFrame({f"band_{width}": np.linspace(0.2, 0.8, 25) for width in BAND_WIDTHS})
-    low, high = bands.band_intervals(scores, seed=0)
+    low, high = plots.band_intervals(scores, seed=0)
     assert low.shape == high.shape == (len(BAND_WIDTHS),)
     # The mean of 25 evenly spread numbers has a standard error of .6 / 12**.5 / 5 = .035.
     assert low == pytest.approx(0.5 - 1.96 * 0.036, abs=0.01)
@@ -32,7 +32,7 @@ def test_a_band_s_interval_lies_around_its_mean_within_the_photos():
 def test_the_scatter_counts_photos_on_both_sides_of_the_diagonal():
     ours = pd.Series({"a": 0.9, "b": 0.8, "c": 0.7, "d": 0.5, "only ours": 0.1})
     theirs = pd.Series({"d": 0.6, "c": 0.7, "b": 0.6, "a": 0.85, "only theirs": 1.0})
-    seen = scatter.compare(ours, theirs, seed=0)
+    seen = scatter.pair_scores(ours, theirs, seed=0)
     assert (seen.above, seen.below, len(seen.pairs)) == (2, 1, 4)
     assert seen.mean == pytest.approx((0.05 + 0.2 + 0 - 0.1) / 4)
     assert -0.1 <= seen.low < seen.mean < seen.high <= 0.2
@@ -52,16 +52,16 @@ def test_the_caption_of_the_scatter_tells_its_counts(material):
 
 def test_the_best_and_the_worst_come_first_and_none_is_both():
     scores = pd.Series({"a": 0.5, "b": 0.9, "c": 0.7, "d": 0.8, "e": 0.6})
-    assert extremes.best_and_worst(scores, 2) == (["b", "d"], ["a", "e"])
-    assert extremes.best_and_worst(scores, 5) == (["b", "d", "c"], ["a", "e"])
-    assert extremes.best_and_worst(scores[:1], 5) == (["a"], [])
+    assert challenges.best_and_worst(scores, 2) == (["b", "d"], ["a", "e"])
+    assert challenges.best_and_worst(scores, 5) == (["b", "d", "c"], ["a", "e"])
+    assert challenges.best_and_worst(scores[:1], 5) == (["a"], [])
 
 
 def test_a_single_photo_is_the_best_and_none_is_the_worst(material, run):
     file = run / "metrics/photos/bsn.csv"
     file.write_text("".join(file.read_text("utf-8").splitlines(keepends=True)[:2]), "utf-8")
-    picture, caption = extremes.draw(material)
-    assert caption == "The test photos that BSN segments best (00002), of all 1."
+    picture, caption = challenges.draw_extremes(material)
+    assert caption == "The PFCN test photos that BSN segments best (00002), of all 1, by IoU."
     assert picture.height < 2 * 480
 
 
