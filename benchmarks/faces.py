@@ -26,7 +26,7 @@ import pandas as pd
 import torch
 from facenet_pytorch import MTCNN
 
-from bsn.faces.detector import Detector, Face, FaceDetector
+from bsn.faces import Detector, Face, FaceDetector
 from bsn.photos import read_photo
 from bsn.workers import ordered_map
 from drawn.cast import OTHERS, scene_of
@@ -122,7 +122,7 @@ def speed(name: str, photos: Sequence[np.ndarray]) -> str:
             theirs = (time.perf_counter() - started) / len(part)
             # Five times over: the first time starts the workers and is not timed.
             look = partial(detect_files, detector=ours())
-            stream = ordered_map(look, chunks * 5, workers=CORES, imports="bsn.faces.mtcnn")
+            stream = ordered_map(look, chunks * 5, workers=CORES, imports="bsn.mtcnn")
             found = [faces for _ in chunks for faces in next(stream)]
             started = time.perf_counter()
             looked_at = sum(len(chunk) for chunk in stream)

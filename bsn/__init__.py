@@ -1,22 +1,22 @@
-"""Boundary-sensitive network for portrait segmentation: the method, importable, and free of DVC."""
+"""Boundary-sensitive Network for Portrait Segmentation: the paper's method as a library, without DVC and MLflow."""
 
 from typing import TYPE_CHECKING, Any
 
 from bsn.environment import wait_passively
 
-# A package is imported before any of its modules, and so before whatever a module of it imports.
+# Set before any module of the package imports numpy, OpenCV or torch.
 wait_passively()
 
 if TYPE_CHECKING:
-    from bsn.cutout.portrait import Portrait
+    from bsn.cutout.cutout import Portrait
 
 __all__ = ["Portrait"]
 
 
 def __getattr__(name: str) -> Any:
-    # Only when it is asked for: whoever imports a single module of this package need not load torch.
+    # Late, so that importing one module of the package does not load torch.
     if name == "Portrait":
-        from bsn.cutout.portrait import Portrait
+        from bsn.cutout.cutout import Portrait
 
         return Portrait
     raise AttributeError(f"module 'bsn' has no attribute {name!r}")

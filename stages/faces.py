@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from bsn.faces.detector import MIN_FACE, FaceDetector
+from bsn.faces import MIN_FACE, FaceDetector
 from study.datasets.index import read_index, write_faces
 from study.datasets.landmarks import indexed_faces, pfcn_faces
 from study.datasets.location import SETS, tree

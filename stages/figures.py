@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from bsn.faces.detector import FaceDetector
+from bsn.faces import FaceDetector
 from study.figures import draw_all
 from study.figures.material import Material
 from study.params import load

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from bsn.errors import InputError
-from bsn.faces.detector import FaceDetector
+from bsn.faces import FaceDetector
 from bsn.workers import cores
 from study.datasets import coco, cocostuff, pfcn, voc
 from study.datasets.candidates import Candidate

@@ -1,1 +1,1 @@
-"""The network on your own photo: cut-out, trimap, matte, and what a clean edge is good for."""
+"""Cut-outs from a user's own photos: trimap, matte, layers and effects, and the work of `bsn segment`."""

@@ -1,73 +1,144 @@
-"""The command line of `python -m bsn segment`; bsn/cutout/batch.py does the work."""
+"""`bsn segment`: pictures from many photos, one line per photo. The options are in bsn/__main__.py."""
 
-import argparse
+import os
+import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TextIO
 
-_ABOUT = """\
-Cut portraits out of photos with a trained network. Nothing is trained here: `dvc repro train@bsn` makes models/bsn.
+import numpy as np
 
-Each photo gives DIR/<name>.png, the portrait with a soft edge on nothing (RGBA), at the photo's own size and turned as
-its EXIF says. The options ask for other pictures in its place, DIR/<name>_<option>.png each.
+from bsn.cutout import effects
+from bsn.cutout.cutout import Cutout, Portrait
+from bsn.cutout.photos import find_photos, write_picture
+from bsn.disk import disk_errors
+from bsn.errors import InputError, brief
 
-A folder is taken whole, but for hidden files and folders in it: JPEG, PNG, TIFF, WebP, AVIF and whatever else Pillow
-knows by its content, HEIC after `pip install pillow-heif`. What can't be cut out is named on stderr, the others are
-done, and the exit status is 1.
-"""
-
-
-def add_to(commands: argparse._SubParsersAction) -> None:
-    """Add `segment` to the commands; `run(options)` of what it parses returns the exit status."""
-    parser = commands.add_parser(
-        "segment",
-        help="cut portraits out of photos",
-        description=_ABOUT,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("photos", nargs="+", metavar="PHOTO", help="photo, folder of photos, or pattern ('**/*.jpg')")
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the pictures")
-    parser.add_argument("--trimap", action="store_true", help="portrait white, background black, unknown edge grey")
-    parser.add_argument("--matte", action="store_true", help="share of portrait in each pixel, black to white")
-    parser.add_argument("--background", metavar="IMG|COLOUR", help="the portrait in front of a picture or a colour")
-    parser.add_argument("--blur", action="store_true", help="the photo with its background out of focus")
-    parser.add_argument("--cartoon", action="store_true", help="the portrait drawn flat, on --background or on nothing")
-    parser.add_argument(
-        "--band",
-        type=_width,
-        default=10.0,
-        metavar="PIXELS",
-        help="width of the unknown edge, of trimap and matte alike; in pixels of an 800x600 photo, and so many times "
-        "more in a larger one (default 10, the paper's; hair wants more)",
-    )
-    parser.add_argument("--model", default="models/bsn", metavar="DIR", help="trained network (default models/bsn)")
-    parser.add_argument(
-        "--mean-mask",
-        default="data/mean_mask/aligned.npy",
-        metavar="FILE",
-        help="the training set's (default data/mean_mask/aligned.npy)",
-    )
-    parser.set_defaults(run=_run)
+KINDS = ("trimap", "matte", "background", "blur", "cartoon")
 
 
-def _run(options: argparse.Namespace) -> int:
-    # Here, so that --help need not wait for torch.
-    from bsn.cutout.batch import KINDS, segment_photos
+def segment_photos(
+    photos: Sequence[str],
+    *,
+    out: Path,
+    kinds: Sequence[str],
+    background: str | None,
+    band: float,
+    model: str,
+    mean_mask: str,
+) -> int:
+    """Write the pictures of each photo and print one line per photo.
 
-    return segment_photos(
-        options.photos,
-        out=options.out,
-        kinds=[kind for kind in KINDS if getattr(options, kind)],
-        background=options.background,
-        band=options.band,
-        model=options.model,
-        mean_mask=options.mean_mask,
-    )
+    An error in one photo is one line that names it, and the others are done. Only Ctrl-C ends the batch.
 
+    Args:
+        photos: paths, folders and patterns, as in `find_photos`.
+        out: folder for the pictures, made if missing.
+        kinds: of KINDS; empty for the cut-out.
+        background: as in `effects.backdrop`; None for nothing behind the portrait.
+        band: as in `Cutout`.
+        model: as in `Portrait.load`, like `mean_mask`.
 
-def _width(text: str) -> float:
+    Returns:
+        Exit status: 0, or 1 if anything failed.
+    """
+    found = find_photos(photos)
+    failures = 0
+    for line in found.empty:
+        failures += _complain(line)
+    if not found.files:
+        return 1
     try:
-        width = float(text)
-    except ValueError:
-        width = 0.0
-    if not 0 < width < float("inf"):
-        raise argparse.ArgumentTypeError(f"band = {text!r}; give a number of pixels above 0")
-    return width
+        behind = effects.backdrop(background) if background is not None else None
+        with disk_errors(out):
+            out.mkdir(parents=True, exist_ok=True)
+        portrait = Portrait.load(model, mean_mask=mean_mask)
+    except InputError as error:
+        _complain(error)
+        return 1
+    claims = _Claims([*found.files, *([Path(background)] if background else [])])
+    for file in found.files:
+        try:
+            targets = _targets(file, kinds, out)
+            claims.check(targets.values(), file)
+            cutout = portrait.cut_out(file, band=band)
+            for kind, target in targets.items():
+                write_picture(target, _picture(kind, cutout, behind))
+                claims.take(target, file)
+        except Exception as error:
+            line = str(error) if isinstance(error, InputError) else f"cannot be cut out ({brief(error)})"
+            failures += _complain(line if line.startswith(str(file)) else f"{file}: {line}")
+        else:
+            _print(f"{file} -> {', '.join(map(str, targets.values()))}{_remark(cutout)}", sys.stdout)
+    return 1 if failures else 0
+
+
+def _targets(file: Path, kinds: Sequence[str], out: Path) -> dict[str, Path]:
+    """Output file of each requested picture, by its kind."""
+    if not kinds:
+        return {"cutout": out / f"{file.stem}.png"}
+    return {kind: out / f"{file.stem}_{kind}.png" for kind in kinds}
+
+
+class _Claims:
+    """Keeps pictures from overwriting an input, or another photo's picture."""
+
+    def __init__(self, inputs: Iterable[Path]) -> None:
+        self._inputs = {os.path.realpath(file) for file in inputs}
+        self._taken: dict[str, Path] = {}
+
+    def check(self, targets: Iterable[Path], photo: Path) -> None:
+        """Raise InputError if a target is taken."""
+        for target in targets:
+            place = os.path.realpath(target)
+            if place in self._inputs:
+                raise InputError(f"{photo}: {target} would overwrite a photo that was given; take another --out")
+            if place in self._taken:
+                raise InputError(
+                    f"{photo}: {target} is the picture of {self._taken[place]}; photos of one name need an --out each"
+                )
+
+    def take(self, target: Path, photo: Path) -> None:
+        """Record that the picture of `photo` is written."""
+        self._taken[os.path.realpath(target)] = photo
+
+
+def _picture(kind: str, cutout: Cutout, behind: effects.Backdrop | None) -> np.ndarray:
+    if kind == "trimap":
+        return cutout.trimap
+    if kind == "matte":
+        return effects.grey(cutout.alpha)
+    if kind == "blur":
+        return _blurred(cutout)
+    front = effects.cartoon(cutout.foreground) if kind == "cartoon" else cutout.foreground
+    if kind == "cutout" or behind is None:
+        return effects.cut_out(front, cutout.alpha)
+    height, width = cutout.mask.shape
+    return effects.composite(front, cutout.alpha, behind(height, width))
+
+
+def _blurred(cutout: Cutout) -> np.ndarray:
+    """RGB, or RGBA for a photo with transparency; what is transparent is not mixed into the blur."""
+    opacity = 1 if cutout.opacity is None else cutout.opacity / np.float32(255)
+    background = effects.out_of_focus(cutout.background, 1 - (1 - cutout.matte) * opacity)
+    picture = effects.composite(cutout.foreground, cutout.matte, background)
+    return picture if cutout.opacity is None else np.dstack([picture, cutout.opacity])
+
+
+def _remark(cutout: Cutout) -> str:
+    if not cutout.mask.any():
+        return "  (no portrait found)"
+    if cutout.faces == 0:
+        return "  (no face found: position unknown to the network)"
+    return f"  ({cutout.faces} faces: aligned to the largest)" if cutout.faces > 1 else ""
+
+
+def _complain(line: object) -> int:
+    _print(f"segment: {line}", sys.stderr)
+    return 1
+
+
+def _print(line: str, stream: TextIO) -> None:
+    """Print a line that may hold a file name the stream's encoding lacks."""
+    encoding = stream.encoding or "utf-8"
+    print(line.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)

@@ -1,25 +1,48 @@
-"""A photo, its mask, and what follows from both: trimap, matte and layers."""
+"""A trained network as a tool for photos of any size, and what a mask gives: trimap, matte and layers.
 
+portrait = bsn.Portrait.load("models/bsn", mean_mask="data/mean_mask/aligned.npy")
+mask = portrait.segment("me.jpg")          # or a uint8 RGB array
+cutout = portrait.cut_out("me.jpg")        # .trimap, .alpha, .foreground, .background
+"""
+
+import os
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
+import cv2
 import numpy as np
+from safetensors import SafetensorError
 
+from bsn.alignment import FRAME, alignment
 from bsn.cutout import matting
+from bsn.cutout.matting import frame_scale, shrunk_size
+from bsn.errors import InputError, brief
+from bsn.faces import MIN_FACE, Detector, FaceDetector
+from bsn.inputs import scaling
+from bsn.methods.prediction import Method, load_method
+from bsn.photos import read_upright
 
+MODEL, MEAN_MASK = Path("models/bsn"), Path("data/mean_mask/aligned.npy")
 BAND = 10.0  # section 4.4.3, in pixels of an 800x600 photo
+_MIN_PROBABILITY = 0.9  # as in params.yaml
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cutout:
-    """A photo and what is known of it; the rest is made when it is asked for.
+    """A photo with its mask; trimap, matte and layers are computed when first used.
 
-    photo: (H, W, 3) uint8 RGB, upright. mask: (H, W) uint8 {0, 1}. faces: how many were found. band: width of the
-    trimap's unknown area, in pixels of an 800x600 photo. opacity: the photo's own, (H, W) uint8, 255 opaque; None where
-    all of it is.
+    Attributes:
+        photo: (H, W, 3) uint8 RGB, upright.
+        mask: (H, W) uint8 {0, 1}.
+        faces: number of faces found.
+        band: width of the trimap's unknown area, in pixels of an 800x600 photo.
+        opacity: (H, W) uint8, the photo's own, 255 opaque; None for an opaque photo.
 
-    Raises ValueError for a band that is no width. What is made raises InputError where the photo is too small to be
-    matted, or the matte can't be solved.
+    Raises:
+        ValueError: `band` is not a finite number above 0.
+        InputError: from `matte`, `alpha`, `foreground` and `background`, if the photo is too small for matting or the
+            matte has no solution.
     """
 
     photo: np.ndarray
@@ -35,7 +58,7 @@ class Cutout:
     @cached_property
     def trimap(self) -> np.ndarray:
         """(H, W) uint8: 0 background, 128 unknown, 255 foreground."""
-        return matting.trimap(self.mask, band=self.band * matting.frame_scale(*self.mask.shape))
+        return matting.trimap(self.mask, band=self.band * frame_scale(*self.mask.shape))
 
     @cached_property
     def matte(self) -> np.ndarray:
@@ -44,19 +67,134 @@ class Cutout:
 
     @cached_property
     def alpha(self) -> np.ndarray:
-        """Opacity of the portrait at each pixel, (H, W) float32 in 0..1: the matte, times the photo's own opacity."""
+        """Opacity of the portrait at each pixel, (H, W) float32 in 0..1: the matte times the photo's own opacity."""
         return self.matte if self.opacity is None else self.matte * (self.opacity / np.float32(255))
 
     @property
     def foreground(self) -> np.ndarray:
-        """The portrait's own colours, (H, W, 3) uint8 RGB, with nothing of the background in them."""
+        """Colours of the portrait without any background in them, (H, W, 3) uint8 RGB."""
         return self._layers[0]
 
     @property
     def background(self) -> np.ndarray:
-        """The background's own colours, (H, W, 3) uint8 RGB; made up where the portrait hides it."""
+        """Colours of the background, (H, W, 3) uint8 RGB; extrapolated where the portrait hides it."""
         return self._layers[1]
 
     @cached_property
     def _layers(self) -> tuple[np.ndarray, np.ndarray]:
         return matting.layers(self.photo, self.matte)
+
+
+class Portrait:
+    """A segmentation method with the face detector that gives the network its position channels.
+
+    Of several faces the largest is used, as the paper's photos have one; without a face the network gets none. What
+    belongs to the portrait is the network's decision in either case.
+    """
+
+    def __init__(self, method: Method, *, detector: Detector) -> None:
+        self.method = method
+        self.detector = detector
+
+    @classmethod
+    def load(cls, model: Path | str = MODEL, *, mean_mask: Path | str = MEAN_MASK) -> "Portrait":
+        """Load a trained method, on the GPU if there is one.
+
+        Args:
+            model: a folder of `models/`, as `train` writes it.
+            mean_mask: the training set's aligned mean mask, a .npy file of (800, 600) float32.
+
+        Raises:
+            InputError: a file is missing (with the command that makes it) or invalid.
+        """
+        folder = Path(model)
+        prior = _load_mean_mask(Path(mean_mask), folder)
+        if not os.path.isfile(folder / "model.json"):
+            raise InputError(_untrained(folder / "model.json", folder))
+        try:
+            method = load_method(folder, aligned_mean_mask=prior)
+        except FileNotFoundError:
+            raise InputError(_untrained(folder / "weights.safetensors", folder)) from None
+        # A damaged or foreign folder: which of these is raised depends on its content.
+        except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+            raise InputError(
+                f"{folder} is not a network that this code trained ({brief(error)}); "
+                f"`dvc repro {_stage(folder)}` makes one"
+            ) from None
+        return cls(method, detector=face_detector())
+
+    def segment(self, photo: np.ndarray | Path | str) -> np.ndarray:
+        """Segment the portrait of one photo.
+
+        Args:
+            photo: (H, W, 3) uint8 RGB, upright; or a file, which is turned as its EXIF says.
+
+        Returns:
+            (H, W) uint8 {0, 1} at the photo's own size.
+
+        Raises:
+            InputError: the file cannot be read.
+            ValueError: the array has another shape or type.
+        """
+        return self.cut_out(photo).mask
+
+    def cut_out(self, photo: np.ndarray | Path | str, *, band: float = BAND) -> Cutout:
+        """Segment one photo, with trimap, matte and layers on demand.
+
+        Arguments and errors as in `segment` and `Cutout`. What is transparent in a file stays transparent.
+        """
+        pixels, opacity = (photo, None) if isinstance(photo, np.ndarray) else read_upright(photo)
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+            raise ValueError(f"photo is {pixels.dtype} {pixels.shape}; give uint8 (height, width, 3) RGB")
+        faces, affine = find_face(pixels, detector=self.detector)
+        return Cutout(photo=pixels, mask=self.method(pixels, affine), faces=faces, band=band, opacity=opacity)
+
+
+def face_detector() -> FaceDetector:
+    """The face detector with the study's settings for PFCN's photos."""
+    return FaceDetector(min_face_fraction=MIN_FACE, min_probability=_MIN_PROBABILITY)
+
+
+def find_face(photo: np.ndarray, *, detector: Detector) -> tuple[int, np.ndarray | None]:
+    """Detect faces and align the largest.
+
+    Detection runs on at most 800x600 pixels: a face that counts is large enough there, and twenty times as many pixels
+    take twenty times as long.
+
+    Args:
+        photo: (H, W, 3) uint8 RGB.
+        detector: for the shrunken photo.
+
+    Returns:
+        Number of faces, and the affine (2, 3) from the photo's pixels to the frame; None without a face.
+    """
+    height, width = photo.shape[:2]
+    small = cv2.resize(photo, shrunk_size(height, width), interpolation=cv2.INTER_AREA)
+    faces = detector.detect(small)
+    if not faces:
+        return 0, None
+    to_frame = np.vstack([alignment(faces[0].points), [0, 0, 1]]) @ scaling((height, width), small.shape[:2])
+    return len(faces), to_frame[:2]
+
+
+def _load_mean_mask(file: Path, folder: Path) -> np.ndarray:
+    if not os.path.isfile(file):
+        raise InputError(_untrained(file, folder))
+    try:
+        prior = np.load(file)
+    # What numpy raises depends on what the file is instead.
+    except (ValueError, OSError, EOFError) as error:
+        raise InputError(f"{file} is not a readable .npy file ({brief(error)})") from None
+    if prior.shape != FRAME or prior.dtype != np.float32:
+        raise InputError(f"{file} holds {prior.dtype} {prior.shape}; the aligned mean mask is float32 {FRAME}")
+    return prior
+
+
+def _untrained(missing: Path, folder: Path) -> str:
+    return f"{missing} is not there, and nothing is trained here; `dvc repro {_stage(folder)}` makes it"
+
+
+def _stage(folder: Path) -> str:
+    # data/phase_one/ holds first phases; no method has their names.
+    name = MODEL.name if folder.parent.name == "phase_one" else folder.name or MODEL.name
+    return f"baselines@{name}" if name in ("graph_cut", "mean_mask") else f"train@{name}"

@@ -1,37 +1,85 @@
-"""What a matte and the two layers of a photo make: all in uint8 RGB, at the photo's own size.
+"""Pictures from a matte and the two layers of a photo, in uint8 RGB at the photo's own size: composites, blur, cartoon.
 
-None of it takes the photo's own pixels at the edge, where the old background is mixed in and would shine as a halo.
+None uses the photo's own pixels at the edge, where the old background is mixed in and would show as a halo.
 """
+
+import os
+from collections.abc import Callable
 
 import cv2
 import numpy as np
+from PIL import ImageColor
 
 from bsn.cutout.matting import frame_scale, shrunk_size
+from bsn.errors import InputError
+from bsn.photos import read_upright
 
-# Radius of a point of light out of focus, over the photo's longer side.
-APERTURE = 0.02
+APERTURE = 0.02  # radius of a point of light out of focus, over the photo's longer side
 _TONES = 7  # steps of lightness in a cartoon
+
+# From (height, width) to (H, W, 3) uint8 RGB.
+Backdrop = Callable[[int, int], np.ndarray]
 
 
 def grey(alpha: np.ndarray) -> np.ndarray:
-    """A matte as a picture, (H, W) uint8."""
+    """A matte, (H, W) float in 0..1, as a grey picture, (H, W) uint8."""
     return np.rint(255 * alpha).astype(np.uint8)
 
 
 def cut_out(foreground: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """RGBA, (H, W, 4): the colours are the portrait's own, as straight (not premultiplied) alpha asks for."""
+    """The portrait as RGBA, (H, W, 4) uint8, with straight (not premultiplied) alpha."""
     return np.dstack([foreground, grey(alpha)])
 
 
 def composite(foreground: np.ndarray, alpha: np.ndarray, background: np.ndarray) -> np.ndarray:
-    """alpha * foreground + (1 - alpha) * background. Colours uint8 (H, W, 3), alpha float32 (H, W)."""
+    """alpha * foreground + (1 - alpha) * background. Colours (H, W, 3) uint8, alpha (H, W) float32."""
     return cv2.blendLinear(foreground, background, np.ascontiguousarray(alpha), 1 - alpha)
 
 
-def out_of_focus(background: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """The background as by a wide aperture, (H, W, 3); nothing of the portrait's colours leaks into it.
+def backdrop(text: str) -> Backdrop:
+    """Read a new background.
 
-    On at most MATTE_PIXELS: nothing sharp is left to be lost.
+    Args:
+        text: a picture's path, or a colour as CSS writes it: white, #00b140, rgb(0,177,64). A picture is scaled to
+            fill the photo and cropped evenly on two sides.
+
+    Raises:
+        InputError: `text` is neither, or the picture cannot be read.
+    """
+    if os.path.isfile(text):
+        picture = read_upright(text).pixels
+        return lambda height, width: _fill(picture, height, width)
+    try:
+        colour = ImageColor.getrgb(text)
+    except ValueError:
+        colour = ()
+    if len(colour) != 3:
+        raise InputError(
+            f"background = {text!r} is neither a picture that is there nor a colour; "
+            "colours are written as white, #00b140 or rgb(0,177,64)"
+        )
+    return lambda height, width: np.full((height, width, 3), colour, np.uint8)
+
+
+def _fill(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+    scale = max(height / picture.shape[0], width / picture.shape[1])
+    rows, columns = min(round(height / scale), picture.shape[0]), min(round(width / scale), picture.shape[1])
+    top, left = (picture.shape[0] - rows) // 2, (picture.shape[1] - columns) // 2
+    middle = picture[top : top + max(rows, 1), left : left + max(columns, 1)]
+    return cv2.resize(middle, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+
+
+def out_of_focus(background: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Blur the background as a wide aperture does, without the portrait's colours leaking into it.
+
+    Computed on at most 800x600 pixels, as nothing sharp is left to lose.
+
+    Args:
+        background: (H, W, 3) uint8 RGB.
+        alpha: (H, W) float32 in 0..1, opacity of the portrait.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
     """
     height, width = alpha.shape
     size = shrunk_size(height, width)
@@ -46,10 +94,9 @@ def out_of_focus(background: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 
 def cartoon(foreground: np.ndarray) -> np.ndarray:
-    """Flat colours and dark lines, (H, W, 3).
+    """Flat colours and dark lines, (H, W, 3) uint8 RGB, from the same.
 
-    Colours are smoothed on at most MATTE_PIXELS; the steps of lightness and the lines are made at full size, as sharp
-    as those of a small photo.
+    Colours are smoothed on at most 800x600 pixels; lightness steps and lines are made at full size and stay sharp.
     """
     height, width = foreground.shape[:2]
     scale = max(1.0, frame_scale(height, width))
@@ -66,12 +113,12 @@ def cartoon(foreground: np.ndarray) -> np.ndarray:
 
 
 def _staircase(tone: np.ndarray) -> np.ndarray:
-    """Flat tones with short ramps between them, so that no noise shows at the steps."""
+    """Flat tones with short ramps between them, which hide noise at the steps."""
     step, rest = np.divmod(tone * _TONES, 1)
     return (step + 1 / (1 + np.exp(-12 * (rest - 0.5)))) / _TONES
 
 
 def _ink(tone: np.ndarray, scale: float) -> np.ndarray:
-    """Near 0 on dark lines, 1 on plain areas, float32 (H, W): difference of Gaussians of a tone in 0..1."""
+    """Near 0 on dark lines and 1 on plain areas, (H, W) float32: difference of Gaussians of a tone in 0..1."""
     fine, coarse = (cv2.GaussianBlur(tone, (0, 0), sigma * scale) for sigma in (1.2, 2.4))
     return 0.15 + 0.85 * (1 + np.tanh(90 * np.minimum(fine - 0.98 * coarse, 0)))

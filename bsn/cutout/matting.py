@@ -1,6 +1,6 @@
-"""From a hard mask to a soft edge and its true colours: trimap, closed-form matte, foreground estimation (PyMatting).
+"""Soft edges from a hard mask: trimap, closed-form matte and foreground estimation (PyMatting).
 
-PyMatting is imported where it is used: it compiles itself at its very first import, for the better part of a minute.
+PyMatting is imported late: at its first import on a machine it compiles itself, which takes up to a minute.
 """
 
 import cv2
@@ -11,56 +11,71 @@ from bsn.errors import InputError
 from bsn.kernels import contour
 
 FOREGROUND, UNKNOWN, BACKGROUND = 255, 128, 0
-# The equations of a larger matte would take more than 1.3 GB for each million pixels.
+# Mattes are solved on at most so many pixels: the equations of a larger one take more than 1.3 GB per million.
 MATTE_PIXELS = FRAME[0] * FRAME[1]
-# Alpha is taken as linear in the colour within small windows; one whose variance (of colours in 0..1) is below this is
-# flat. With PyMatting's own 1e-7 the 8x8 blocks of JPEG photos show in the matte; from 1e-5 on they do not.
+# Alpha is modelled as linear in the colour within small windows, regularised by this variance of colours in 0..1. With
+# PyMatting's own 1e-7 the 8x8 blocks of JPEG photos show in the matte; from 1e-5 on they do not.
 _FLAT = 1e-4
-_SMALLEST = 3  # pixels of a side: the windows of closed-form matting have as many
+_SMALLEST = 3  # pixels of a side: that of closed-form matting's windows
 _WINDOW = 2  # half the side of the windows in which a matte is enlarged
 
 
 def frame_scale(height: int, width: int) -> float:
-    """How many of a photo's pixels are one of an 800x600 photo, which pixel counts of the paper are meant for."""
+    """Length scale of a photo against 800x600, the size that the paper's pixel counts are for."""
     return (height * width / (FRAME[0] * FRAME[1])) ** 0.5
 
 
 def shrunk_size(height: int, width: int) -> tuple[int, int]:
-    """(width, height) of a copy of at most MATTE_PIXELS; a photo that has no more keeps its size."""
+    """(width, height) of a copy of at most MATTE_PIXELS; a smaller photo keeps its size."""
     scale = min(1.0, (MATTE_PIXELS / (height * width)) ** 0.5)
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def trimap(mask: np.ndarray, *, band: float) -> np.ndarray:
-    """Section 4.4.3: the contour, dilated to `band` pixels as for the individual kernel, is unknown.
+    """Trimap of section 4.4.3: the contour, dilated to `band` pixels as for the individual kernel, is unknown.
 
-    mask: (H, W) uint8 {0, 1}. band: in this mask's pixels. Returns (H, W) uint8: 0 background, 128 unknown, 255
-    foreground.
+    Args:
+        mask: (H, W) uint8 {0, 1}.
+        band: width in pixels of this mask.
+
+    Returns:
+        (H, W) uint8: 0 background, 128 unknown, 255 foreground.
     """
-    # A line that is nowhere is infinitely far from everything.
+    # Without a contour the distance is infinite everywhere.
     distance = cv2.distanceTransform(1 - contour(mask), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     unknown = distance < band / 2
     return np.where(unknown, UNKNOWN, np.where(mask == 1, FOREGROUND, BACKGROUND)).astype(np.uint8)
 
 
 def matte(photo: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Share of portrait in each pixel, float32 (H, W) in 0..1: closed-form matting (Levin et al. 2008) of a trimap.
+    """Closed-form matting (Levin et al. 2008) of a trimap.
 
-    It is solved on at most MATTE_PIXELS: a larger photo is shrunk to that, and the matte enlarged along the large
-    photo's own edges. photo: (H, W, 3) uint8 RGB. known: its trimap, as of `trimap`. Without any sure foreground or
-    background there is nothing to go by, and the unknown counts as half. Raises InputError for a photo whose sides, or
-    those of its shrunken copy, are below 3 pixels, and when there is no solution.
+    Solved on at most MATTE_PIXELS: a larger photo is shrunk, and the matte enlarged along the large photo's edges.
+
+    Args:
+        photo: (H, W, 3) uint8 RGB.
+        known: (H, W) uint8, its trimap as from `trimap`.
+
+    Returns:
+        Share of portrait in each pixel, (H, W) float32 in 0..1. Where the trimap has no foreground or no background,
+        unknown pixels are one half.
+
+    Raises:
+        InputError: a side of the photo or of its shrunken copy is below 3 pixels, or there is no solution.
     """
     _check_size(known)
     answer = known.astype(np.float32) / FOREGROUND
     answer[known == UNKNOWN] = 0.5
     if not all((known == value).any() for value in (FOREGROUND, UNKNOWN, BACKGROUND)):
         return answer
-    # Only around the unknown is there anything to solve.
+    # Solve only around the unknown.
     rows, columns = (_span((known == UNKNOWN).any(axis=axis)) for axis in (1, 0))
     image, inner = photo[rows, columns], known[rows, columns]
     size = shrunk_size(*inner.shape)
-    sure = [cv2.resize(np.float32(inner == value), size, interpolation=cv2.INTER_AREA) for value in (FOREGROUND, 0)]
+    sure = [
+        cv2.resize((inner == value).astype(np.float32), size, interpolation=cv2.INTER_AREA)
+        for value in (FOREGROUND, BACKGROUND)
+    ]
     small_known = np.where(sure[0] > 0.999, 1.0, np.where(sure[1] > 0.999, 0.0, 0.5))
     if not all((small_known == value).any() for value in (0, 0.5, 1)):
         return answer
@@ -74,10 +89,20 @@ def matte(photo: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def layers(photo: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The colours of portrait and background by themselves, uint8 (H, W, 3) RGB: multi-level estimation (Germer 2020).
+    """Separate the colours of portrait and background: multi-level foreground estimation (Germer et al. 2020).
 
-    alpha * first + (1 - alpha) * second is the photo. Where a pixel shows only the one, the other is made up from what
-    is near. photo: (H, W, 3) uint8 RGB, alpha: (H, W) float32. Raises InputError as `matte` does for a small photo.
+    alpha * foreground + (1 - alpha) * background is the photo. Where a pixel shows only one of them, the other is
+    extrapolated from its neighbourhood.
+
+    Args:
+        photo: (H, W, 3) uint8 RGB.
+        alpha: (H, W) float32 in 0..1.
+
+    Returns:
+        Foreground and background, each (H, W, 3) uint8 RGB.
+
+    Raises:
+        InputError: the photo is too small, as in `matte`.
     """
     _check_size(alpha)
 
@@ -86,7 +111,8 @@ def layers(photo: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray
     # float32 arrays go through PyMatting uncopied; float64 would take twice the memory.
     image = photo.astype(np.float32) / np.float32(255)
     both = estimate_foreground_ml(image, alpha, return_background=True)
-    return tuple(_bytes(255 * layer) for layer in both)
+    foreground, background = (_bytes(255 * layer) for layer in both)
+    return foreground, background
 
 
 def _check_size(values: np.ndarray) -> None:
@@ -105,10 +131,10 @@ def _closed_form(photo: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def _enlarged(alpha: np.ndarray, small: np.ndarray, large: np.ndarray) -> np.ndarray:
-    """`alpha` (h, w) of the photo `small` at the size of the photo `large`, float32 (H, W) in 0..1.
+    """Enlarge `alpha` (h, w) of the photo `small` to the size of the photo `large`, (H, W) float32 in 0..1.
 
-    Closed-form matting takes alpha as linear in the colour within each small window; those lines, found on the
-    small photo, are asked at the large photo's colours (He et al. 2010: guided filter; Levin et al. 2008, section 6).
+    Guided filter (He et al. 2010; Levin et al. 2008, section 6): closed-form matting models alpha as linear in the
+    colour within each small window; the coefficients of the small photo are applied to the large photo's colours.
     """
     image = small.astype(np.float32) / 255
     mean, mean_alpha = _mean(image), _mean(alpha)
@@ -131,7 +157,7 @@ def _mean(values: np.ndarray) -> np.ndarray:
 
 
 def _span(present: np.ndarray) -> slice:
-    """From the first to the last that is present, and one more on either side."""
+    """From the first true value to the last, and one more on either side."""
     places = np.flatnonzero(present)
     return slice(max(places[0] - 1, 0), places[-1] + 2)
 

@@ -1,4 +1,4 @@
-"""From what a user names to photo files, and from pictures to files. The photos are read by bsn/photos.py."""
+"""Find the photo files that a user names, and write pictures. Photos are read by bsn/photos.py."""
 
 import glob
 import os
@@ -11,28 +11,34 @@ import numpy as np
 
 from bsn.disk import disk_errors, write_png
 
-# What file managers leave in folders of photos; other such files have names that begin with a dot.
+# Files that file managers leave in folders of photos; others of that kind are hidden.
 _LEFT_BY_OTHERS = ("desktop.ini", "ehthumbs.db", "thumbs.db")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """files: each once, in the order of the arguments. empty: one line per argument that named no file."""
+    """Files found.
+
+    Attributes:
+        files: each once, in the order of the arguments.
+        empty: one line per argument that named no file.
+    """
 
     files: list[Path]
     empty: list[str]
 
 
 def find_photos(arguments: Sequence[str]) -> Found:
-    """The files that paths, folders (their own files, not those of folders in them) and glob patterns name.
+    """Find the files that paths, folders and glob patterns name.
 
-    `**` in a pattern is any depth of folders. Whether a file is a photo is known when it is read: its name does not
-    matter. Hidden files of a folder, and what file managers leave in it, are left out.
+    A folder stands for its own files, not for those of its subfolders; hidden files, and what file managers leave
+    there, are skipped. `**` in a pattern is any depth of folders. Names do not matter: whether a file is a photo shows
+    when it is read.
     """
     files: dict[Path, None] = {}
     empty = []
     for argument in arguments:
-        # These take what is no path for any reason as what is not there.
+        # os.path answers False for what cannot be a path, such as a name with a null byte; Path raises.
         if os.path.isdir(argument):
             try:
                 named = folder_files(Path(argument))
@@ -51,12 +57,24 @@ def find_photos(arguments: Sequence[str]) -> Found:
 
 
 def folder_files(folder: Path) -> list[Path]:
-    """The folder's own files, sorted, without hidden ones and what file managers leave there. Raises OSError."""
+    """A folder's own files, sorted, without hidden ones and those of file managers.
+
+    Raises:
+        OSError: the folder cannot be listed.
+    """
     return _photos(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def write_picture(file: Path, picture: np.ndarray) -> None:
-    """A PNG of uint8 (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA. Raises InputError when the disk will not have it."""
+    """Write a PNG.
+
+    Args:
+        file: written atomically.
+        picture: uint8, (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
     order = {2: None, 3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}[picture.shape[2] if picture.ndim == 3 else 2]
     with disk_errors(file):
         write_png(file, picture if order is None else cv2.cvtColor(picture, order))

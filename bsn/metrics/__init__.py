@@ -1,18 +1,25 @@
-"""How good a predicted mask is: eq. (9), two-class mIoU, boundary IoU, boundary F, trimap-band IoU, their intervals.
+"""Segmentation metrics: IoU (eq. (9)), two-class mIoU, boundary IoU, boundary F, trimap-band IoU, bootstrap intervals.
 
-One meaning of a pixel throughout. Targets are uint8 (H, W): 0 background, 1 portrait, 255 ignored.
-Predictions are bool or uint8 (H, W) of the same size, portrait where not zero. Ignored pixels are never
-counted, and what is predicted on them changes no number. For boundary IoU and the bands an ignored pixel takes
-the class of the nearest labelled one in both masks (background in a tie), so that the void border of PASCAL
-VOC has the contour in its middle; for boundary F it is background in both. All numbers are fractions in 0..1.
+Targets are (H, W) uint8: 0 background, 1 portrait, 255 ignored; predictions (H, W) bool or uint8, portrait where not
+zero. Ignored pixels are never counted. For boundary IoU and bands they take the class of the nearest labelled pixel in
+both masks, so that the void border of PASCAL VOC has the contour in its middle. All numbers are fractions in 0..1.
 """
 
-from bsn.metrics.bands import BAND_WIDTHS, band_iou
-from bsn.metrics.bootstrap import bootstrap, paired_difference
-from bsn.metrics.boundary import BOUNDARY_FRACTION, BOUNDARY_TOLERANCE, boundary_f, boundary_iou
-from bsn.metrics.overlap import Overlap, iou, miou_two_class, overlap
-from bsn.metrics.photo import evaluate_photo
-from bsn.metrics.summary import summarise
+import numpy as np
+
+from bsn.metrics.bootstrap import bootstrap, paired_difference, pooled, summarise
+from bsn.metrics.boundary import (
+    BAND_WIDTHS,
+    BOUNDARY_FRACTION,
+    BOUNDARY_TOLERANCE,
+    band_iou,
+    boundary_f,
+    boundary_iou,
+    contour_f,
+    rim_iou,
+    ring_iou,
+)
+from bsn.metrics.overlap import Overlap, comparable, iou, miou_two_class, overlap, ratio
 
 __all__ = [
     "BAND_WIDTHS",
@@ -28,5 +35,28 @@ __all__ = [
     "miou_two_class",
     "overlap",
     "paired_difference",
+    "pooled",
     "summarise",
 ]
+
+
+def evaluate_photo(prediction: np.ndarray, target: np.ndarray, *, frame_is_boundary: bool = False) -> dict[str, float]:
+    """All metrics of one photo, named as the columns of `metrics/photos/<method>.csv`.
+
+    Args:
+        prediction: (H, W) bool or uint8, portrait where not zero.
+        target: (H, W) uint8 {0, 1, 255 = ignored}.
+        frame_is_boundary: as in `boundary_iou`.
+
+    Raises:
+        ValueError: the masks differ in size.
+    """
+    counts = overlap(prediction, target)
+    masks = comparable(prediction, target)
+    return {
+        "iou": ratio(counts.intersection, counts.union),
+        "boundary_iou": rim_iou(masks, frame_is_boundary=frame_is_boundary),
+        "boundary_f": contour_f(masks),
+        **counts._asdict(),
+        **{f"band_{width}": value for width, value in ring_iou(masks, BAND_WIDTHS).items()},
+    }

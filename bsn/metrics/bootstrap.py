@@ -1,12 +1,25 @@
-"""How sure a mean over photos is: bootstrap intervals."""
+"""Metrics of a set of photos: means, pooled counts, and bootstrap intervals over photos."""
+
+from typing import Any
 
 import numpy as np
+import pandas as pd
+
+from bsn.metrics.boundary import BAND_WIDTHS
+from bsn.metrics.overlap import Overlap, miou_two_class
 
 
 def bootstrap(values: np.ndarray, *, seed: int, samples: int = 2000, level: float = 0.95) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean over photos; NaN photos are left out.
+    """Percentile bootstrap interval of the mean over photos.
 
-    `values` float (N,); NaN twice when fewer than two are left, for one photo says nothing of others.
+    Args:
+        values: (N,) float, one per photo; NaN photos are left out.
+        seed: of the resampling.
+        samples: number of resamples.
+        level: coverage of the interval.
+
+    Returns:
+        Lower and upper end; NaN twice if fewer than two photos are left.
     """
     values = np.asarray(values, dtype=np.float64)
     values = values[~np.isnan(values)]
@@ -21,10 +34,63 @@ def bootstrap(values: np.ndarray, *, seed: int, samples: int = 2000, level: floa
 def paired_difference(
     values: np.ndarray, baseline: np.ndarray, *, seed: int, samples: int = 2000, level: float = 0.95
 ) -> tuple[float, float, float]:
-    """Mean of `values - baseline` over the same photos in the same order, and its bootstrap interval."""
+    """Mean of `values - baseline` and its bootstrap interval.
+
+    Args:
+        values: (N,) float, one per photo.
+        baseline: (N,) float, of the same photos in the same order.
+        seed: as in `bootstrap`, like `samples` and `level`.
+
+    Raises:
+        ValueError: the arrays differ in length.
+    """
     if len(values) != len(baseline):
         raise ValueError(f"paired values need the same photos: {len(values)} against {len(baseline)}")
     difference = np.asarray(values, dtype=np.float64) - np.asarray(baseline, dtype=np.float64)
     low, high = bootstrap(difference, seed=seed, samples=samples, level=level)
     known = difference[~np.isnan(difference)]
     return (float(known.mean()) if len(known) else float("nan")), low, high
+
+
+def summarise(rows: pd.DataFrame, *, seed: int = 0) -> dict[str, Any]:
+    """One set's entry of `metrics/methods/<method>.json`.
+
+    Args:
+        rows: one per photo, with the columns of `evaluate_photo`.
+        seed: of the bootstrap.
+
+    Returns:
+        `mean_iou`, eq. (9), with its 95 % bootstrap interval over photos; `miou_two_class`, pooled over all pixels of
+        the set; `boundary_iou`, `boundary_f` and `band` by width, means over photos; `photos`, their number. Rounded
+        to six digits, None for NaN.
+
+    Raises:
+        ValueError: there are no rows.
+    """
+    if rows.empty:
+        raise ValueError("there are no photos to summarise; say that the set is absent instead")
+    low, high = bootstrap(rows["iou"].to_numpy(), seed=seed)
+    return {
+        "photos": len(rows),
+        "mean_iou": _mean(rows, "iou"),
+        "mean_iou_low": _rounded(low),
+        "mean_iou_high": _rounded(high),
+        "miou_two_class": _rounded(miou_two_class(pooled(rows))),
+        "boundary_iou": _mean(rows, "boundary_iou"),
+        "boundary_f": _mean(rows, "boundary_f"),
+        "band": {str(width): _mean(rows, f"band_{width}") for width in BAND_WIDTHS},
+    }
+
+
+def pooled(rows: pd.DataFrame) -> Overlap:
+    """Pixel counts summed over photos. rows: as in `summarise`."""
+    return Overlap(*(int(rows[name].to_numpy().sum()) for name in Overlap._fields))
+
+
+def _mean(rows: pd.DataFrame, column: str) -> float | None:
+    mean: Any = rows[column].mean()
+    return _rounded(mean)
+
+
+def _rounded(value: float) -> float | None:
+    return None if np.isnan(value) else round(float(value), 6)

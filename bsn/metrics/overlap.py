@@ -1,4 +1,4 @@
-"""Pixels shared and covered: eq. (9) and the two-class mIoU."""
+"""Pixels that two masks share and cover: IoU (eq. (9)), two-class mIoU, and how ignored pixels are treated."""
 
 from typing import NamedTuple
 
@@ -6,11 +6,10 @@ import cv2
 import numpy as np
 
 from bsn.kernels import IGNORE
-from bsn.metrics.masks import as_bytes, check_sizes, ratio
 
 
 class Overlap(NamedTuple):
-    """Pixel counts of one photo, or summed over photos."""
+    """Pixel counts of one photo, or their sums over photos."""
 
     intersection: int
     union: int
@@ -19,11 +18,19 @@ class Overlap(NamedTuple):
 
 
 def overlap(prediction: np.ndarray, target: np.ndarray) -> Overlap:
-    """Count the pixels shared and covered by the two masks, for portrait and background."""
+    """Count the pixels that two masks share and cover, for portrait and background.
+
+    Args:
+        prediction: (H, W) bool or uint8, portrait where not zero.
+        target: (H, W) uint8 {0, 1, 255 = ignored}.
+
+    Raises:
+        ValueError: the masks differ in size.
+    """
     check_sizes(prediction, target)
-    portrait = cv2.compare(target, 1, cv2.CMP_EQ)
-    valid = cv2.compare(target, IGNORE, cv2.CMP_NE)
-    predicted = cv2.bitwise_and(as_bytes(prediction), valid)
+    portrait = _equal(target, 1)
+    valid = cv2.bitwise_not(_equal(target, IGNORE))
+    predicted = cv2.bitwise_and(_as_bytes(prediction), valid)
     counted = cv2.countNonZero(valid)
     intersection = cv2.countNonZero(cv2.bitwise_and(predicted, portrait))
     union = cv2.countNonZero(cv2.bitwise_or(predicted, portrait))
@@ -31,13 +38,76 @@ def overlap(prediction: np.ndarray, target: np.ndarray) -> Overlap:
 
 
 def iou(prediction: np.ndarray, target: np.ndarray) -> float:
-    """Foreground IoU of one photo, the term under the sum of eq. (9); 1.0 when both masks are empty."""
+    """Foreground IoU of one photo, the summand of eq. (9); 1.0 if both masks are empty. Arguments as in `overlap`."""
     counts = overlap(prediction, target)
     return ratio(counts.intersection, counts.union)
 
 
 def miou_two_class(counts: Overlap) -> float:
-    """Mean of portrait and background IoU from pixel counts; pooled over a set when the counts are sums."""
+    """Mean of portrait and background IoU from pixel counts; with summed counts, pooled over a set."""
     portrait = ratio(counts.intersection, counts.union)
     background = ratio(counts.background_intersection, counts.background_union)
     return (portrait + background) / 2
+
+
+class Masks(NamedTuple):
+    """Two masks of one photo with the ignored pixels filled in, each (H, W) uint8 {0, 255}.
+
+    valid: 255 where the target is labelled.
+    """
+
+    prediction: np.ndarray
+    target: np.ndarray
+    valid: np.ndarray
+
+
+def comparable(prediction: np.ndarray, target: np.ndarray) -> Masks:
+    """Give each ignored pixel, in both masks, the class of the nearest labelled one; background in a tie.
+
+    Arguments and errors as in `overlap`.
+    """
+    check_sizes(prediction, target)
+    predicted = cv2.bitwise_not(_equal(_as_bytes(prediction), 0))
+    portrait = _equal(target, 1)
+    ignored = _equal(target, IGNORE)
+    if cv2.countNonZero(ignored):
+        chosen = ignored.view(bool)
+        # Squared distances are whole numbers. The transform's small error depends on OpenCV's number of threads:
+        # rounding keeps it from deciding a tie.
+        portrait_at, background_at = (
+            np.rint(np.square(distance_to(marked)[chosen])) for marked in (portrait, _equal(target, 0))
+        )
+        filled = np.zeros_like(target)
+        filled[chosen] = (portrait_at < background_at) * np.uint8(255)
+        portrait = cv2.bitwise_or(portrait, filled)
+        predicted = cv2.bitwise_or(cv2.bitwise_and(predicted, cv2.bitwise_not(ignored)), filled)
+    return Masks(predicted, portrait, cv2.bitwise_not(ignored))
+
+
+def distance_to(marked: np.ndarray) -> np.ndarray:
+    """Euclidean distance of each pixel to the nearest nonzero one, (H, W) float32; inf if there is none."""
+    if not cv2.countNonZero(marked):
+        return np.full(marked.shape, np.inf, np.float32)
+    return cv2.distanceTransform(_equal(marked, 0), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+
+
+def check_sizes(prediction: np.ndarray, target: np.ndarray) -> None:
+    """Raise ValueError unless both masks are (H, W)."""
+    if prediction.shape != target.shape or target.ndim != 2:
+        raise ValueError(f"masks differ in size: prediction {prediction.shape}, target {target.shape}")
+
+
+def ratio(intersection: int, union: int) -> float:
+    """intersection / union; 1.0 where both are 0."""
+    return intersection / union if union else 1.0
+
+
+def _equal(mask: np.ndarray, value: int) -> np.ndarray:
+    """255 where the uint8 mask has this value, else 0."""
+    # OpenCV takes a number here; its type stubs do not know that.
+    return cv2.compare(mask, value, cv2.CMP_EQ)  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
+def _as_bytes(mask: np.ndarray) -> np.ndarray:
+    """OpenCV takes uint8 and no bool."""
+    return mask.view(np.uint8) if mask.dtype == bool else mask

@@ -8,7 +8,7 @@ import numpy as np
 
 from bsn.alignment import alignment, five_points
 from bsn.errors import InputError, brief
-from bsn.faces.detector import Detector
+from bsn.faces import Detector
 from bsn.photos import read_photo
 from study.datasets.index import FaceRow, PhotoRow
 from study.datasets.pfcn import tracker

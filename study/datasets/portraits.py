@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from bsn.disk import disk_errors, write_png
 from bsn.errors import InputError, brief
-from bsn.faces.detector import Detector, Face, share_on_mask
+from bsn.faces import Detector, Face, share_on_mask
 from bsn.photos import read_photo
 from bsn.workers import ordered_map
 from study.datasets.candidates import Candidate
@@ -83,7 +83,7 @@ def judge_portraits(
     """
     chunks = [candidates[start : start + CHUNK] for start in range(0, len(candidates), CHUNK)]
     verdicts = partial(_judge, detector=detector, rule=rule)
-    answers = ordered_map(verdicts, chunks, workers=workers, imports="bsn.faces.mtcnn")
+    answers = ordered_map(verdicts, chunks, workers=workers, imports="bsn.mtcnn")
     for candidate, (row, mask) in zip(candidates, chain.from_iterable(answers), strict=True):
         yield candidate, row, mask
 

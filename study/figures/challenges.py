@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from bsn.faces.detector import Detector, share_on_mask
+from bsn.faces import Detector, share_on_mask
 from bsn.metrics import iou
 from study.figures.material import Material, Missing
 from study.figures.sheet import Picture, blank, cell_width, faded_background, grid, outlined, scaled, tagged

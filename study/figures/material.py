@@ -10,7 +10,7 @@ import pandas as pd
 
 from bsn.cutout.cutout import Cutout
 from bsn.errors import InputError
-from bsn.faces.detector import Detector
+from bsn.faces import Detector
 from bsn.photos import read_palette, read_photo
 from study.datasets.index import read_faces
 from study.paper import METHODS, SETS

@@ -44,12 +44,12 @@ class PortraitModel(PythonModel):
     def load_context(self, context: PythonModelContext) -> None:
         """Artifacts: `method`, a trained folder of models/, and `mean_mask`, (800, 600) float32 .npy, aligned."""
         # Here, for MLflow runs this file when it saves a model too, and torch would take two seconds of each training.
-        from bsn.cutout.faces import face_detector, look_for_face
+        from bsn.cutout.cutout import face_detector, find_face
         from bsn.methods.prediction import load_method
 
         mean_mask = np.load(context.artifacts["mean_mask"], allow_pickle=False)
         self.method = load_method(Path(context.artifacts["method"]), aligned_mean_mask=mean_mask)
-        self.look_for_face = partial(look_for_face, detector=face_detector())
+        self.look_for_face = partial(find_face, detector=face_detector())
 
     def predict(self, context: PythonModelContext, model_input: pd.DataFrame, params: None = None) -> pd.DataFrame:
         """A frame with `photo` (bytes) to a frame with `mask` (bytes). Raises Refusal for a photo that fails."""

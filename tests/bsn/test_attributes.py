@@ -9,7 +9,7 @@ import pytest
 from bsn.alignment import FRAME
 from bsn.attributes import Attribute, Rule, hair_rule, label
 from bsn.errors import InputError
-from bsn.faces.detector import MIN_FACE, FaceDetector
+from bsn.faces import MIN_FACE, FaceDetector
 from drawn.pfcn import hair_truth, write_pfcn
 from study.attributes import attribute, write_labels
 from study.datasets import pfcn

@@ -3,7 +3,7 @@
 import numpy as np
 
 from bsn.cutout.matting import frame_scale
-from bsn.faces.detector import Face
+from bsn.faces import Face
 
 GREEN = np.float32([40, 200, 60])
 SKIN = np.float32([200, 120, 110])

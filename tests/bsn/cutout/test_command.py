@@ -13,7 +13,7 @@ from PIL import Image
 
 from bsn.__main__ import main
 from bsn.alignment import FRAME
-from bsn.cutout import matting, portrait
+from bsn.cutout import cutout, matting
 from tests.bsn.cutout.stand_ins import RedPart, Told, face
 
 POINTS = [[60, 80], [90, 80], [75, 100], [62, 115], [88, 115]]
@@ -27,8 +27,8 @@ def here(tmp_path, monkeypatch, disc):
     Path("models/bsn/model.json").write_text(json.dumps({"network": "mean_mask", "options": {}}))
     Path("data/mean_mask").mkdir(parents=True)
     np.save("data/mean_mask/aligned.npy", np.zeros(FRAME, np.float32))
-    monkeypatch.setattr(portrait, "load_method", lambda *_, **__: RedPart())
-    monkeypatch.setattr(portrait, "face_detector", lambda: Told(face(POINTS)))
+    monkeypatch.setattr(cutout, "load_method", lambda *_, **__: RedPart())
+    monkeypatch.setattr(cutout, "face_detector", lambda: Told(face(POINTS)))
     Path("p").mkdir()
     Image.fromarray(disc.photo).save("p/a.png")
     Image.fromarray(disc.photo[:, ::-1]).save("p/b.jpg", quality=95)
@@ -100,7 +100,7 @@ def test_the_band_widens_the_unknown_edge(here, capsys):
     ],
 )
 def test_the_line_tells_what_faces_were_found(here, capsys, monkeypatch, faces, remark):
-    monkeypatch.setattr(portrait, "face_detector", lambda: Told(*faces))
+    monkeypatch.setattr(cutout, "face_detector", lambda: Told(*faces))
     _, lines, _ = segment(capsys, "p/a.png", "--out", "o", "--trimap")
     assert lines == [f"p/a.png -> o/a_trimap.png{remark}"]
 
@@ -243,9 +243,9 @@ def test_a_name_that_the_terminal_does_not_have_is_printed_in_its_own_way(here):
     shutil.copy("p/a.png", name)
     Path(os.fsdecode(b"bad\xe9.png")).write_bytes(b"")
     program = (
-        "import sys; from bsn.cutout import portrait; from bsn.__main__ import main\n"
+        "import sys; from bsn.cutout import cutout; from bsn.__main__ import main\n"
         "from tests.bsn.cutout.stand_ins import RedPart, Told\n"
-        "portrait.load_method, portrait.face_detector = lambda *_, **__: RedPart(), Told\n"
+        "cutout.load_method, cutout.face_detector = lambda *_, **__: RedPart(), Told\n"
         "sys.exit(main(['segment', *sys.argv[1:], '--out', 'o', '--trimap']))"
     )
     for encoding in ("utf-8", "ascii"):
@@ -348,7 +348,7 @@ def test_the_help_needs_no_torch_and_the_work_neither_dvc_nor_mlflow():
         "import sys\nfrom bsn.__main__ import main\n"
         "try: main(['segment', '--help'])\nexcept SystemExit: pass\n"
         "assert not {'torch', 'cv2'} & set(sys.modules)\n"
-        "import bsn.cutout.batch\n"
+        "import bsn.cutout.command\n"
         "assert not {'dvc', 'mlflow', 'matplotlib'} & set(sys.modules)"
     )
     told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout

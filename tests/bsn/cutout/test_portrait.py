@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 import bsn
 from bsn.alignment import FRAME, REFERENCE_POINTS
-from bsn.cutout.portrait import Portrait
+from bsn.cutout.cutout import Portrait
 from bsn.errors import InputError
 from bsn.methods.prediction import MeanMask, Segmenter
 from bsn.models import build

@@ -4,7 +4,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from bsn.alignment import REFERENCE_POINTS
-from bsn.faces.detector import Face
+from bsn.faces import Face
 from study.datasets.index import PhotoRow
 from study.datasets.landmarks import indexed_faces, pfcn_faces
 

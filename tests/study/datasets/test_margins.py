@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bsn.faces.detector import Face
+from bsn.faces import Face
 from study.datasets.index import PhotoRow, write_index
 from study.datasets.margins import MARGINS, portraits_by_margin
 

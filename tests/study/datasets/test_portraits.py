@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from bsn.errors import InputError
-from bsn.faces.detector import Face, FaceDetector, share_on_mask
+from bsn.faces import Face, FaceDetector, share_on_mask
 from drawn.cast import picture_of
 from study.datasets import coco, portraits, voc
 from study.datasets.candidates import Candidate

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bsn.faces.detector import Face
+from bsn.faces import Face
 from study.figures import FIGURES, boundaries, challenges, draw_all
 from study.figures.material import spread
 from study.figures.sheet import MARGIN, blank, faded_background, grid, outlined, scaled

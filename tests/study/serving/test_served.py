@@ -22,7 +22,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from bsn.alignment import FRAME, alignment
-from bsn.faces.detector import FaceDetector
+from bsn.faces import FaceDetector
 from bsn.methods.prediction import load_method
 from bsn.models import build
 from study.serving.package import save_model

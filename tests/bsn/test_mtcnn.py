@@ -4,7 +4,7 @@ import torch
 from facenet_pytorch import MTCNN
 from torch import nn
 
-from bsn.faces.mtcnn import FastMTCNN, StridedMax
+from bsn.mtcnn import FastMTCNN, StridedMax
 from drawn.cast import picture_of
 
 

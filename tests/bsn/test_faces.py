@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from facenet_pytorch import MTCNN
 
-from bsn.faces.detector import Face, FaceDetector, clipped
+from bsn.faces import Face, FaceDetector, clipped
 from bsn.photos import read_photo
 from drawn.cast import picture_of
 

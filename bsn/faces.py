@@ -1,4 +1,4 @@
-"""Faces by MTCNN (facenet-pytorch), at the detection scale that the rule on the face's size asks for."""
+"""Face detection by MTCNN (facenet-pytorch), at the scale that the rule on the face's size needs."""
 
 import math
 from collections import defaultdict
@@ -11,21 +11,21 @@ import cv2
 import numpy as np
 
 if TYPE_CHECKING:
-    from bsn.faces.mtcnn import FastMTCNN
+    from bsn.mtcnn import FastMTCNN
 
-# The coarse look must not lose a face that the rule would keep, so it asks for less than the rule does: for this share
-# of the area, and for less of MTCNN's second and third networks (their own thresholds are .6, .7, .7). It sees a photo
-# that has been shrunk until the smallest wanted face has this side. Measured on 287 real photos, with the rule set to
-# the very size of each one's face: one weak face was lost, three with MTCNN's own thresholds, three with a side of 24.
-COARSE_SLACK = 0.7
 # PFCN's smallest tracked faces cover about 1 % of the photo.
 MIN_FACE = 0.01
+# The coarse pass must not lose a face that the rule would keep. It accepts this share of the rule's area and lower
+# thresholds (MTCNN's own are .6, .7, .7), on a photo shrunk until the smallest wanted face has this side in pixels.
+# Measured on 287 real photos, with the rule set to the size of each one's face: one weak face was lost; three with
+# MTCNN's own thresholds, three with a side of 24.
+COARSE_SLACK = 0.7
 COARSE_THRESHOLDS = [0.7, 0.5, 0.4]
 COARSE_SIDE = 36.0
-# Shrunken photos are looked at together, on canvases whose sides are a multiple of this.
+# Shrunken photos are detected in batches, on canvases whose sides are a multiple of this.
 CANVAS = 32
-# The close look sees the photo itself, on those levels of plain MTCNN's own pyramid that hold faces of this share of
-# the wanted area. On the same photos it lost none.
+# The close pass takes the photo itself, on those levels of plain MTCNN's pyramid that hold faces of this share of the
+# rule's area. On the same photos it lost none.
 CLOSE_SLACK = 0.85
 # facenet-pytorch's defaults: the smallest face of plain MTCNN, the step of its pyramid, its first network's window.
 # It raises on a photo smaller than the window, or enlarges it.
@@ -36,9 +36,13 @@ WINDOW = 12
 
 @dataclass(frozen=True)
 class Face:
-    """One detected face: `box` float (4,) x0, y0, x1, y1 and `points` float (5, 2) x, y in photo pixels.
+    """One detected face.
 
-    The points are: eye at image left, eye at image right, nose tip, mouth corner at image left and right.
+    Attributes:
+        box: (4,) float32, x0, y0, x1, y1 in pixels of the photo.
+        probability: of being a face, 0..1.
+        points: (5, 2) float32, x, y in pixels of the photo: left and right eye, nose tip, left and right mouth
+            corner; left and right are the picture's.
     """
 
     box: np.ndarray
@@ -46,13 +50,13 @@ class Face:
     points: np.ndarray
 
     def fraction(self, height: int, width: int, *, margin: float = 0.0) -> float:
-        """Area of the box, grown and clipped as in `clipped`, over the photo's."""
+        """Area of the box, grown and clipped as in `clipped`, over the area of the photo."""
         x0, y0, x1, y1 = clipped(self.box, height, width, margin=margin)
         return float((x1 - x0) * (y1 - y0) / (height * width))
 
 
 class Detector(Protocol):
-    """Whatever finds the faces of uint8 (H, W, 3) RGB photos, the largest first."""
+    """Detects the faces of (H, W, 3) uint8 RGB photos, the largest first."""
 
     def detect(self, photo: np.ndarray) -> list[Face]: ...
 
@@ -60,11 +64,16 @@ class Detector(Protocol):
 
 
 class FaceDetector:
-    """MTCNN with three looks: a coarse one, a close one where that saw a face that could count, then plain MTCNN.
+    """MTCNN in three passes: coarse, then close, then plain MTCNN where the pass before saw a face that may count.
 
-    A face counts when its box, grown by `margin` of its size on each side and clipped, covers
-    `min_face_fraction` of the photo. The verdict on "one face that counts" is that of plain MTCNN on the full
-    photo by itself; a photo without such a face, which is nearly every one, costs only the coarse look.
+    A face counts if its box, grown by `margin` of its size on each side and clipped, covers `min_face_fraction` of
+    the photo. Whether exactly one face counts is decided by plain MTCNN on the full photo alone. A photo without such
+    a face, which is nearly every one, costs the coarse pass only.
+
+    Args:
+        min_face_fraction: smallest share of the photo's area that counts.
+        min_probability: faces below are dropped.
+        margin: share of the box's size by which it is grown on each side.
     """
 
     def __init__(self, *, min_face_fraction: float, min_probability: float, margin: float = 0.0) -> None:
@@ -72,37 +81,37 @@ class FaceDetector:
         self.min_probability = min_probability
         self.margin = margin
 
-    # Made at the first photo: a detector that only travels to worker processes need not load torch.
+    # Built at the first photo: a process that only sends the detector to its workers need not import torch.
     @cached_property
     def _coarse(self) -> "FastMTCNN":
-        from bsn.faces.mtcnn import FastMTCNN
+        from bsn.mtcnn import FastMTCNN
 
         return FastMTCNN(thresholds=COARSE_THRESHOLDS)
 
     @cached_property
     def _plain(self) -> "FastMTCNN":
-        from bsn.faces.mtcnn import FastMTCNN
+        from bsn.mtcnn import FastMTCNN
 
         return FastMTCNN()
 
     def detect(self, photo: np.ndarray) -> list[Face]:
-        """Faces with a probability above `min_probability`, the largest first.
+        """Detect the faces of one photo, (H, W, 3) uint8 RGB, the largest first.
 
-        All that plain MTCNN finds when one of them may count; otherwise only what the last look saw.
+        If one of them may count, these are all that plain MTCNN finds; otherwise those of the last pass.
         """
         return self.detect_many([photo])[0]
 
     def detect_many(self, photos: Sequence[np.ndarray]) -> list[list[Face]]:
-        """`detect` of each photo. The coarse look takes photos of like shape together, which takes half of the time.
+        """`detect` of each photo; the coarse pass batches photos of like shape, which halves its time.
 
-        That moves its numbers by rounding only, and they decide no more than which photos are looked at closely, with
-        slack: what is found in a photo does not depend on its neighbours.
+        Batching moves the coarse pass's numbers by rounding only, and those decide, with slack, no more than which
+        photos get a closer pass: the result of a photo does not depend on its neighbours.
         """
-        found = [self._closer(photo, faces) for photo, faces in zip(photos, self._coarse_looks(photos), strict=True)]
+        found = [self._closer(photo, faces) for photo, faces in zip(photos, self._coarse_pass(photos), strict=True)]
         return [[face for face in faces if face.probability > self.min_probability] for faces in found]
 
-    def _coarse_looks(self, photos: Sequence[np.ndarray]) -> list[list[Face]]:
-        batches: dict[tuple, list[tuple[int, np.ndarray]]] = defaultdict(list)
+    def _coarse_pass(self, photos: Sequence[np.ndarray]) -> list[list[Face]]:
+        batches: dict[tuple[int, int, float], list[tuple[int, np.ndarray]]] = defaultdict(list)
         for number, photo in enumerate(photos):
             if min(photo.shape[:2]) < WINDOW:
                 continue  # no face fits; a photo of 1x20000 would be enlarged twelve times
@@ -115,7 +124,7 @@ class FaceDetector:
             canvas = np.zeros((len(batch), height, width, 3), np.uint8)
             for place, (_, small) in zip(canvas, batch, strict=True):
                 place[: small.shape[0], : small.shape[1]] = small
-            for (number, small), faces in zip(batch, _look(self._coarse, canvas, min_side=side), strict=True):
+            for (number, small), faces in zip(batch, _detect(self._coarse, canvas, min_side=side), strict=True):
                 scale = np.divide(photos[number].shape[1::-1], small.shape[1::-1], dtype=np.float32)
                 found[number] = [
                     Face(face.box * np.tile(scale, 2), face.probability, face.points * scale) for face in faces
@@ -123,13 +132,13 @@ class FaceDetector:
         return found
 
     def _closer(self, photo: np.ndarray, faces: list[Face]) -> list[Face]:
-        """What the close and the exact look see in a photo in which the coarse look saw `faces`."""
+        """Faces after the close and the plain pass, given those of the coarse pass."""
         if self._could_count(photo, faces, COARSE_SLACK):
             levels = math.log(self._smallest_side(photo, CLOSE_SLACK) / EXACT_SIDE) / math.log(1 / STEP)
             if levels >= 1:
-                (faces,) = _look(self._plain, photo[None], min_side=EXACT_SIDE / STEP ** int(levels))
+                (faces,) = _detect(self._plain, photo[None], min_side=EXACT_SIDE / STEP ** int(levels))
             if self._could_count(photo, faces, CLOSE_SLACK):
-                (faces,) = _look(self._plain, photo[None], min_side=EXACT_SIDE)
+                (faces,) = _detect(self._plain, photo[None], min_side=EXACT_SIDE)
         return faces
 
     def _could_count(self, photo: np.ndarray, faces: list[Face], slack: float) -> bool:
@@ -137,14 +146,14 @@ class FaceDetector:
         return any(face.fraction(*photo.shape[:2], margin=self.margin) >= wanted for face in faces)
 
     def _smallest_side(self, photo: np.ndarray, slack: float) -> float:
-        """Side of the smallest box that could count. Clipping takes area from a grown box and never gives any."""
+        """Side in pixels of the smallest box that could count; clipping only makes a grown box smaller."""
         height, width = photo.shape[:2]
         side = math.sqrt(slack * self.min_face_fraction * height * width) / (1 + 2 * self.margin)
         return min(max(side, EXACT_SIDE), height, width)
 
 
 def _shrunken(photo: np.ndarray, factor: float) -> np.ndarray:
-    """The photo at `factor` of its size if that is below 1; halved as often as can be, which is fast, then resized."""
+    """The photo scaled by `factor` if that is below 1: halved as often as possible, which is fast, then resized."""
     height, width = (max(1, round(length * factor)) for length in photo.shape[:2])
     if factor >= 1:
         return photo
@@ -154,8 +163,8 @@ def _shrunken(photo: np.ndarray, factor: float) -> np.ndarray:
     return cv2.resize(photo, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def _look(mtcnn: "FastMTCNN", photos: np.ndarray, *, min_side: float) -> list[list[Face]]:
-    """The faces of each of the photos (N, H, W, 3), as large as `min_side` or larger."""
+def _detect(mtcnn: "FastMTCNN", photos: np.ndarray, *, min_side: float) -> list[list[Face]]:
+    """Faces of at least `min_side` pixels in each of the photos (N, H, W, 3)."""
     if min(photos.shape[1:3]) * WINDOW / min_side < WINDOW:
         return [[] for _ in photos]
     mtcnn.min_face_size = min_side
@@ -163,7 +172,7 @@ def _look(mtcnn: "FastMTCNN", photos: np.ndarray, *, min_side: float) -> list[li
         []
         if boxes is None
         else [
-            Face(np.float32(box), float(probability), np.float32(five))
+            Face(np.asarray(box, np.float32), float(probability), np.asarray(five, np.float32))
             for box, probability, five in zip(boxes, probabilities, points, strict=True)
         ]
         for boxes, probabilities, points in zip(*mtcnn.detect(photos, landmarks=True), strict=True)
@@ -171,14 +180,22 @@ def _look(mtcnn: "FastMTCNN", photos: np.ndarray, *, min_side: float) -> list[li
 
 
 def clipped(box: np.ndarray, height: int, width: int, *, margin: float = 0.0) -> np.ndarray:
-    """`box` x0, y0, x1, y1, grown by `margin` of its width and height on each side, clipped to the photo."""
+    """Grow a box (x0, y0, x1, y1) by `margin` of its width and height on each side and clip it to the photo."""
     x0, y0, x1, y1 = box
     grow = margin * np.array([x0 - x1, y0 - y1, x1 - x0, y1 - y0])
     return np.clip(np.asarray(box) + grow, 0, [width, height, width, height])
 
 
 def share_on_mask(box: np.ndarray, mask: np.ndarray) -> float:
-    """Share of portrait (1) among the counted pixels (not 255) in the clipped box; 0 when none counts."""
+    """Share of portrait among the labelled pixels in a face's box.
+
+    Args:
+        box: (4,), x0, y0, x1, y1 in pixels, clipped to the mask.
+        mask: (H, W) uint8 {0, 1, 255 = ignored}.
+
+    Returns:
+        Fraction in 0..1; 0 if no pixel is labelled.
+    """
     x0, y0, x1, y1 = np.rint(clipped(box, *mask.shape)).astype(int)
     inside = mask[y0:y1, x0:x1]
     counted = (inside != 255).sum()
