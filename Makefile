@@ -1,22 +1,22 @@
-# make help    this list
-# make repro   the whole study: environment, pipeline, the three tables
-# make test    the tests
-# make ui      the runs, in MLflow's pages at 127.0.0.1:5000
-# make sync    MLflow told of what it missed: runs of a server that was down, experiments from DVC's cache
-# make compare every experiment of this commit beside the others; METHOD=bsn_ik for another method than BSN
-# make sweep   experiments on Dask's workers: SCHEDULER=tcp://host:8786 POINTS='-S kernel.width=5,10,15 -S seed=1,2'
-# make verify  the last commit run again from nothing in a clone, and its numbers compared
-# make lint    style
-# make gpu-check   whether this machine's GPUs train the paper's networks correctly and fast enough
+# make help         this list
+# make repro        install the environment, run the pipeline, print the three tables (also plain `make`)
+# make ui           browse the runs in MLflow at 127.0.0.1:5000
+# make compare      compare all experiments of this commit; METHOD=bsn_ik for another method than BSN
+# make sync         copy finished runs to MLFLOW_TRACKING_URI, and log experiments for which no stage ran
+# make sweep        run experiments on Dask workers: SCHEDULER=tcp://host:8786 POINTS='-S kernel.width=5,10,15 -S seed=1,2'
+# make verify       run the last commit again from nothing in a clone, and compare its numbers
+# make test         run all tests
+# make lint         check style and types
+# make gpu-check    check that this machine's GPUs train the paper's networks correctly and fast enough
 .DEFAULT_GOAL := repro
 PYTHON ?= python3
 BIN := .venv/bin
-# DVC runs its stages through a shell: they must find this environment's python.
+# DVC runs its stages through a shell, where `python` must be this environment's.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help repro test ui sync compare sweep verify lint gpu-check
 help:
-	@sed -n 's/^# make/make/p' Makefile
+	@sed -n 's/^# make/make/p' $(MAKEFILE_LIST)
 
 repro: .venv/installed
 	python -m experiments.repro
@@ -55,6 +55,7 @@ gpu-check: .venv/installed
 lint: .venv/installed
 	python -m ruff check .
 	python -m ruff format --check .
+	python -m basedpyright bsn study stages drawn experiments
 
 .venv/installed: requirements.txt constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 4) and f"Python {sys.version.split()[0]} is too old; name 3.11.4 or newer: make PYTHON=/path/to/python")'

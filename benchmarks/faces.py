@@ -173,14 +173,14 @@ def main() -> None:
             found[name] = [candidate for candidate in reader.candidates(folder / name) if candidate.photo.is_file()]
         photos = {name: [read_photo(candidate.photo) for candidate in chosen] for name, chosen in found.items()}
     print(
-        "| photos | number | large face | plain, photos/s | ours, photos/s | ratio | by round | verdicts that differ |"
+        "| photos | number | large face | plain, photos/s | ours, photos/s | ratio | by round | different decisions |"
     )
     print("|---|---|---|---|---|---|---|---|", flush=True)
     for name, pictures in photos.items():
         print(speed(name, pictures), flush=True)
     if found:
         margins = ", ".join(f"{margin:g}" for margin in MARGINS)
-        print(f"\n| photos at own size | number | verdicts that differ | kept at margins {margins} | by plain MTCNN |")
+        print(f"\n| photos at own size | number | different decisions | kept at margins {margins} | by plain MTCNN |")
         print("|---|---|---|---|---|", flush=True)
         for name, chosen in found.items():
             print(verdicts(name, chosen), flush=True)

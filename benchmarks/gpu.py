@@ -217,7 +217,7 @@ def main() -> None:
     flop, peak = step_flop(scale)[1], matrix_rate(scale)
     print(f"Peak: {peak / 1e12:.4g} TFLOP/s, bf16 products of {scale.matrix}x{scale.matrix}\n")
     print(f"Training step of {scale}, {'GPU' if gpu else 'CPU, no GPU at hand'}\n")
-    print("| batch | compiled | CUDA graph | ms a step | photos/s | TFLOP/s | share of peak |")
+    print("| batch | compiled | CUDA graph | ms per step | photos/s | TFLOP/s | share of peak |")
     print("|---|---|---|---|---|---|---|", flush=True)
     rows = []
     for row in measure(scale):

@@ -95,7 +95,7 @@ def neighbours(level: str = "") -> None:
     rounds = [(alone(), beside_busy_processes(), two_at_once()) for _ in range(ROUNDS)]
     ratios = {
         f"beside {cores()} busy processes": ([busy / own for own, busy, _ in rounds], GOAL_BUSY),
-        "two at once, of one after the other": ([two / (2 * own) for own, _, two in rounds], GOAL_TWO),
+        "two at once, against one after the other": ([two / (2 * own) for own, _, two in rounds], GOAL_TWO),
     }
     own = median(own for own, _, _ in rounds) / (STEPS - 10)
     print(f"{METHOD} alone: {own:.3f} s per step (median of {ROUNDS})\n")

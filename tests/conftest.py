@@ -10,9 +10,22 @@ from tests.site import Site
 SEED = 1
 
 
+# Files that take minutes, started first so that the workers of pytest-xdist end together. The first builds the
+# miniature that the others in tests/pipeline copy; the second keeps another worker busy meanwhile.
+LONG = [
+    "pipeline/test_runs.py",
+    "stages/test_environment.py",
+    "pipeline/test_sweep.py",
+    "pipeline/test_outs.py",
+    "pipeline/test_trials.py",
+    "pipeline/test_docs.py",
+]
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest file first: spread over cores, the others are done beside it and nothing waits for it at the end."""
-    items.sort(key=lambda item: item.path.name != "test_pipeline.py")
+    """Sort the long files to the front."""
+    order = {Path(__file__).parent / name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: order.get(item.path, len(LONG)))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The stages that compute, of the study in the current folder, in one process: python -m tests.small_study"""
+"""Run the stages that compute in the current folder, in one process and without MLflow: python -m tests.small_study"""
 
 from benchmarks.untracked import silence
 from stages.attributes import attributes
@@ -17,7 +17,7 @@ from study.datasets.location import SETS
 
 
 def main() -> None:
-    """Data, a training that uses all of it, and its evaluation."""
+    """Make all data, train BSN, which uses all of it, and evaluate it."""
     silence()
     check()
     for name in SETS:

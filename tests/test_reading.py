@@ -1,4 +1,4 @@
-"""Photos are read in one place: bsn/photos.py."""
+"""Photos are opened in one module only: bsn/photos.py."""
 
 import ast
 from pathlib import Path
@@ -8,15 +8,15 @@ import pytest
 ROOT = Path(__file__).parents[1]
 THE_READER = "bsn/photos.py"
 OPENS_PICTURES = {"imread", "imdecode", "imreadmulti", "decode_jpeg", "decode_image", "read_image"}
-# Neither opens a photo: a figure that matplotlib has drawn in memory, and the size of a figure of the report.
+# They open no photos: a figure that matplotlib drew in memory, and the size of a figure for the page.
 OTHER_PICTURES = {"study/figures/plots.py", "study/page/document.py"}
 
 
 def opened_pictures(code: str) -> list[int]:
-    """Lines that call something which reads a picture's file: `Image.open`, `cv2.imread` and their likes."""
+    """Numbers of the lines that name a function which reads picture files, such as `Image.open` or `cv2.imread`."""
     calls = []
     for node in ast.walk(ast.parse(code)):
-        # Also where it is passed on: partial(cv2.imread, ...).
+        # Attributes, not calls, so that partial(cv2.imread, ...) is found.
         if isinstance(node, ast.Attribute):
             image = getattr(node.value, "id", getattr(node.value, "attr", None)) == "Image"
             if node.attr in OPENS_PICTURES or (image and node.attr == "open"):

@@ -1,4 +1,4 @@
-"""What git tracks is a function of code, parameters and data: the committed results tell of no machine or moment."""
+"""Committed results depend on code, parameters and data alone: they hold no trace of a machine or a time."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ RESULTS = sorted(
 )
 
 
-def test_no_committed_result_holds_a_trace_of_the_machine_or_the_moment_that_made_it():
+def test_no_committed_result_holds_a_trace_of_a_machine_or_a_time():
     assert len(RESULTS) > 30
     found = {str(file.relative_to(ROOT)): traces(file) for file in RESULTS}
     assert {name: traced for name, traced in found.items() if traced} == {}
@@ -24,7 +24,7 @@ def test_no_committed_result_holds_a_trace_of_the_machine_or_the_moment_that_mad
 @pytest.mark.parametrize(
     ("text", "trace"),
     [
-        ("| BSN | Seconds a photo |", "Seconds"),
+        ("| BSN | Seconds per photo |", "Seconds"),
         ("at commit 7d525339a1, seed 1", "7d525339a1"),
         ("at commit d10cc20", "d10cc20"),
         ("made on 2026-11-25", "2026-11-25"),
@@ -34,6 +34,6 @@ def test_no_committed_result_holds_a_trace_of_the_machine_or_the_moment_that_mad
         ('"weights": "36f44fb4a2c94b1cb3ee4b8e9f4f7a6d", 0.8446071, photo 0001234, COCO-Stuff 10K', None),
     ],
 )
-def test_each_kind_of_trace_is_seen_and_numbers_and_hashes_of_content_are_none(tmp_path, text, trace):
+def test_each_kind_of_trace_is_found_and_numbers_and_content_hashes_are_not_traces(tmp_path, text, trace):
     (tmp_path / "file").write_text(text)
     assert [found.startswith(trace) for found in traces(tmp_path / "file")[:1]] == ([True] if trace else [])

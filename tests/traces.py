@@ -1,4 +1,4 @@
-"""Traces of a machine or a moment in a file: what the outs of a stage, whose hashes git tracks, must not hold."""
+"""Find traces of a machine or a time in a file, which outputs of a stage must not hold, as git tracks their hashes."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ TRACES = re.compile(
 
 
 def traces(file: Path) -> list[str]:
-    """All that the file's text holds; nothing of a file that is no text."""
+    """All traces in a text file; none in a file that is not UTF-8 text."""
     try:
         return TRACES.findall(file.read_text("utf-8"))
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""`make sync` where MLflow does not answer, and where runs wait for another server; the rest is in test_pipeline.py."""
+"""`make sync` where MLflow does not answer, and where runs wait for another server; the rest is in tests/pipeline/."""
 
 import pytest
 

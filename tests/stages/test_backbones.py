@@ -10,7 +10,7 @@ import yaml
 from safetensors.torch import load_file
 
 from tests.bsn.test_environment import ROOT, clean
-from tests.test_pipeline import miniature
+from tests.miniature import miniature
 
 # Inverted residuals with batch norm, in a dilated stage; and layer norm, at the stride that its model has.
 BACKBONES = {

@@ -15,7 +15,7 @@ import yaml
 
 from bsn import environment
 from tests.bsn.test_environment import ROOT, clean, python
-from tests.test_pipeline import miniature
+from tests.miniature import miniature
 
 AVX2 = environment._processor_features() >= {"avx2", "fma"}
 pytestmark = pytest.mark.skipif(not AVX2, reason="this processor has no AVX2, so nothing is pinned to it")

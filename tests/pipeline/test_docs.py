@@ -1,0 +1,101 @@
+"""Command blocks of README.md, CONTRIBUTING.md and docs/ run in the miniature, unless the page says why not."""
+
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+
+import cv2
+import pytest
+
+from study.datasets.index import read_index
+from tests.miniature import ROOT, Project
+
+DOCS = [f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md"))]
+PAGES = ["README.md", "CONTRIBUTING.md", *DOCS, "reports/lite/README.md"]
+# In Markdown the comment is invisible: <!-- not run: the reason --> on the line above a block.
+BLOCK = re.compile(r"^(?:<!-- not run: (?P<reason>[^\n]+) -->\n)?```(?P<language>\w*)\n(?P<code>.*?)^```$", re.M | re.S)
+COMMANDS = re.compile(r"(?m)^(dvc|make|python|git|pip|torchrun|mlflow|dask) ")
+# What a page's blocks must have written.
+WRITTEN = {
+    "README.md": ["cut/me.png"],
+    "docs/own-photos.md": ["cut/me.png", "cut/a_background.png", "cut/b_cartoon.png", "bsn.onnx"],
+}
+
+
+@dataclass(frozen=True)
+class Block:
+    """One fenced block. reason: why it is not run, "" for one that is run."""
+
+    line: int
+    language: str
+    code: str
+    reason: str
+
+
+def blocks(page: str) -> list[Block]:
+    """All fenced blocks of a page."""
+    text = (ROOT / page).read_text("utf-8")
+    return [
+        Block(text.count("\n", 0, found.start()) + 1, found["language"], found["code"], found["reason"] or "")
+        for found in BLOCK.finditer(text)
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_stand_in_blocks_that_are_run_or_say_why_not(page):
+    text = (ROOT / page).read_text("utf-8")
+    assert len(blocks(page)) == len(re.findall(r"(?m)^```", text)) / 2
+    assert len(re.findall("<!-- not run", text)) == len([block for block in blocks(page) if block.reason])
+    for block in blocks(page):
+        assert block.language in ("", "sh", "python"), block
+        assert block.language or not COMMANDS.search(block.code), block
+
+
+@pytest.fixture(scope="module")
+def desk(project) -> Project:
+    """The miniature with the photos, masks and attribute labels that the pages name, and a ready environment."""
+    folder = project.folder
+    kept = [row.id for row in read_index(folder / "data/portraits/pfcn/index.csv") if row.kept]
+    pictures = {file.stem: file for file in (folder / "data/portraits/pfcn/images").iterdir()}
+    photos = [cv2.imread(str(pictures[name])) for name in kept[:3]]
+    for name, photo in zip(
+        ("me.jpg", "holiday/a.jpg", "2026/june/b.jpg", "beach.jpg"), [*photos, photos[0]], strict=True
+    ):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(folder / name), photo)
+    masks = sorted((folder / "data/portraits/pfcn/masks").iterdir())[:3]
+    for name in ("ours", "theirs", "truth"):
+        (folder / name).mkdir()
+        for mask in masks:
+            shutil.copy(mask, folder / name)
+    (folder / "attributes/glasses.csv").write_text(
+        "\n".join(["id,glasses", *(f"{name},{'yes' if number % 2 else 'no'}" for number, name in enumerate(kept)), ""])
+    )
+    (folder / ".venv").mkdir()
+    (folder / ".venv/installed").touch()
+    project.run("git", "add", "--all")
+    project.run("git", "commit", "--quiet", "--message", "what a user has")
+    return project
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if any(b.language and not b.reason for b in blocks(page))])
+def test_the_blocks_of_a_page_run_one_after_the_other(page, desk):
+    for block in blocks(page):
+        if block.language and not block.reason:
+            command = ("bash", "-euo", "pipefail", "-c") if block.language == "sh" else ("python", "-c")
+            done = subprocess.run(
+                [*command, block.code],
+                cwd=desk.folder,
+                env=desk.environment(),
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, f"{page}:{block.line}\n{block.code}\n{(done.stdout + done.stderr)[-3000:]}"
+    assert [name for name in WRITTEN.get(page, []) if not (desk.folder / name).exists()] == []
+    # The next page starts from the commit.
+    desk.run("dvc", "queue", "remove", "--all")
+    desk.run("git", "checkout", "--quiet", ".")
+    desk.run("git", "clean", "--force", "--quiet", "-d")
+    desk.run("dvc", "checkout", "--force", "--quiet")

@@ -1,0 +1,119 @@
+"""The pipeline's stages run in one command, and a change runs again what depends on it and no more."""
+
+import json
+
+import pytest
+import yaml
+from dvc.repo import Repo
+from mlflow import MlflowClient
+from networkx import ancestors
+from safetensors.torch import load_file
+
+from study.datasets.index import read_faces, read_index
+from tests.miniature import TRAINED
+
+
+def test_every_stage_of_the_graph_runs_in_one_command(project):
+    listed = project.run("dvc", "stage", "list", "--name-only").split()
+    assert project.first == set(listed)
+
+
+def test_the_tables_hold_all_methods_and_all_sets(project):
+    table = (project.folder / "reports/table1.md").read_text()
+    for name in ("Graph-cut", "PortraitFCN+", "PortraitDeepLabv2", "BSN_AC", "BSN_GK", "BSN_IK", "BSN"):
+        assert f"| {name} " in table
+    assert "drawn data: not comparable with the paper" in table
+    headline = json.loads((project.folder / "metrics/tables.json").read_text())
+    assert set(headline["pfcn"]) == {"graph_cut", *TRAINED}
+    assert (project.folder / "reports/index.html").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("name", ["pfcn", "coco", "cocostuff", "voc"])
+def test_every_kept_photo_of_every_set_has_its_landmarks_and_alignment_or_says_that_no_face_was_found(project, name):
+    kept = [row.id for row in read_index(project.folder / "data/portraits" / name / "index.csv") if row.kept]
+    faces = read_faces(project.folder / "data/faces" / f"{name}.csv")
+    assert kept
+    assert list(faces) == kept
+    for face in faces.values():
+        assert face.source in (("tracker", "mtcnn", "none") if name == "pfcn" else ("mtcnn",))
+        assert (face.points is None) == (face.affine is None) == (face.source == "none")
+
+
+def test_a_second_repro_runs_nothing_and_leaves_git_clean(project):
+    project.run("dvc", "repro")
+    assert project.stages_that_ran() == set()
+    assert project.run("git", "status", "--porcelain") == ""
+    assert json.loads(project.run("dvc", "status", "--json", "dvc.yaml")) == {}
+
+
+def test_a_bad_parameter_stops_the_run_before_any_stage_works(project):
+    with pytest.raises(AssertionError) as caught:
+        project.run("dvc", "exp", "run", "--set-param", "kernel.width=0")
+    assert "kernel.width = 0 is refused; allowed: pixels of the 800x600 frame" in str(caught.value)
+    assert project.stages_that_ran() == {"check"}
+    project.run("git", "checkout", "--quiet", ".")
+    project.run("dvc", "checkout", "--force", "--quiet")  # the check's output, which its failure has removed
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "value", "reached"),
+    [
+        ("methods", "bsn_gk", {"attribute": "hair"}, {"train@bsn_gk", "evaluate@bsn_gk"}),
+        (
+            "global_kernel",
+            "a",
+            0.5,
+            {
+                "loss_weights@global",
+                "train_base@deeplab-hard-global",
+                "train_base@deeplab-soft-global",
+                "train@bsn_gk",
+                "train@bsn",
+                "evaluate@bsn_gk",
+                "evaluate@bsn",
+            },
+        ),
+    ],
+)
+def test_a_change_reaches_what_depends_on_it_and_nothing_else(project, section, name, value, reached):
+    params = yaml.safe_load((project.folder / "params.yaml").read_text())
+    known = params[section][name]
+    params[section][name] = {**known, **value} if isinstance(known, dict) else value
+    (project.folder / "params.yaml").write_text(yaml.safe_dump(params))
+    # The check reads every parameter, and writes what it wrote before.
+    changed = set(json.loads(project.run("dvc", "status", "--json", "dvc.yaml"))) - {"check"}
+    with Repo(str(project.folder)) as repo:
+        own = {stage.name: stage for stage in repo.index.stages if stage.path_in_repo == "dvc.yaml"}
+        after = {later.name for name in changed for later in ancestors(repo.index.graph, own[name])}
+    project.run("git", "checkout", "--quiet", ".")
+    # Tables, figures and the page are made from what was evaluated.
+    assert (changed | after) & set(own) == reached | {"tables", "figures", "report", "record"}
+
+
+def test_two_processes_of_torchrun_train_the_stage_s_weights_and_log_one_run(project):
+    weights = project.folder / "models/bsn/weights.safetensors"
+    client = MlflowClient(f"sqlite:///{project.folder}/mlflow.db")
+    experiment = client.get_experiment_by_name("bsn-mini").experiment_id
+    alone, runs = load_file(weights), len(client.search_runs([experiment], "tags.kind = 'method'"))
+    weights.unlink()
+    project.run("torchrun", "--nproc-per-node", "2", "--module", "stages.train", "bsn")
+    together = load_file(weights)
+    assert max((alone[name] - together[name]).abs().max().item() for name in alone) < 1e-4
+    assert len(client.search_runs([experiment], "tags.kind = 'method'")) == runs + 1
+    project.run("dvc", "checkout", "--force", "--quiet")
+
+
+def test_a_method_of_the_users_own_learns_two_attributes(project):
+    trained = [row.id for row in read_index(project.folder / "data/portraits/pfcn/index.csv") if row.split == "train"]
+    rows = [f"{name},{'yes' if number % 2 else 'no'}" for number, name in enumerate(trained[:-1])]
+    (project.folder / "attributes/glasses.csv").write_text("\n".join(["id,glasses", *rows, ""]))
+    own = "{network: deeplab, labels: hard, weight: uniform, attribute: both}"
+    project.run("dvc", "exp", "run", "-S", "+attributes.both=[hair,glasses]", "-S", f"+methods.own={own}")
+    # attributes@hair and attributes@none run, as a CSV beside hair's is new, and change nothing.
+    assert {"attributes@both", "train@own", "evaluate@own"} <= project.stages_that_ran()
+    assert "train@bsn" not in project.stages_that_ran()
+    labels = (project.folder / "data/attributes/both.csv").read_text().splitlines()
+    assert labels[0] == "id,hair,hair.source,glasses,glasses.source"
+    model = json.loads((project.folder / "models/own/model.json").read_text())
+    assert model["options"]["attributes"] == 2
+    assert json.loads((project.folder / "metrics/methods/own.json").read_text())["sets"]["pfcn"]["photos"] == 3

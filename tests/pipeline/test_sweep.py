@@ -1,0 +1,131 @@
+"""A sweep through DVC's queue, with jobs that fail, and the same experiments in MLflow."""
+
+import json
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from mlflow import MlflowClient
+
+from tests.miniature import TRAINED, Project
+
+
+def until(done: Callable[[], bool], *, within: float = 600) -> None:
+    """Wait for something that another process does."""
+    end = time.monotonic() + within
+    while not done():
+        assert time.monotonic() < end
+        time.sleep(0.2)
+
+
+def trainings(project: Project, method: str) -> Iterator[psutil.Process]:
+    """Processes that train the method in a job of the project's queue."""
+    for process in psutil.process_iter():
+        try:
+            command, folder = process.cmdline(), Path(process.cwd())
+        except (psutil.Error, OSError):
+            continue
+        if command[-2:] == ["stages.train", method] and project.folder / ".dvc" in folder.parents:
+            yield process
+
+
+def kill_a_training(project: Project, method: str) -> bool:
+    for process in trainings(project, method):
+        process.send_signal(signal.SIGKILL)
+        return True
+    return False
+
+
+@pytest.fixture(scope="module")
+def sweep(project) -> dict[str, str]:
+    """Three widths through the queue, beside one that is refused and one whose training dies: experiment -> state."""
+    for change, name, *targets in (
+        # Only as far as the training that is to die.
+        ("kernel.width=20", "dies", "train@bsn_ik"),
+        ("kernel.width=0", "refused"),
+        # The last is what the workspace holds already.
+        ("kernel.width=5", "width-5"),
+        ("kernel.width=15", "width-15"),
+        ("kernel.width=10", "width-10"),
+    ):
+        project.run("dvc", "exp", "run", "--queue", "--set-param", change, "--name", name, *targets)
+    # The worker keeps the streams that it was started with.
+    project.run("sh", "-c", "dvc queue start > /dev/null 2>&1")
+    until(lambda: kill_a_training(project, "bsn_ik"))
+    until(lambda: not re.search(r"Running|Queued|[1-9] (active|idle)", project.run("dvc", "queue", "status")))
+    return dict(re.findall(r"^\w{7} +(\S+) .* (\w+)$", project.run("dvc", "queue", "status"), re.MULTILINE))
+
+
+def test_a_sweep_keeps_all_good_results_beside_jobs_that_fail_and_those_say_why(project, sweep):
+    assert sweep == {
+        "dies": "Failed",
+        "refused": "Failed",
+        "width-5": "Success",
+        "width-15": "Success",
+        "width-10": "Success",
+    }
+    _, commit = json.loads(project.run("dvc", "exp", "show", "--json", "--hide-failed"))
+    shown = {entry["name"]: entry["revs"][0]["data"] for entry in commit["experiments"]}
+    for width in (5, 10, 15):
+        data = shown[f"width-{width}"]
+        assert data["params"]["params.yaml"]["data"]["kernel"]["width"] == width
+        assert {method for file in data["metrics"].values() for method in file["data"]} >= set(TRAINED)
+    # 10 is the commit's own width: nothing ran, and the numbers are the commit's.
+    assert shown["width-10"]["metrics"] == commit["data"]["metrics"]
+    project.run("dvc", "queue", "logs", "width-10")
+    assert project.stages_that_ran() == set()
+    project.run("dvc", "queue", "logs", "width-5")
+    bases = {f"train_base@deeplab-soft-{weight}" for weight in ("uniform", "global")}
+    reached = {"labels@soft", *bases, "train@bsn_ik", "train@bsn", "evaluate@bsn_ik", "evaluate@bsn"}
+    assert project.stages_that_ran() == {"check", *reached, "tables", "figures", "report", "record"}
+
+    table = project.run("python", "-m", "experiments.compare")
+    for width in (5, 15):
+        assert re.search(rf"^width-{width} +kernel.width={width} +\d", table, re.MULTILINE)
+    assert re.search(r"^width-10 +nothing +\d", table, re.MULTILINE)
+    assert "\nrefused: check: kernel.width = 0 is refused; allowed: pixels of the 800x600 frame" in table
+    assert "\ndies: python -m stages.train bsn_ik was ended by SIGKILL; queue it again" in table
+    assert project.run("git", "status", "--porcelain") == ""
+
+
+def test_mlflow_agrees_with_dvc_on_every_experiment_and_both_know_the_cached_one(project, sweep):
+    project.run("python", "-m", "experiments.sync")
+    _, commit = json.loads(project.run("dvc", "exp", "show", "--json", "--hide-failed"))
+    shown = {}
+    for entry in commit["experiments"]:
+        data = entry["revs"][0]["data"]
+        numbers = {
+            f"{method}/{measure}": value
+            for file in data["metrics"].values()
+            for method, measured in file["data"].items()
+            for measure, value in measured.items()
+        }
+        shown[entry["name"]] = (data["params"]["params.yaml"]["data"]["kernel"]["width"], numbers)
+
+    client = MlflowClient(f"sqlite:///{project.folder}/mlflow.db")
+    experiment = client.get_experiment_by_name("bsn-mini").experiment_id
+    studies = client.search_runs([experiment], "tags.kind = 'study' and tags.dvc.experiment != ''")
+    told = {run.info.run_name: (int(run.data.params["kernel.width"]), run.data.metrics) for run in studies}
+    finished = {name: told[name] for name in shown}
+    assert finished == shown
+    # A job that died may have a run too, and no numbers.
+    statuses = {run.info.run_name: (run.info.status, run.data.metrics) for run in studies}
+    assert statuses.get("dies", ("FAILED", {})) == ("FAILED", {})  # where it came as far as that
+    assert set(statuses) - set(shown) <= {"dies"}
+
+    names = {run.info.run_id: run.info.run_name for run in client.search_runs([experiment], max_results=500)}
+    for study in studies:
+        parts = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{study.info.run_id}'")
+        origins = {run.info.run_name: names.get(run.data.tags.get("trained_in")) for run in parts}
+        if study.info.run_name == "width-10":
+            assert origins == {"mean_mask": None, "graph_cut": None, **{name: name for name in TRAINED}}
+        elif study.info.run_name != "dies":
+            untrained = set(TRAINED) - {"bsn", "bsn_ik"}
+            fresh = dict.fromkeys(("mean_mask", "graph_cut", "bsn", "bsn_ik"))
+            assert origins == {**fresh, **{name: name for name in untrained}}
+    # Told once.
+    assert "of 0 of DVC's studies" in project.run("python", "-m", "experiments.sync")

@@ -1,0 +1,84 @@
+"""trials/dvc.yaml: readings of eq. (1) and (6), and several seeds per method."""
+
+import json
+from collections.abc import Sequence
+
+import pandas as pd
+import pytest
+import yaml
+from mlflow import MlflowClient
+
+from tests.miniature import Project
+
+STAGE_OF_TRIAL = {
+    "base": "base",
+    "plain": "hard_labels",
+    "printed": "hard_labels",
+    "bsn_ac": "hard_labels",
+    "closeness": "soft_labels",
+    "bsn": "both_kernels",
+}
+
+
+def trial_stage(trial: str) -> str:
+    stage, variant = STAGE_OF_TRIAL[trial.split("-")[0]], trial.removeprefix("base-")
+    return f"trials/dvc.yaml:{stage}@{variant}"
+
+
+def trials_that_ran(project: Project, trials: Sequence[str]) -> set[str]:
+    return {trial for trial in trials if trial_stage(trial) in project.stages_that_ran()}
+
+
+def test_the_readings_are_tried_by_a_pipeline_of_their_own_and_the_seeds_beside_them(project):
+    tried = ("base-1", "base-2", "plain-1", "plain-2", "bsn_ac-1", "closeness-1", "printed-1", "bsn-1", "bsn-2")
+    project.run("dvc", "repro", "--single-item", *map(trial_stage, tried))
+    assert trials_that_ran(project, tried) == set(tried)
+    found = json.loads((project.folder / "metrics/trials/mini/closeness-1.json").read_text())
+    assert (found["method"], found["seed"], found["pfcn"]["photos"]) == ("bsn_ik", 1, 3)
+    photos = pd.read_csv(project.folder / "metrics/trials/mini/photos/closeness-1.csv")
+    assert photos["set"].value_counts().to_dict() == {"pfcn": 3, "validation": 2}
+    assert photos[photos["set"] == "pfcn"]["iou"].mean() == pytest.approx(found["pfcn"]["mean_iou"], abs=1e-5)
+
+    # The reports are of whatever was tried; here not all of it.
+    project.run("python", "-m", "stages.readings")
+    table = (project.folder / "reports/mini/readings.md").read_text()
+    assert "| BSN_IK, eq. (1): 1 - d / d_max | 1 |" in table
+    assert "| BSN_GK, eq. (6): uncertain places weigh a | 1 |" in table
+    project.run("python", "-m", "stages.seeds")
+    table = pd.read_csv(project.folder / "reports/mini/seeds.csv").set_index("method")
+    assert table["seeds"].to_dict() == {"portrait_deeplab": 2, "bsn_ac": 1, "bsn": 2}
+    assert table.loc["bsn", "mean_iou_gain_low"] <= table.loc["bsn", "mean_iou_gain"]
+
+    client = MlflowClient(f"sqlite:///{project.folder}/mlflow.db")
+    experiment = client.get_experiment_by_name("bsn-mini").experiment_id
+    (run,) = client.search_runs([experiment], "attributes.run_name = 'trial closeness-1'")
+    assert run.data.params["kernel.reading"] == "closeness"
+    assert run.data.metrics["pfcn/mean_iou"] == pytest.approx(found["pfcn"]["mean_iou"])
+    trials = client.get_run(run.data.tags["mlflow.parentRunId"])
+    assert (trials.info.run_name, trials.info.status) == ("trials", "FINISHED")
+    files = {file.path for file in client.list_artifacts(trials.info.run_id, "tables")}
+    assert files == {f"tables/{name}.{kind}" for name in ("readings", "seeds", "seeds_bands") for kind in ("csv", "md")}
+
+    # BSN_AC goes on from PortraitDeepLabv2's phase one.
+    curves = [pd.read_json(project.folder / f"data/phase_one/plain-{seed}/state.json") for seed in (1, 2)]
+    assert not curves[0].equals(curves[1])
+    assert set(pd.read_csv(project.folder / "metrics/trials/mini/photos/bsn_ac-1.csv")["hair"]) <= {"long", "short"}
+
+    # Nothing that a trial does not need runs it again.
+    text = (project.folder / "params.yaml").read_text()
+    for section, name, value, again in (
+        ("kernel", "reading", "sum", {"bsn-1", "bsn-2"}),
+        ("kernel", "width", 15, {"bsn-1", "bsn-2", "closeness-1"}),
+        ("global_kernel", "reading", "printed", {"bsn-1", "bsn-2"}),
+        ("global_kernel", "a", 0.5, {"bsn-1", "bsn-2", "plain-1", "plain-2", "bsn_ac-1", "printed-1"}),
+    ):
+        params = yaml.safe_load(text)
+        params[section][name] = value
+        (project.folder / "params.yaml").write_text(yaml.safe_dump(params))
+        project.run("dvc", "repro", "--single-item", "labels@soft", "loss_weights@global")
+        project.run("dvc", "repro", "--dry", "--single-item", *map(trial_stage, tried))
+        assert trials_that_ran(project, tried) == again
+        project.run("git", "checkout", "--quiet", "params.yaml", "dvc.lock")
+        project.run("dvc", "checkout", "--force", "--quiet", "labels@soft", "loss_weights@global")
+    project.run("git", "checkout", "--quiet", ".")
+    project.run("git", "clean", "--force", "-d", "--quiet")
