@@ -40,17 +40,21 @@ class ASPP(nn.Module):
         """
         height, width = x.shape[-2:]
         weights = torch.cat([conv.weight.permute(2, 3, 0, 1).flatten(0, 2) for conv in self.convs])
-        taps = functional.linear(x.permute(0, 2, 3, 1), weights).permute(0, 3, 1, 2)
+        taps = functional.linear(x.permute(0, 2, 3, 1), weights).permute(0, 3, 1, 2).contiguous()
         shifted = []
-        for conv, by_rate in zip(self.convs, taps.unflatten(1, (len(self.convs), 3, 3, -1)).unbind(1), strict=True):
+        for conv, by_rate in zip(self.convs, taps.unflatten(1, (len(self.convs), 9, -1)).unbind(1), strict=True):
             rate = conv.dilation[0]
-            padded = functional.pad(by_rate, (rate, rate, rate, rate))
-            shifted += [
-                padded[:, i, j, :, i * rate : i * rate + height, j * rate : j * rate + width]
-                for i in range(3)
-                for j in range(3)
-            ]
+            steps = [(i, j) for i in (-rate, 0, rate) for j in (-rate, 0, rate)]
+            shifted += [_shift(tap, down, right) for tap, (down, right) in zip(by_rate.unbind(1), steps, strict=True)]
         return torch.stack(shifted).sum(dim=0) + sum(conv.bias for conv in self.convs)[:, None, None]
+
+
+def _shift(x: Tensor, down: int, right: int) -> Tensor:
+    """(N, C, H, W) -> the same shape: y[h, w] = x[h + down, w + right], zero outside of x."""
+    if abs(down) >= x.shape[-2] or abs(right) >= x.shape[-1]:
+        return x.new_zeros(x.shape)
+    # Unlike a slice of a padded copy, whose backward pass fills a copy of zeros, this costs one copy either way.
+    return functional.pad(x, (-right, right, -down, down))
 
 
 class DeepLabV2(nn.Module):
