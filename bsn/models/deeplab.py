@@ -38,7 +38,6 @@ class ASPP(nn.Module):
 
         oneDNN has no fast backward pass of dilated convolutions, and few classes make small maps to shift.
         """
-        height, width = x.shape[-2:]
         weights = torch.cat([conv.weight.permute(2, 3, 0, 1).flatten(0, 2) for conv in self.convs])
         taps = functional.linear(x.permute(0, 2, 3, 1), weights).permute(0, 3, 1, 2).contiguous()
         shifted = []
