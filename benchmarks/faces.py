@@ -29,7 +29,7 @@ from facenet_pytorch import MTCNN
 from bsn.faces import Detector, Face, FaceDetector
 from bsn.photos import read_photo
 from bsn.workers import ordered_map
-from drawn.cast import OTHERS, scene_of
+from drawn.catalog import OTHERS, scene_of
 from drawn.painter import paint
 from study.datasets import coco, voc
 from study.datasets.candidates import Candidate

@@ -36,7 +36,7 @@ from bsn.training import loop
 from bsn.training.checkpoints import Checkpoint
 from bsn.training.determinism import settle
 from bsn.training.samples import Augmentation, PatchSampler, TrainingPhoto, working_labels
-from drawn.cast import scene_of
+from drawn.catalog import scene_of
 from drawn.painter import paint
 from study.runner import run_stage
 

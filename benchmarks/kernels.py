@@ -19,7 +19,7 @@ from scipy.ndimage import distance_transform_edt
 
 from bsn.kernels import code_distances, contour, encode_codes, label_codes
 from bsn.photos import read_palette
-from drawn.cast import picture_of
+from drawn.catalog import picture_of
 
 WIDTH, PHOTOS, ROUNDS = 10, 40, 5
 

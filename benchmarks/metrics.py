@@ -22,7 +22,7 @@ from scipy.ndimage import binary_dilation, binary_erosion, distance_transform_ed
 
 from bsn.metrics import BAND_WIDTHS, BOUNDARY_FRACTION, BOUNDARY_TOLERANCE, evaluate_photo
 from bsn.photos import read_palette
-from drawn.cast import picture_of
+from drawn.catalog import picture_of
 
 PHOTOS, ROUNDS, GOAL = 12, 3, 40
 Pair = tuple[np.ndarray, np.ndarray]

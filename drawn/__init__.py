@@ -1,6 +1,6 @@
-"""Drawn portraits in the official formats of PFCN, COCO, COCO-Stuff and PASCAL VOC: data that needs no network.
+"""Drawn portraits in the official formats of PFCN, COCO, COCO-Stuff and PASCAL VOC, made without a network.
 
-A picture is a function of (seed, set, index); the same seed gives the same bytes of every file.
+A picture is a function of (seed, set, index): the same seed gives the same bytes of every file.
 """
 
 from drawn.coco import write_coco

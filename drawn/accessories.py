@@ -1,17 +1,15 @@
-"""Glasses, earrings, hats."""
+"""Glasses, earrings and hats."""
 
 import numpy as np
 
-from drawn.canvas import Canvas, curve, oval
-from drawn.palette import mix, tone
-from drawn.pose import Pose, surface
-from drawn.scene import Look
+from drawn.canvas import Canvas, curve, mix, oval, tone
+from drawn.scene import Look, Pose, surface
 
 GOLD, SILVER = (216, 176, 92), (206, 208, 212)
 
 
 def paint_glasses(canvas: Canvas, pose: Pose, look: Look) -> None:
-    """Frames before the eyes, their shine, and the arms to the ears."""
+    """Frames, lenses with their reflections, and the arms to the ears."""
     if look.glasses == "none":
         return
     u = pose.unit
@@ -46,7 +44,7 @@ def paint_glasses(canvas: Canvas, pose: Pose, look: Look) -> None:
 
 
 def paint_earrings(canvas: Canvas, pose: Pose, look: Look) -> None:
-    """Studs, hoops and drops, below the ears; they belong to the person."""
+    """Studs, hoops and drops below the ears; they are in the person's mask."""
     if look.earrings == "none":
         return
     u, metal = pose.unit, GOLD if sum(look.hair_colour) < 430 else SILVER
@@ -76,7 +74,7 @@ def paint_hat(canvas: Canvas, pose: Pose, look: Look, rng: np.random.Generator) 
 
 
 def _dome(v: float, low: float, middle: float) -> np.ndarray:
-    """A cap over the skull: (n, 2) outline whose front edge lies at `middle` and whose sides at `low`."""
+    """Outline (n, 2) of a cap over the skull: y is `middle` at the front edge and `low` at the sides."""
     top = np.array([(-1.24, low), (-1.25, -0.8), (-1.0, -1.35 - v), (-0.5, -1.72 - v), (0, -1.82 - v), (0.5, -1.72 - v),
                     (1.0, -1.35 - v), (1.25, -0.8), (1.24, low)])  # fmt: skip
     edge = np.array([(1.24, low), (0.8, middle - 0.02), (0, middle - 0.1), (-0.8, middle - 0.02), (-1.24, low)])
@@ -90,7 +88,7 @@ def _beanie(canvas: Canvas, pose: Pose, look: Look, rng: np.random.Generator) ->
         middle = pose.hang(np.array([0.0, -1.95 - v]), 0.0)
         spikes = rng.normal(0, 1, (70, 2))
         spikes *= (0.36 * u * rng.uniform(0.8, 1.1, (70, 1))) / np.linalg.norm(spikes, axis=1, keepdims=True)
-        canvas.fill(oval(*middle, 0.3 * u, 0.3 * u), tone(look.cloth, 0.85))
+        canvas.fill(oval(middle[0], middle[1], 0.3 * u, 0.3 * u), tone(look.cloth, 0.85))
         canvas.strokes(np.stack([middle + 0 * spikes, middle + spikes], 1), tone(look.cloth, 1.0), 0.03 * u)
     dome = _dome(v, -0.5, -0.72)
     canvas.shadow(pose.hang(dome, 0.8), offset=(0, 0.12 * u), sigma=0.09 * u, strength=0.45)

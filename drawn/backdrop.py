@@ -1,21 +1,68 @@
 """Painted backgrounds: gradients, rooms, windows, leaves, lights, streets, stripes, clutter, the sea, bricks."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
-from drawn.canvas import curve, soften
-from drawn.palette import CLOTHS, LEAVES, WALLS, jitter, mix, pick, tone
+from drawn.canvas import (
+    CLOTHS,
+    LEAVES,
+    SHIFT,
+    WALLS,
+    Colour,
+    colour_of,
+    curve,
+    fixed,
+    jitter,
+    mix,
+    oval,
+    pick,
+    soften,
+    tone,
+)
 from drawn.scene import Scene
-from drawn.wall import Wall, bystander
+
+Points = np.ndarray | Sequence[tuple[float, float]]
+
+
+class Wall:
+    """An RGB picture being painted. Coordinates are fractions of its width and height."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self.size = np.array([width, height])
+        self.px: np.ndarray = np.empty((height, width, 3), np.uint8)
+
+    def fill(self, points: Points, colour: Colour) -> None:
+        cv2.fillPoly(self.px, [fixed(np.asarray(points) * self.size)], colour, cv2.LINE_AA, SHIFT)
+
+    def box(self, x0: float, y0: float, x1: float, y1: float, colour: Colour) -> None:
+        self.fill([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], colour)
+
+    def disc(self, x: float, y: float, r: float, colour: Colour) -> None:
+        """A circle of radius r, a fraction of the height."""
+        self.fill(oval(x, y, r * self.size[1] / self.size[0], r), colour)
+
+    def line(self, points: Points, colour: Colour, width: float) -> None:
+        """An open line; width is a fraction of the height."""
+        cv2.polylines(self.px, [fixed(np.asarray(points) * self.size)], False, colour,
+                      max(1, round(width * self.size[1])), cv2.LINE_AA, SHIFT)  # fmt: skip
+
+    def fade(self, top: Colour, bottom: Colour, *, sideways: float = 0.0) -> None:
+        """Fill with a gradient from top to bottom, tilted by `sideways`."""
+        y, x = np.linspace(0, 1, 24)[:, None], np.linspace(-0.5, 0.5, 18)[None]
+        t = np.clip(y + sideways * x, 0, 1)[..., None]
+        small = np.asarray(top) * (1 - t) + np.asarray(bottom) * t
+        self.px = cv2.resize(small.astype(np.float32), tuple(int(s) for s in self.size)).astype(np.uint8)
 
 
 def paint_backdrop(scene: Scene, rng: np.random.Generator) -> np.ndarray:
-    """uint8 (H, W, 3) RGB background of a scene, out of focus as the scene asks."""
+    """Paint the background of a scene, blurred by its focus: uint8 RGB (H, W, 3)."""
     wall = Wall(scene.width, scene.height)
     PAINTERS[scene.backdrop](wall, scene, rng)
     for _ in range(scene.bystanders):
-        bystander(wall, rng)
-    # Passers-by must not look at us: where there are any, the focus is never on them.
+        _bystander(wall, rng)
+    # Bystanders are always out of focus, so that no detector takes one for the subject.
     sigma = max(scene.focus, 0.008 if scene.bystanders else 0.0) * scene.height
     if sigma <= 2.5:
         return soften(wall.px, sigma)
@@ -28,11 +75,8 @@ def _gradient(wall: Wall, scene: Scene, rng: np.random.Generator) -> None:
     for _ in range(26):  # broad brush strokes
         x, y = rng.uniform(-0.1, 1.0), rng.uniform(0, 1)
         colour = jitter(rng, mix(scene.wall, scene.wall2, float(rng.uniform(0, 0.25))), 6)
-        wall.line(
-            curve(np.array([(x, y), (x + 0.15, y - 0.03), (x + 0.4, y + rng.uniform(-0.08, 0.08))]), 12),
-            colour,
-            rng.uniform(0.02, 0.07),
-        )
+        stroke = np.array([(x, y), (x + 0.15, y - 0.03), (x + 0.4, y + rng.uniform(-0.08, 0.08))])
+        wall.line(curve(stroke, 12), colour, rng.uniform(0.02, 0.07))
     wall.px = soften(cv2.resize(wall.px, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA), 3)
     wall.px = cv2.resize(wall.px, tuple(int(s) for s in wall.size), interpolation=cv2.INTER_LINEAR)
 
@@ -50,21 +94,9 @@ def _room(wall: Wall, scene: Scene, rng: np.random.Generator) -> None:
             wall.box(x, y, x + w, y + h, tone(pick(rng, ((96, 68, 48), (46, 42, 42), (214, 190, 140))), 1.0))
             wall.box(x + 0.02, y + 0.015, x + w - 0.02, y + h - 0.015, (240, 234, 222))
             wall.box(x + 0.04, y + 0.03, x + w - 0.04, y + h - 0.03, pick(rng, CLOTHS))
-            wall.fill(
-                curve(
-                    np.array(
-                        [
-                            (x + 0.04, y + h - 0.03),
-                            (x + 0.04, y + h * 0.6),
-                            (x + w / 2, y + h * 0.45),
-                            (x + w - 0.04, y + h * 0.7),
-                            (x + w - 0.04, y + h - 0.03),
-                        ]
-                    ),
-                    24,
-                ),
-                pick(rng, LEAVES),
-            )
+            hill = [(x + 0.04, y + h - 0.03), (x + 0.04, y + h * 0.6), (x + w / 2, y + h * 0.45),
+                    (x + w - 0.04, y + h * 0.7), (x + w - 0.04, y + h - 0.03)]  # fmt: skip
+            wall.fill(curve(np.array(hill), 24), pick(rng, LEAVES))
         elif what == 1:  # shelves with books
             wood = pick(rng, ((120, 84, 58), (86, 62, 50), (196, 164, 122)))
             for y in np.arange(rng.uniform(0.1, 0.2), 0.8, 0.17):
@@ -82,23 +114,8 @@ def _room(wall: Wall, scene: Scene, rng: np.random.Generator) -> None:
             wall.fill([(x + 0.07, y), (x + 0.25, y), (x + 0.31, y + 0.15), (x + 0.01, y + 0.15)], (250, 226, 172))
     if rng.random() < 0.4:  # the back of a sofa
         y, colour = float(rng.uniform(0.62, 0.8)), pick(rng, CLOTHS)
-        wall.fill(
-            curve(
-                np.array(
-                    [
-                        (-0.05, 1.1),
-                        (-0.02, y + 0.03),
-                        (0.1, y),
-                        (0.5, y + 0.01),
-                        (0.9, y),
-                        (1.02, y + 0.03),
-                        (1.05, 1.1),
-                    ]
-                ),
-                40,
-            ),
-            colour,
-        )
+        sofa = [(-0.05, 1.1), (-0.02, y + 0.03), (0.1, y), (0.5, y + 0.01), (0.9, y), (1.02, y + 0.03), (1.05, 1.1)]
+        wall.fill(curve(np.array(sofa), 40), colour)
         wall.line([(0.5, y + 0.02), (0.5, 1)], tone(colour, 0.75), 0.008)
 
 
@@ -154,8 +171,8 @@ def _bokeh(wall: Wall, scene: Scene, rng: np.random.Generator) -> None:
         light = pick(rng, ((255, 214, 140), (250, 180, 120), (226, 236, 220), (176, 206, 226), (236, 150, 130)))
         x, y, r = rng.uniform(0, 1), rng.uniform(0, 0.95), rng.uniform(0.012, 0.055)
         under = wall.px[min(int(y * wall.size[1]), wall.size[1] - 1), min(int(x * wall.size[0]), wall.size[0] - 1)]
-        wall.disc(x, y, r, mix(tuple(float(c) for c in under), light, 0.55))
-        wall.disc(x, y, r * 0.88, mix(tuple(float(c) for c in under), light, float(rng.uniform(0.25, 0.5))))
+        wall.disc(x, y, r, mix(colour_of(float(c) for c in under), light, 0.55))
+        wall.disc(x, y, r * 0.88, mix(colour_of(float(c) for c in under), light, float(rng.uniform(0.25, 0.5))))
 
 
 def _street(wall: Wall, scene: Scene, rng: np.random.Generator) -> None:
@@ -202,20 +219,9 @@ def _clutter(wall: Wall, scene: Scene, rng: np.random.Generator) -> None:
         elif what == 1:
             wall.fill(curve(rng.uniform(-s, s, (5, 2)) + np.array([x, y]), 30, closed=True), colour)
         elif what == 2:
-            wall.line(
-                curve(
-                    np.array(
-                        [
-                            (x, y),
-                            (x + rng.uniform(-0.4, 0.4), y + rng.uniform(-0.2, 0.2)),
-                            (x + rng.uniform(-0.6, 0.6), y + 0.3),
-                        ]
-                    ),
-                    18,
-                ),
-                colour,
-                s * 0.2,
-            )
+            middle = (x + rng.uniform(-0.4, 0.4), y + rng.uniform(-0.2, 0.2))
+            cable = np.array([(x, y), middle, (x + rng.uniform(-0.6, 0.6), y + 0.3)])
+            wall.line(curve(cable, 18), colour, s * 0.2)
         else:
             wall.box(x, y, x + s * rng.uniform(0.5, 1.6), y + s * rng.uniform(0.5, 1.6), colour)
 
@@ -250,3 +256,21 @@ def _bricks(wall: Wall, scene: Scene, rng: np.random.Generator) -> None:
 
 PAINTERS = {"gradient": _gradient, "room": _room, "window": _window, "foliage": _foliage, "bokeh": _bokeh,
             "street": _street, "stripes": _stripes, "clutter": _clutter, "sea": _sea, "bricks": _bricks}  # fmt: skip
+
+
+def _bystander(wall: Wall, rng: np.random.Generator) -> None:
+    """A person in the background seen from behind: hair, neck, shoulders, no face."""
+    x = float(rng.choice([rng.uniform(0.02, 0.25), rng.uniform(0.75, 0.98)]))
+    s, y = float(rng.uniform(0.045, 0.09)), float(rng.uniform(0.3, 0.6))
+    cloth, hair = pick(rng, CLOTHS), pick(rng, ((44, 36, 36), (92, 62, 46), (170, 130, 86), (120, 116, 116)))
+    w = s * wall.size[1] / wall.size[0]
+    body = [(x - 2.2 * w, 1.1), (x - 2.0 * w, y + 2.4 * s), (x - 0.5 * w, y + 1.6 * s), (x + 0.5 * w, y + 1.6 * s),
+            (x + 2.0 * w, y + 2.4 * s), (x + 2.2 * w, 1.1)]  # fmt: skip
+    wall.fill(curve(np.array(body), 40), cloth)
+    wall.box(
+        x - 0.4 * w, y + 0.6 * s, x + 0.4 * w, y + 1.8 * s, pick(rng, ((214, 166, 134), (150, 104, 78), (108, 72, 52)))
+    )
+    wall.fill(oval(x, y, w, 1.25 * s), hair)
+    if rng.random() < 0.5:
+        wall.fill(oval(x, y + 0.7 * s, 1.05 * w, 1.5 * s), hair)
+    wall.fill(oval(x - 0.3 * w, y - 0.4 * s, 0.4 * w, 0.5 * s), tone(hair, 1.15))

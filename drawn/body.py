@@ -1,16 +1,13 @@
-"""Neck, shoulders and clothes."""
+"""Neck, shoulders, clothes and their patterns; legs and arms of a standing figure."""
 
 import cv2
 import numpy as np
 
-from drawn.canvas import LOW, Canvas, curve, fixed, oval, soften
-from drawn.cloth import weave
+from drawn.canvas import LOW, SHIFT, Canvas, Colour, curve, fixed, mix, oval, plain, soften, tone
 from drawn.head import outline
-from drawn.palette import Colour, mix, tone
-from drawn.pose import Pose
-from drawn.scene import Look
+from drawn.scene import Look, Pose
 
-# How deep the neckline of each piece lies (y, head units) and how far out it starts on the shoulder (x).
+# (depth y of the neckline, x where it starts on the shoulder) per garment, head units.
 NECKLINES = {
     "tee": (2.72, 0.98), "vneck": (3.35, 0.95), "shirt": (2.75, 0.78), "rollneck": (2.4, 0.72),
     "hoodie": (2.75, 0.9), "jacket": (3.5, 0.85), "straps": (3.15, 1.75), "scarf": (2.6, 0.9),
@@ -18,7 +15,7 @@ NECKLINES = {
 
 
 def shoulders(look: Look, top: float = 2.42, start: float = 0.95, *, standing: bool = False) -> np.ndarray:
-    """Right half of the torso's outline, from the neck down (n, 2), body coordinates."""
+    """Right half of the torso's outline from the neck down, body coordinates (n, 2)."""
     b = look.build
     if standing:
         return curve(np.array([
@@ -32,7 +29,7 @@ def shoulders(look: Look, top: float = 2.42, start: float = 0.95, *, standing: b
 
 def paint_body(canvas: Canvas, pose: Pose, look: Look, light: tuple[float, float], rng: np.random.Generator,
                *, back: bool = False, standing: bool = False) -> None:  # fmt: skip
-    """Neck, torso, clothes. From behind there is no neckline; a standing figure's torso ends at the hips."""
+    """Neck, torso and clothes. A back has no neckline; a standing figure's torso ends at the hips."""
     u = pose.unit
     _skin(canvas, pose, look, light, standing=standing)
     face, z = outline(look)
@@ -55,7 +52,7 @@ def _skin(canvas: Canvas, pose: Pose, look: Look, light: tuple[float, float], *,
     shape = np.vstack([half, half[::-1] * (-1, 1)])
     canvas.fill(pose.body(shape), tone(look.skin, 0.93))
     u = pose.unit
-    for side in (-1, 1):  # the neck's own round form, the collar bones
+    for side in (-1, 1):  # shading of the neck, collar bones
         strength = 0.30 if side * light[0] < 0 else 0.10
         band = np.array([(0.45, 1.2), (0.9, 1.2), (0.9, 2.2), (0.5, 2.4)]) * (side * n / 0.68, 1)
         canvas.glaze(pose.body(band), colour=tone(look.skin, 0.5), opacity=strength, sigma=0.12 * u)
@@ -69,18 +66,14 @@ def _skin(canvas: Canvas, pose: Pose, look: Look, light: tuple[float, float], *,
 
 
 def neckline(style: str, look: Look, *, back: bool, standing: bool) -> np.ndarray:
-    """The garment's outline (n, 2) in body coordinates."""
+    """Outline of a garment, body coordinates (n, 2)."""
     depth, start = NECKLINES[style]
     top = 2.36 if style != "straps" else 2.5
     right = shoulders(look, top, start, standing=standing)
     if back:
         depth = 2.5
-    shape = [
-        (start, right[0, 1]),
-        (start * 0.86, (right[0, 1] + depth) / 2 + 0.08),
-        (start * 0.5, depth - 0.06),
-        (0, depth),
-    ]
+    shape = [(start, right[0, 1]), (start * 0.86, (right[0, 1] + depth) / 2 + 0.08), (start * 0.5, depth - 0.06),
+             (0, depth)]  # fmt: skip
     if style in ("vneck", "jacket", "shirt") and not back:
         edge = np.array([(start, right[0, 1]), (0.0, depth)])
         if style == "jacket":
@@ -107,7 +100,7 @@ def _garment(canvas: Canvas, pose: Pose, look: Look, light: tuple[float, float],
 
 def _folds(texture: np.ndarray, pose: Pose, box: tuple[slice, slice], light: tuple[float, float],
            rng: np.random.Generator) -> np.ndarray:  # fmt: skip
-    """Light across the shoulders and soft folds, multiplied into the cloth."""
+    """Multiply the light across the shoulders and soft folds into the cloth."""
     height, width = texture.shape[:2]
     small = np.full((max(1, height // LOW), max(1, width // LOW)), 128, np.uint8)
     corner = np.array([box[1].start, box[0].start])
@@ -200,9 +193,8 @@ def _hoodie(canvas: Canvas, pose: Pose, look: Look) -> None:
 def _jacket(canvas: Canvas, pose: Pose, look: Look) -> None:
     u = pose.unit
     for side in (-1, 1):
-        lapel = np.array(
-            [(0.86, 2.32), (1.2, 2.62), (1.42, 3.2), (1.15, 3.22), (1.2, 3.42), (0.26, 4.7), (0.74, 3.1)]
-        ) * (side, 1)
+        rim = [(0.86, 2.32), (1.2, 2.62), (1.42, 3.2), (1.15, 3.22), (1.2, 3.42), (0.26, 4.7), (0.74, 3.1)]
+        lapel = np.array(rim) * (side, 1)
         canvas.shadow(pose.body(lapel), offset=(0.0, 0.06 * u), sigma=0.06 * u, strength=0.4)
         canvas.fill(pose.body(lapel), tone(look.cloth, 1.06))
         canvas.strokes(pose.body(np.vstack([lapel, lapel[:1]]))[None], tone(look.cloth, 0.6), 0.016 * u)
@@ -227,3 +219,72 @@ def _scarf(canvas: Canvas, pose: Pose, look: Look) -> None:
 
 
 DETAILS = {"shirt": _shirt, "rollneck": _rollneck, "hoodie": _hoodie, "jacket": _jacket}
+
+
+def weave(pose: Pose, box: tuple[slice, slice], pattern: str, colour: Colour, second: Colour,
+          rng: np.random.Generator) -> np.ndarray:  # fmt: skip
+    """Cloth for a window of the canvas, patterned in body coordinates: uint8 RGBA."""
+    rows, cols = box
+    texture = plain((rows.stop - rows.start, cols.stop - cols.start), colour, cover=255)
+    corner = np.array([cols.start, rows.start])
+    low = (rows.stop - pose.y) / pose.unit + 0.6  # the lowest visible y
+
+    def put(points: np.ndarray) -> list[np.ndarray]:
+        return list(fixed(pose.body(points) - corner))
+
+    def lines(points: np.ndarray, paint: Colour, width: float) -> None:
+        cv2.polylines(texture, put(points), False, (*paint, 255), max(1, round(width * pose.unit)), cv2.LINE_AA, SHIFT)
+
+    def discs(centres: np.ndarray, size: float, paint: Colour) -> None:
+        for disc in put(centres[:, None] + oval(0, 0, size, size, 9)):
+            cv2.fillPoly(texture, [disc], (*paint, 255), cv2.LINE_AA, SHIFT)
+
+    def across(gap: float) -> np.ndarray:
+        x = np.array([-3.6, -1.6, 0, 1.6, 3.6])
+        y = np.arange(2.2, low, gap)[:, None] + np.array([0.25, -0.02, 0.1, -0.02, 0.25])
+        return curve(np.stack(np.broadcast_arrays(x, y), -1), 18)
+
+    def down(gap: float) -> np.ndarray:
+        return np.array([[(x, 2.0), (x * 1.05, 4.0), (x * 1.08, 11.0)] for x in np.arange(-3.6, 3.6, gap)])
+
+    if pattern == "stripes":
+        gap = float(rng.uniform(0.22, 0.5))
+        lines(across(gap), second, gap * float(rng.uniform(0.3, 0.55)))
+    elif pattern == "bars":
+        lines(down(float(rng.uniform(0.22, 0.45))), mix(colour, second, 0.6), 0.05)
+    elif pattern == "plaid":
+        gap = float(rng.uniform(0.45, 0.75))
+        for paint, width in ((mix(colour, second, 0.35), 0.24), (mix(colour, second, 0.8), 0.05)):
+            lines(across(gap), paint, width)
+            lines(down(gap), mix(paint, colour, 0.25), width)
+        lines(across(gap) + np.array([0, gap / 2]), tone(colour, 1.3), 0.03)
+    elif pattern == "dots":
+        gap, size = float(rng.uniform(0.28, 0.45)), float(rng.uniform(0.04, 0.08))
+        y, x = np.meshgrid(np.arange(2.3, low, gap), np.arange(-3.4, 3.4, gap), indexing="ij")
+        x = x + gap / 2 * (np.arange(len(x)) % 2)[:, None]
+        discs(np.stack([x, y], -1).reshape(-1, 2), size, second)
+    elif pattern == "knit":
+        y, x = np.meshgrid(np.arange(2.2, low, 0.15), np.arange(-3.4, 3.4, 0.13), indexing="ij")
+        at = np.stack([x, y], -1).reshape(-1, 1, 2)
+        lines(at + np.array([(-0.05, 0.0), (0.0, 0.08), (0.05, 0.0)]), tone(colour, 0.78), 0.012)
+    elif pattern == "flowers":
+        count = int(18 * max(1.0, low - 2.2))
+        middle = np.stack([rng.uniform(-3.3, 3.3, count), rng.uniform(2.3, low, count)], -1)
+        petals = oval(0, 0, 0.085, 0.085, 5)
+        for paint, part in ((second, slice(0, None, 2)), (mix(second, (250, 244, 232), 0.6), slice(1, None, 2))):
+            discs((middle[part, None] + petals).reshape(-1, 2), 0.06, paint)
+        discs(middle, 0.045, (232, 196, 110))
+    return texture
+
+
+def paint_limbs(canvas: Canvas, pose: Pose, look: Look) -> None:
+    """Legs, shoes, arms and hands of a standing person; the torso is painted over them."""
+    b = look.build
+    for side in (-1, 1):
+        leg = [(0.1, 8.2), (2.0 * b, 8.2), (1.7 * b, 13.0), (1.55 * b, 18.0), (0.65, 18.0), (0.5, 13.0)]
+        canvas.fill(pose.body(np.array(leg) * (side, 1)), tone(look.cloth2, 0.9))
+        canvas.fill(pose.body(oval(side * 1.2, 18.2, 0.8, 0.45)), (52, 46, 46))
+        rim = [(1.6, 2.8), (2.3 * b, 3.0), (2.9 * b, 5.5), (2.8 * b, 8.6), (2.3 * b, 8.6), (2.1 * b, 5.6)]
+        arm = curve(np.array(rim) * (side, 1), 40, closed=True)
+        canvas.fill(pose.body(arm), tone(look.cloth, 0.88 if side < 0 else 1.0))
+        canvas.fill(pose.body(oval(side * 2.55 * b, 8.9, 0.42, 0.6)), look.skin)

@@ -1,18 +1,83 @@
-"""Anti-aliased drawing on an RGBA canvas whose fourth channel is the coverage of the object being drawn.
+"""Colours, curves, and an RGBA canvas whose fourth channel is the mask of the object that is being drawn.
 
-Every stroke paints colour and coverage in one call, so that the mask can never disagree with the picture.
+Every stroke paints colour and coverage in one call, so the mask always agrees with the picture.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from typing import TypeVar
 
 import cv2
 import numpy as np
 
-from drawn.palette import Colour
+Colour = tuple[float, float, float]  # RGB, 0..255
+Option = TypeVar("Option")
+
+SKINS: tuple[Colour, ...] = (
+    (250, 215, 188), (246, 206, 176), (239, 194, 160), (229, 179, 141), (216, 162, 122),
+    (199, 143, 104), (176, 120, 84), (154, 103, 73), (131, 86, 61), (112, 73, 54),
+)  # fmt: skip
+HAIRS: dict[str, Colour] = {
+    "black": (40, 34, 36), "espresso": (62, 43, 36), "brown": (92, 62, 44), "chestnut": (124, 74, 46),
+    "auburn": (146, 70, 42), "ginger": (178, 94, 48), "sand": (168, 130, 84), "blonde": (204, 164, 106),
+    "platinum": (212, 190, 150), "grey": (140, 138, 138), "white": (190, 188, 184), "rose": (205, 116, 138),
+    "teal": (62, 128, 132),
+}  # fmt: skip
+EYES: tuple[Colour, ...] = ((74, 48, 30), (98, 66, 38), (110, 94, 54), (84, 112, 82), (82, 118, 150), (110, 130, 146))
+# Muted gouache tones for clothes, walls and props, so that the pictures share one palette.
+CLOTHS: tuple[Colour, ...] = (
+    (38, 44, 58), (58, 76, 104), (94, 124, 150), (152, 178, 188), (66, 92, 84), (112, 136, 104),
+    (176, 186, 150), (226, 214, 188), (240, 236, 226), (222, 178, 108), (206, 138, 86), (186, 96, 78),
+    (146, 62, 66), (104, 52, 70), (196, 140, 146), (228, 190, 182), (120, 100, 140), (92, 84, 80), (52, 46, 46),
+)  # fmt: skip
+WALLS: tuple[Colour, ...] = (
+    (214, 204, 188), (196, 208, 206), (160, 178, 184), (118, 142, 152), (78, 98, 112), (188, 196, 168),
+    (142, 156, 124), (92, 110, 92), (226, 196, 160), (208, 160, 126), (176, 118, 98), (206, 176, 178),
+    (168, 150, 172), (112, 100, 118), (72, 66, 72), (48, 50, 58), (232, 226, 216), (222, 206, 150),
+)  # fmt: skip
+LEAVES: tuple[Colour, ...] = ((44, 72, 52), (66, 98, 62), (92, 122, 70), (130, 150, 86), (168, 174, 110), (54, 84, 80))
+
+
+def colour_of(channels: Iterable[float]) -> Colour:
+    """Three channels as a colour."""
+    red, green, blue = channels
+    return red, green, blue
+
+
+def mix(a: Colour, b: Colour, t: float) -> Colour:
+    """Linear mix of two colours: a for t = 0, b for t = 1."""
+    return colour_of(x + (y - x) * t for x, y in zip(a, b, strict=True))
+
+
+def tone(colour: Colour, factor: float) -> Colour:
+    """Darker and a little cooler (factor < 1), or lighter and a little warmer (factor > 1)."""
+    if factor <= 1:
+        return mix((14, 10, 22), colour, factor)
+    return mix(colour, (255, 244, 224), min(1.0, factor - 1))
+
+
+def sheen(colour: Colour, factor: float) -> Colour:
+    """Hair colour times `factor`; where that brightens it, also warmer and paler."""
+    if factor <= 1:
+        return colour_of(c * factor for c in colour)
+    # Less is added to a brighter channel, or blond hair would turn yellow.
+    shine = zip(colour, (16, 13, 11), strict=True)
+    return colour_of(c + (factor - 1) * (c * (1.15 - 0.9 * c / 255) + g) for c, g in shine)
+
+
+def pick(rng: np.random.Generator, options: Sequence[Option]) -> Option:
+    """One of `options`, each equally likely."""
+    return options[int(rng.integers(len(options)))]
+
+
+def jitter(rng: np.random.Generator, colour: Colour, amount: float) -> Colour:
+    """`colour` shifted at random: all channels by up to `amount`, each one by up to half of it more."""
+    shift = rng.uniform(-amount, amount) + rng.uniform(-amount / 2, amount / 2, 3)
+    return colour_of(float(v) for v in np.clip(np.asarray(colour) + shift, 0, 255))
+
 
 SHIFT = 4  # fractional bits of OpenCV's fixed-point coordinates
-LOW = 4  # soft edges are made on a canvas this many times smaller
+LOW = 4  # wide blurs are computed on a copy this many times smaller
 SHADE: Colour = (34, 12, 20)
 
 
@@ -63,7 +128,7 @@ class Canvas:
         self.px[..., 3] = 0
 
     def fill(self, points: np.ndarray, colour: Colour) -> None:
-        """Fill a polygon (n, 2)."""
+        """Fill a polygon (n, 2), pixels."""
         cv2.fillPoly(self.px, [fixed(points)], (*colour, 255), cv2.LINE_AA, SHIFT)
 
     def strokes(self, curves: np.ndarray | Sequence[np.ndarray], colour: Colour, width: float) -> None:
@@ -81,7 +146,7 @@ class Canvas:
         return slice(y0, y1), slice(x0, x1)
 
     def alpha(self, *shapes: np.ndarray, box: tuple[slice, slice], sigma: float = 0) -> np.ndarray:
-        """uint8 coverage of polygons inside a window, blurred by `sigma` pixels; wide blurs on a small copy."""
+        """uint8 coverage of polygons inside a window, blurred by `sigma` pixels."""
         rows, cols = box
         size = np.array([cols.stop - cols.start, rows.stop - rows.start])
         if not size.all():
@@ -96,13 +161,13 @@ class Canvas:
         return cover if shrink == 1 else cv2.resize(cover, size.tolist(), interpolation=cv2.INTER_LINEAR)
 
     def paste(self, texture: np.ndarray, cover: np.ndarray, box: tuple[slice, slice]) -> None:
-        """Lay an RGBA `texture` over a window through a uint8 `cover` of the same size."""
+        """Blend an RGBA `texture` into a window, weighted by a uint8 `cover` of the same size."""
         if cover.size:
             weight = cover * np.float32(1 / 255)
             self.px[box] = cv2.blendLinear(texture, self.px[box], weight, 1 - weight)
 
     def glaze(self, *shapes: np.ndarray, colour: Colour, opacity: float, sigma: float = 0) -> None:
-        """Transparent, soft-edged patches of colour on what is already drawn; coverage stays as it is."""
+        """Blend transparent, soft-edged polygons into what is already drawn; coverage is unchanged."""
         box = self.window(np.vstack(shapes), 2.5 * sigma + 2)
         cover = self.alpha(*shapes, box=box, sigma=sigma)
         if cover.size:
@@ -111,22 +176,22 @@ class Canvas:
             cv2.insertChannel(drawn, self.px[box], 3)
 
     def shadow(self, *shapes: np.ndarray, offset: tuple[float, float], sigma: float, strength: float) -> None:
-        """Darken the object where polygons moved by `offset` throw their soft shadow on it."""
+        """Darken the object under polygons that are shifted by `offset` and blurred by `sigma`, all in pixels."""
         self.glaze(*(shape + offset for shape in shapes), colour=SHADE, opacity=strength, sigma=sigma)
 
     def take(self) -> np.ndarray:
-        """Coverage of the finished object (uint8); the next object starts from nothing."""
+        """Return the coverage (uint8) of the object drawn since the last call, and reset it."""
         cover = self.px[..., 3].copy()
         self.px[..., 3] = 0
         return cover
 
 
 def plain(shape: tuple[int, int], colour: Colour, *, cover: int = 0) -> np.ndarray:
-    """uint8 RGBA (*shape, 4) of one colour; written four bytes at a time, which is several times faster."""
+    """uint8 RGBA (*shape, 4) of one colour; filled as uint32, which is several times faster."""
     word = np.array([*(int(c) for c in colour), cover], np.uint8).view(np.uint32)[0]
     return np.full(shape, word, np.uint32).view(np.uint8).reshape(*shape, 4)
 
 
 def soften(image: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian blur; nothing for a sigma under a third of a pixel or an empty image."""
+    """Gaussian blur; returns the image itself where sigma is under a third of a pixel or the image is empty."""
     return cv2.GaussianBlur(image, (0, 0), sigma) if sigma > 0.33 and image.size else image

@@ -1,18 +1,16 @@
-"""COCO-Stuff 10K's own files, drawn: the photos of the drawn COCO set again, by the same ids, with label maps."""
+"""Write the drawn COCO photos again in COCO-Stuff 10K's format: same ids, with label maps."""
 
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from drawn.camera import encode_jpeg
-from drawn.cast import scene_of
+from drawn.catalog import scene_of
 from drawn.coco import CATEGORY_IDS, image_id, indices
-from drawn.files import write_lines, write_mat
+from drawn.files import draw_all, encode_jpeg, write_lines, write_mat
 from drawn.painter import paint
-from drawn.pool import draw_all
 
-# Official ids of stuff (v1.1): leaves, sea, building-other, wall-brick, wall-other. The rest stays unlabelled (0).
+# Official stuff ids (v1.1) by backdrop: leaves, sea, building-other, wall-brick, wall-other. The others are 0.
 STUFF = {
     "foliage": 129,
     "sea": 155,
@@ -29,7 +27,7 @@ def write_cocostuff(folder: Path, *, portraits: int, others: int, seed: int, pro
     """Write the first `portraits` and `others` of the COCO set of the same seed, byte for byte, with exact label maps.
 
     images/COCO_train2014_%012d.jpg; annotations/COCO_train2014_%012d.mat (`S` uint16 H x W, 0 unlabelled, person 1);
-    imageLists/{train,test,all}.txt. How many persons a photo shows is told by the COCO annotations of its id alone.
+    imageLists/{train,test,all}.txt. Only the COCO annotations say how many persons a photo shows.
     """
     for name in ("images", "annotations", "imageLists"):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -43,7 +41,7 @@ def write_cocostuff(folder: Path, *, portraits: int, others: int, seed: int, pro
 
 
 def _write_photo(folder: Path, seed: int, index: int) -> str:
-    """Draw one photo and its label map; its base name."""
+    """Draw one photo and its label map; return its base name."""
     scene = scene_of("coco", index, seed)
     picture = paint(scene)
     name = f"COCO_train2014_{image_id(index, seed=seed):012d}"

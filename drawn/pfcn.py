@@ -1,4 +1,4 @@
-"""The PFCN release's own tree, drawn."""
+"""Write drawn portraits in the layout of the PFCN release."""
 
 from functools import partial
 from pathlib import Path
@@ -6,25 +6,27 @@ from pathlib import Path
 import numpy as np
 
 from bsn.disk import write_png
-from drawn.camera import encode_jpeg
-from drawn.cast import scene_of
-from drawn.files import write_lines, write_mat
+from drawn.catalog import scene_of
+from drawn.files import draw_all, encode_jpeg, write_lines, write_mat
 from drawn.painter import paint
-from drawn.pool import draw_all
 from drawn.scene import Hair
 
-# Of the release's 1829 photos 74 have no points (no face found) and 16 have those of two faces.
+# As in the release, where 74 of 1829 photos have no points (no face found) and 16 have the points of two faces.
 EMPTY_EVERY, EMPTY_AT = 25, 11
 DOUBLE_EVERY, DOUBLE_AT = 100, 17
 
 
 def number_of(index: int) -> int:
-    """Release number of the picture at an index; every fourth number is missing, as numbers are in the release."""
+    """Release number of the picture at an index; every fourth number is left out, for the release has gaps too."""
     return index + index // 3 + 1
 
 
 def index_of(number: int) -> int:
-    """Inverse of `number_of`; ValueError for a number that is missing."""
+    """Inverse of `number_of`.
+
+    Raises:
+        ValueError: the number is one of those that are left out.
+    """
     group, place = divmod(number - 1, 4)
     if place == 3:
         raise ValueError(f"number {number} is not in the drawn release: every fourth number is missing")
@@ -32,12 +34,12 @@ def index_of(number: int) -> int:
 
 
 def hair_truth(number: int, *, seed: int) -> Hair:
-    """Whether the person of photo `number` has long hair (past the chin) or short; nothing is painted."""
+    """Return whether the person of photo `number` has long hair (past the chin) or short, without painting."""
     return scene_of("pfcn", index_of(number), seed).people[0].look.hair
 
 
 def write_pfcn(folder: Path, *, train: int, test: int, seed: int, processes: int = 2) -> None:
-    """Write `train` + `test` portraits under `folder/data` as the release has them.
+    """Write `train` + `test` portraits under `folder/data` in the release's layout.
 
     images_data_crop/NNNNN.jpg (600 x 800), images_mask/NNNNN_mask.mat (`mask` uint8 800 x 600, {0, 1}),
     images_tracker/NNNNN.mat (`tracker` float32 49 x 2; uint8 0 x 0: no face; 98 x 2: two faces), trainlist.mat and
@@ -57,14 +59,14 @@ def write_pfcn(folder: Path, *, train: int, test: int, seed: int, processes: int
     total = sum((np.unpackbits(m).astype(np.uint32) for m, t in zip(masks, tested, strict=True) if not t), np.zeros(1))
     mean = np.broadcast_to(total, 800 * 600).reshape(800, 600) / max(train, 1)
     write_png(data / "meanmask.png", np.rint(255 * mean).astype(np.uint8))
-    # `.invalid` never resolves (RFC 2606); the release, too, has photos without an address.
+    # `.invalid` never resolves (RFC 2606). The release also has photos without an address.
     address = [f"https://sketch.invalid/{n:05d}.jpg" if n % 16 else "None" for n in numbers]
     write_lines(data / "alldata_urls.txt", [f"{n:05d}.jpg {url}" for n, url in zip(numbers, address, strict=True)])
     write_lines(data / "crop.txt", [f"{n:05d}.jpg 0 1024 {n % 9} {768 + n % 9}" for n in numbers])
 
 
 def _write_portrait(data: Path, seed: int, index: int) -> np.ndarray:
-    """Draw one portrait and write its three files; its mask, packed to bits, for the mean."""
+    """Draw one portrait and write its three files; return its mask, packed to bits, for the mean mask."""
     number = number_of(index)
     scene = scene_of("pfcn", index, seed)
     picture = paint(scene)
@@ -77,7 +79,7 @@ def _write_portrait(data: Path, seed: int, index: int) -> np.ndarray:
 
 
 def _tracker(points: np.ndarray, index: int, rng: np.random.Generator) -> np.ndarray:
-    """What a face tracker would have given: points a pixel off, sometimes nothing, sometimes a second face."""
+    """Points as a face tracker would find them: a pixel off, sometimes none, sometimes those of a second face."""
     if index % EMPTY_EVERY == EMPTY_AT:
         return np.zeros((0, 0), np.uint8)
     found = points + rng.normal(0, 0.8, points.shape)

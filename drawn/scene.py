@@ -1,16 +1,84 @@
-"""What a picture shows, in words and numbers: drawn from a generator first, painted afterwards."""
+"""What a picture shows, in words and numbers: poses, people, camera, background. Sampled first, painted afterwards.
+
+Head coordinates: origin between the eyes, one unit = the distance between the eyes, x to the image's right,
+y down, z towards the viewer.
+"""
 
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
-from drawn.palette import CLOTHS, EYES, HAIRS, SKINS, WALLS, Colour, jitter, mix, pick, tone
-from drawn.pose import Pose
+from drawn.canvas import CLOTHS, EYES, HAIRS, SKINS, WALLS, Colour, jitter, mix, pick, tone
+
+HEAD_WIDTH, HEAD_HEIGHT, HEAD_DEPTH, HEAD_CENTRE = 1.32, 2.05, 1.15, 0.12
+
+
+def surface(points: np.ndarray) -> np.ndarray:
+    """Depth z of the head's ellipsoid at points (..., 2); 0 at and outside its outline."""
+    x, y = points[..., 0] / HEAD_WIDTH, (points[..., 1] - HEAD_CENTRE) / HEAD_HEIGHT
+    return HEAD_DEPTH * np.sqrt(np.maximum(1 - x * x - y * y, 0))
+
+
+ORIGIN_DEPTH = float(surface(np.zeros(2)))
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Position of a head (pixel between the eyes), its scale (pixels per head unit) and angles (radians)."""
+
+    x: float
+    y: float
+    unit: float
+    roll: float = 0.0
+    yaw: float = 0.0
+    pitch: float = 0.0
+    lean: float = 0.0  # of the body
+    turn: float = 0.0  # of the shoulders, -1..1: the sign is that of the nearer side
+
+    def flat(self, points: np.ndarray, z: np.ndarray | float | None = None) -> np.ndarray:
+        """Head coordinates (..., 2) after yaw and pitch, before roll, scale and shift; z None: on the surface."""
+        points = np.asarray(points, float)
+        z = surface(points) if z is None else z
+        out = points * (np.cos(self.yaw), np.cos(self.pitch))
+        depth = np.broadcast_to(z, points.shape[:-1]) - ORIGIN_DEPTH
+        out[..., 0] += depth * np.sin(self.yaw)
+        out[..., 1] += depth * np.sin(self.pitch)
+        return out
+
+    def place(self, flat: np.ndarray) -> np.ndarray:
+        """Pixels (..., 2) of turned head coordinates, the result of `flat`."""
+        return flat @ _turn(self.roll, self.unit) + (self.x, self.y)
+
+    def head(self, points: np.ndarray, z: np.ndarray | float | None = None) -> np.ndarray:
+        """Pixels (..., 2) of head coordinates."""
+        return self.place(self.flat(points, z))
+
+    def hang(self, points: np.ndarray, depth: float = 1.0) -> np.ndarray:
+        """Pixels of hair: it turns with the head, and below the chin it hangs straight down."""
+        points = np.asarray(points, float)
+        pixels = self.head(points, surface(points) * depth)
+        loose = np.clip((points[..., 1:] - 0.9) / 2.0, 0, 1)
+        return pixels + loose * 0.75 * (self.body(points) - pixels)
+
+    def body(self, points: np.ndarray) -> np.ndarray:
+        """Pixels of body coordinates: like head coordinates, fixed at the neck, with the body's own lean and turn."""
+        points = np.asarray(points, float)
+        neck = self.head(np.array([0.0, 1.1]), -0.1)
+        away = points - (0.0, 1.1)
+        away[..., 0] *= 1 + 0.13 * self.turn * np.sign(away[..., 0])
+        return away @ _turn(self.lean, self.unit) + neck
+
+
+def _turn(angle: float, scale: float) -> np.ndarray:
+    """Matrix (2, 2) that rotates and scales row vectors."""
+    cos, sin = np.cos(angle) * scale, np.sin(angle) * scale
+    return np.array([[cos, sin], [-sin, cos]])
+
 
 Hair = Literal["long", "short"]
 
-# Long means that hair falls past the chin: what decides the outline of a portrait. A bun is short by that.
+# Long: past the chin, where hair changes the outline of a portrait. A bun is therefore short.
 LONG_STYLES = ("straight", "straight", "waves", "waves", "curls", "behind", "fringe", "braid", "tail")
 SHORT_STYLES = ("parted", "parted", "quiff", "quiff", "spikes", "crop", "buzz", "bowl", "afro", "curly", "bun",
                 "buns", "bob", "bald", "fringe_of_hair")  # fmt: skip
@@ -22,7 +90,7 @@ BACKDROPS = ("gradient", "gradient", "room", "room", "window", "foliage", "folia
 
 @dataclass
 class Look:
-    """Everything that belongs to one person."""
+    """Appearance of one person."""
 
     skin: Colour
     hair_colour: Colour
@@ -59,7 +127,7 @@ class Look:
 
 @dataclass
 class Person:
-    """A look in a place; `back` when seen from behind, `standing` when the whole figure is seen."""
+    """A look in a pose; `back`: seen from behind; `standing`: the whole figure is visible."""
 
     look: Look
     pose: Pose
@@ -69,7 +137,7 @@ class Person:
 
 @dataclass
 class Camera:
-    """Exposure (stops), gamma, warmth, saturation, blur (px), grain (grey levels), vignette 0..1."""
+    """Exposure (stops), warmth, saturation, contrast, blur (pixels), grain (grey levels), vignette (0..1)."""
 
     exposure: float = 0.0
     warmth: float = 0.0
@@ -82,7 +150,7 @@ class Camera:
 
 @dataclass
 class Scene:
-    """One picture. `seed` feeds the painter's own generator (strands, leaves, grain)."""
+    """One picture. `seed` starts the painter's generator (strands, leaves, grain)."""
 
     kind: str
     width: int
@@ -103,7 +171,7 @@ class Scene:
 
 
 def draw_look(rng: np.random.Generator) -> Look:
-    """A person at random."""
+    """Sample a person."""
     complexion = int(rng.integers(len(SKINS)))
     skin = mix(SKINS[complexion], SKINS[min(complexion + 1, len(SKINS) - 1)], float(rng.random()))
     age = float(rng.beta(1.4, 2.2))
@@ -151,7 +219,7 @@ def draw_look(rng: np.random.Generator) -> Look:
 
 
 def draw_camera(rng: np.random.Generator) -> Camera:
-    """A camera and its mood; about one picture in twelve is black and white, as in the real sets more are."""
+    """Sample a camera; about one picture in twelve is black and white."""
     return Camera(
         exposure=float(rng.normal(0.0, 0.16)),
         warmth=float(rng.normal(0.015, 0.03)),
@@ -164,14 +232,14 @@ def draw_camera(rng: np.random.Generator) -> Camera:
 
 
 def draw_setting(rng: np.random.Generator, kind: str, width: int, height: int, people: list[Person]) -> Scene:
-    """A place around `people`. A good third has a wall in nearly the colour of their hair, clothes or skin."""
+    """Sample the surroundings of `people`; 42 % get a wall close to the colour of their hair, clothes or skin."""
     wall, wall2 = jitter(rng, pick(rng, WALLS), 10), jitter(rng, pick(rng, WALLS), 10)
     if people and rng.random() < 0.42:
         look = people[0].look
         near = (look.hair_colour, look.cloth, look.skin)[int(rng.choice(3, p=[0.5, 0.35, 0.15]))]
         wall = jitter(rng, tone(near, rng.uniform(0.85, 1.12)), 8)
     camera = draw_camera(rng)
-    if people:  # whoever takes a portrait exposes for the face
+    if people:  # expose for the face
         camera.exposure += 0.6 * float(np.clip(0.62 - sum(people[0].look.skin) / 765, 0, 0.4))
     focus = float(rng.choice([0, 0.002, 0.006, 0.012, 0.02], p=[0.22, 0.2, 0.22, 0.2, 0.16]))
     return Scene(
@@ -183,20 +251,10 @@ def draw_setting(rng: np.random.Generator, kind: str, width: int, height: int, p
 
 
 def draw_pose(rng: np.random.Generator, x: float, y: float, unit: float, *, turned: float = 1.0) -> Pose:
-    """A head at a place, slightly tilted and turned."""
+    """Sample the angles of a head at x, y (pixels between the eyes); `turned` scales them."""
     return Pose(
         x=x, y=y, unit=unit, roll=float(rng.normal(0, 0.1 * turned)),
         yaw=float(np.clip(rng.normal(0, 0.2 * turned), -0.36, 0.36)),
         pitch=float(np.clip(rng.normal(0, 0.08), -0.16, 0.16)), lean=float(rng.normal(0, 0.05)),
         turn=float(np.clip(rng.normal(0, 0.45), -1, 1)),
     )  # fmt: skip
-
-
-def pfcn_scene(rng: np.random.Generator) -> Scene:
-    """A PFCN portrait, 600 wide and 800 high; place and scale spread as the 49 points of the real set do."""
-    unit = float(np.clip(np.exp(rng.normal(np.log(140), 0.13)), 92, 196))
-    x = float(np.clip(rng.normal(301, 31), 1.25 * unit, 600 - 1.25 * unit))
-    # The mean of the 49 points lies .36 below the eyes.
-    y = float(np.clip(rng.normal(349, 35), 230, 500)) - 0.36 * unit
-    y = float(np.clip(y, 1.0 * unit, 800 - 2.1 * unit))
-    return draw_setting(rng, "portrait", 600, 800, [Person(draw_look(rng), draw_pose(rng, x, y, unit))])

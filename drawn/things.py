@@ -1,13 +1,12 @@
-"""Things that are not people, each a function of (canvas, rng): for photos of nobody."""
+"""Objects and crowds, each a function of (canvas, rng), for photos that show no portrait."""
 
 import numpy as np
 
-from drawn.canvas import Canvas, curve, oval
-from drawn.palette import CLOTHS, LEAVES, jitter, pick, tone
+from drawn.canvas import CLOTHS, LEAVES, SKINS, Canvas, curve, jitter, oval, pick, tone
 
 
 def _spot(canvas: Canvas, rng: np.random.Generator) -> tuple[float, float, float]:
-    """Where a thing stands (x, y of its foot, pixels) and how large it is (pixels)."""
+    """x and y of an object's foot and its size, all in pixels."""
     size = float(rng.uniform(0.28, 0.5)) * canvas.height
     return float(rng.uniform(0.15, 0.85)) * canvas.width, float(rng.uniform(0.75, 0.95)) * canvas.height, size
 
@@ -93,7 +92,7 @@ def paint_chair(canvas: Canvas, rng: np.random.Generator) -> None:
 
 
 def paint_dog(canvas: Canvas, rng: np.random.Generator) -> None:
-    """A sitting dog who looks at us."""
+    """A sitting dog that faces the camera."""
     s = float(rng.uniform(0.16, 0.24)) * canvas.height
     x, y = float(rng.uniform(0.35, 0.65)) * canvas.width, 0.42 * canvas.height
     fur = jitter(rng, pick(rng, ((196, 150, 98), (120, 84, 58), (70, 60, 58), (222, 206, 180))), 8)
@@ -120,3 +119,19 @@ def paint_dog(canvas: Canvas, rng: np.random.Generator) -> None:
 
 
 THINGS = {"potted plant": paint_plant, "cup": paint_cup, "bottle": paint_bottle, "chair": paint_chair, "dog": paint_dog}
+
+
+def paint_crowd(canvas: Canvas, rng: np.random.Generator) -> None:
+    """Rows of small people without faces along the horizon, too many to tell apart."""
+    w, h = canvas.width, canvas.height
+    for row in range(3):
+        size = h * (0.022 + 0.006 * row)
+        y = h * (0.42 + 0.06 * row)
+        for x in np.arange(-size, w + size, 2.6 * size):
+            x = x + rng.uniform(-0.8, 0.8) * size
+            top = y + rng.uniform(-0.8, 0.8) * size
+            body = np.array([(-2, 9), (-1.8, 2.4), (0, 1.2), (1.8, 2.4), (2, 9)]) * size + np.array([x, top])
+            canvas.fill(curve(body, 24), pick(rng, CLOTHS))
+            canvas.fill(oval(x, top, size, 1.25 * size, 18), pick(rng, SKINS))
+            hair = pick(rng, ((40, 34, 36), (92, 62, 44), (168, 130, 84), (146, 70, 42)))
+            canvas.fill(oval(x, top - 0.35 * size, 1.08 * size, size, 18), hair)

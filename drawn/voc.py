@@ -1,4 +1,4 @@
-"""PASCAL VOC's own devkit of three years, drawn."""
+"""Write drawn photos in the layout of the PASCAL VOC devkit, for three years."""
 
 import io
 from functools import partial
@@ -8,22 +8,20 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from drawn.camera import encode_jpeg
-from drawn.cast import OTHERS, scene_of
+from drawn.catalog import OTHERS, scene_of
 from drawn.coco import indices
-from drawn.files import write_lines
+from drawn.files import draw_all, encode_jpeg, write_lines
 from drawn.painter import paint
-from drawn.pool import draw_all
 
 CLASSES = {"bottle": 5, "chair": 9, "dog": 12, "person": 15, "potted plant": 16}  # no cups in VOC
 XML_NAMES = {"potted plant": "pottedplant"}
 YEARS = ("VOC2007", "VOC2008", "VOC2012")
-PRIME = 9949  # photo numbers are spread over 1..PRIME without meeting
+PRIME = 9949  # photo numbers are distinct values in 1..PRIME
 VOID, VOID_WIDTH = 255, 5
 
 
 def colour_map() -> list[int]:
-    """VOC's palette of 256 colours, flat: the bits of the label, three a round, from each channel's top bit down."""
+    """VOC's palette of 256 colours, flat: three bits of the label at a time fill R, G and B from the top bit down."""
     palette = []
     for label in range(256):
         channels = [0, 0, 0]
@@ -35,10 +33,10 @@ def colour_map() -> list[int]:
 
 
 def places(index: int, seed: int) -> list[tuple[str, str]]:
-    """The (year, photo name) pairs of the picture at an index.
+    """Return the (year, photo name) pairs of the picture at an index.
 
-    2007's photos bear bare numbers, and half of them are in 2012 again with a year before the number; 2008's photos are
-    all in 2012 again under the same name; a quarter is in 2012 alone.
+    As in the real sets, VOC2007 names photos by number alone, and half of them are in VOC2012 again with the year
+    before the number; all of VOC2008 is in VOC2012 under the same names; a quarter is in VOC2012 alone.
     """
     place = index - OTHERS if index >= OTHERS else index
     number = 1 + (1237 * (2 * place + (index >= OTHERS) + 1) + 31 * (seed % PRIME)) % PRIME
@@ -51,7 +49,7 @@ def places(index: int, seed: int) -> list[tuple[str, str]]:
 
 
 def write_voc(folder: Path, *, portraits: int, others: int, seed: int, processes: int = 2) -> None:
-    """Write `portraits` that pass the paper's rule and `others` that do not into VOCdevkit/VOC{2007,2008,2012}.
+    """Write `portraits` photos that pass the paper's rule and `others` that do not to VOCdevkit/VOC{2007,2008,2012}.
 
     JPEGImages/*.jpg (500x375 or 375x500), Annotations/*.xml, SegmentationClass/*.png and SegmentationObject/*.png
     (palette PNGs; 0 background, 15 person or the object's number, 255 a void border),
@@ -60,10 +58,10 @@ def write_voc(folder: Path, *, portraits: int, others: int, seed: int, processes
     for year in YEARS:
         for name in ("JPEGImages", "Annotations", "SegmentationClass", "SegmentationObject", "ImageSets/Segmentation"):
             (folder / "VOCdevkit" / year / name).mkdir(parents=True, exist_ok=True)
-    cast = indices(portraits, others)
-    draw_all(partial(_write_photo, folder / "VOCdevkit", seed), cast, label="voc", processes=processes)
+    chosen = indices(portraits, others)
+    draw_all(partial(_write_photo, folder / "VOCdevkit", seed), chosen, label="voc", processes=processes)
     for year in YEARS:
-        names = [(name, index) for index in cast for place, name in places(index, seed) if place == year]
+        names = [(name, index) for index in chosen for place, name in places(index, seed) if place == year]
         lists = folder / "VOCdevkit" / year / "ImageSets" / "Segmentation"
         write_lines(lists / "train.txt", sorted(name for name, index in names if index // 4 % 2 == 0))
         write_lines(lists / "val.txt", sorted(name for name, index in names if index // 4 % 2 == 1))
@@ -91,7 +89,7 @@ def _write_photo(devkit: Path, seed: int, index: int) -> None:
 
 
 def void_border(labels: np.ndarray) -> np.ndarray:
-    """bool (H, W): the pixels nearest to a change of label, VOID_WIDTH // 2 on either side of the edge."""
+    """bool (H, W): pixels within VOID_WIDTH // 2 of a change of label."""
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (VOID_WIDTH, VOID_WIDTH))
     return cv2.dilate(labels, disc) != cv2.erode(labels, disc)
 
@@ -105,7 +103,7 @@ def _palette_png(labels: np.ndarray) -> bytes:
 
 
 def _xml(year: str, name: str, shape: tuple[int, int], objects: list[tuple[str, np.ndarray]]) -> str:
-    """VOC's annotation; boxes are 1-based and hold their last pixel."""
+    """VOC's XML annotation; boxes are 1-based and include their last pixel."""
     height, width = shape
     lines = [
         "<annotation>",

@@ -7,7 +7,7 @@ from facenet_pytorch import MTCNN
 
 from bsn.faces import Face, FaceDetector, clipped
 from bsn.photos import read_photo
-from drawn.cast import picture_of
+from drawn.catalog import picture_of
 
 REAL = os.environ.get("BSN_REAL_DATA")
 

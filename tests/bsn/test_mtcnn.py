@@ -5,7 +5,7 @@ from facenet_pytorch import MTCNN
 from torch import nn
 
 from bsn.mtcnn import FastMTCNN, StridedMax
-from drawn.cast import picture_of
+from drawn.catalog import picture_of
 
 
 @pytest.mark.parametrize(("size", "stride"), [(2, 2), (3, 2)])

@@ -208,7 +208,7 @@ def test_what_works_beside_it_ends_with_it_and_says_nothing(started, work, until
     """As soon as the pool starts, and when its processes work: a terminal's Ctrl-C reaches them all."""
     imports = "\n".join(
         (
-            "from drawn.pool import draw_all",
+            "from drawn.files import draw_all",
             "from bsn.workers import ordered_map, threaded_map",
             "def wait(number): print('waits', flush=True); time.sleep(.2)",
         )

@@ -1,10 +1,15 @@
-"""The pictures themselves: masks, points, and a face that a real detector finds."""
+"""Drawn pictures: masks, points, and a face that a real detector finds."""
 
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
+from facenet_pytorch import MTCNN
 
-from drawn.cast import picture_of, scene_of
-from drawn.painter import Picture
+from drawn.catalog import picture_of, scene_of
+from drawn.painter import Picture, paint
+from drawn.scene import Camera
 
 SAMPLE = 40
 
@@ -32,12 +37,7 @@ def test_the_49_points_are_in_the_tracker_s_order(portraits: list[Picture]) -> N
 
 
 def test_the_mask_ends_where_the_picture_changes() -> None:
-    """The same scene without its person differs inside the mask and (but for soft blur and grain) not outside."""
-    from dataclasses import replace
-
-    from drawn.painter import paint
-    from drawn.scene import Camera
-
+    """Removing the person changes the picture inside the mask and nowhere else."""
     scene = replace(scene_of("pfcn", 5, 0), camera=Camera(grain=0.0, vignette=0.0))
     with_person, without = paint(scene), paint(replace(scene, people=[]))
     difference = np.abs(with_person.rgb.astype(int) - without.rgb).max(-1)
@@ -48,8 +48,6 @@ def test_the_mask_ends_where_the_picture_changes() -> None:
 
 def test_strands_roughen_the_outline(portraits: list[Picture]) -> None:
     """Fine hair: an opening with a small disc removes something from most masks, and little of it."""
-    import cv2
-
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
     lost = [1 - cv2.morphologyEx(p.people[0].astype(np.uint8), cv2.MORPH_OPEN, disc).sum() / p.people[0].sum()
             for p in portraits]  # fmt: skip
@@ -66,8 +64,6 @@ def test_a_mean_mask_is_a_fair_guess_and_no_more(portraits: list[Picture]) -> No
 
 
 def test_mtcnn_finds_exactly_the_face(portraits: list[Picture]) -> None:
-    from facenet_pytorch import MTCNN
-
     detector = MTCNN(keep_all=True, min_face_size=80, device="cpu")
     found = 0
     for picture in portraits:

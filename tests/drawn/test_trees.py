@@ -13,11 +13,10 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from drawn import hair_truth, write_coco, write_cocostuff, write_pfcn, write_voc
-from drawn.cast import OTHERS, scene_of
+from drawn.catalog import OTHERS, scene_of
 from drawn.coco import image_id, to_counts, to_polygons
-from drawn.files import MAT_HEADER
+from drawn.files import MAT_HEADER, WORTH_A_POOL
 from drawn.pfcn import index_of, number_of
-from drawn.pool import WORTH_A_POOL
 from drawn.voc import colour_map, void_border
 
 SEED = 3
@@ -33,7 +32,7 @@ def tree_hash(folder: Path) -> str:
 
 @pytest.fixture(scope="module")
 def trees(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("sketch")
+    root = tmp_path_factory.mktemp("drawn")
     write_pfcn(root / "pfcn", train=16, test=8, seed=SEED, processes=1)
     write_coco(root / "coco", **COUNTS)
     write_cocostuff(root / "cocostuff", portraits=2, others=3, seed=SEED)

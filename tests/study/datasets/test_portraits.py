@@ -12,7 +12,7 @@ from PIL import Image
 
 from bsn.errors import InputError
 from bsn.faces import Face, FaceDetector, share_on_mask
-from drawn.cast import picture_of
+from drawn.catalog import picture_of
 from study.datasets import coco, portraits, voc
 from study.datasets.candidates import Candidate
 from study.datasets.index import PhotoRow, read_index, write_index

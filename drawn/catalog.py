@@ -1,7 +1,7 @@
-"""Which picture a set shows at an index: portraits that pass the paper's rule, and others that do not.
+"""Which scene a data set shows at an index: portraits that pass the paper's rule, and others that fail it.
 
-A picture depends on (seed, set, index) alone. Others are numbered from OTHERS on, so that the number of portraits
-that somebody asks for changes none of them.
+A scene depends on (seed, set, index) alone. The others start at index OTHERS, so that they do not depend on the number
+of portraits.
 """
 
 from dataclasses import replace
@@ -9,24 +9,22 @@ from typing import Literal
 
 import numpy as np
 
+from drawn.canvas import pick
 from drawn.painter import Picture, paint
-from drawn.palette import pick
-from drawn.scene import Look, Person, Scene, draw_look, draw_pose, draw_setting, pfcn_scene
+from drawn.scene import Look, Person, Scene, draw_look, draw_pose, draw_setting
 
 SetName = Literal["pfcn", "coco", "voc"]
 SET_NUMBERS: dict[SetName, int] = {"pfcn": 1, "coco": 2, "voc": 3}
 OTHERS = 100_000
 OTHER_KINDS = ("several", "small", "nobody", "back", "poster", "crowd")
-# (long side, short side) of a photo and the scale of a face that is comfortably over a tenth of it:
-# MTCNN's box measures 5.3 to 8 square head units, so this share of the area per square unit gives 11 to 25 %.
-SIZES: dict[str, tuple[int, int]] = {"coco": (640, 480), "voc": (500, 375)}
+SIZES: dict[SetName, tuple[int, int]] = {"coco": (640, 480), "voc": (500, 375)}  # long side, short side of a photo
 
 
 def scene_of(set_name: SetName, index: int, seed: int) -> Scene:
-    """The scene at an index of a set."""
+    """Return the scene at an index of a set."""
     rng = np.random.default_rng([seed, SET_NUMBERS[set_name], index])
     if set_name == "pfcn":
-        return pfcn_scene(rng)
+        return _pfcn_portrait(rng)
     long, short = SIZES[set_name]
     width, height = (long, short) if rng.random() < 0.45 else (short, long)
     if index < OTHERS:
@@ -36,11 +34,22 @@ def scene_of(set_name: SetName, index: int, seed: int) -> Scene:
 
 
 def picture_of(set_name: SetName, index: int, seed: int) -> Picture:
-    """The painted picture at an index of a set."""
+    """Paint the scene at an index of a set."""
     return paint(scene_of(set_name, index, seed))
 
 
+def _pfcn_portrait(rng: np.random.Generator) -> Scene:
+    """A PFCN portrait of 600x800 pixels; position and scale vary as the 49 points of the real set do."""
+    unit = float(np.clip(np.exp(rng.normal(np.log(140), 0.13)), 92, 196))
+    x = float(np.clip(rng.normal(301, 31), 1.25 * unit, 600 - 1.25 * unit))
+    # The mean of the 49 points lies .36 below the eyes.
+    y = float(np.clip(rng.normal(349, 35), 230, 500)) - 0.36 * unit
+    y = float(np.clip(y, 1.0 * unit, 800 - 2.1 * unit))
+    return draw_setting(rng, "portrait", 600, 800, [Person(draw_look(rng), draw_pose(rng, x, y, unit))])
+
+
 def _portrait(rng: np.random.Generator, width: int, height: int) -> Scene:
+    # MTCNN's box covers 5.3 to 8 square head units, so the face takes 11 to 25 % of the photo: safely over the 10 %.
     unit = float(np.sqrt(rng.uniform(0.024, 0.033) * width * height))
     x = float(np.clip(rng.normal(0.5, 0.1) * width, 1.35 * unit, width - 1.35 * unit))
     y = float(np.clip(rng.normal(0.4, 0.05) * height, 1.35 * unit, height - 2.0 * unit))
@@ -89,7 +98,7 @@ def _back(rng: np.random.Generator, width: int, height: int) -> Scene:
 
 
 def _poster(rng: np.random.Generator, width: int, height: int) -> Scene:
-    """A poster whose face is large enough for the rule, and beside it, in half of the pictures, somebody's back."""
+    """A poster with a face that is large enough for the rule; in half of the pictures somebody's back beside it."""
     unit = float(np.sqrt(rng.uniform(0.021, 0.026) * width * height))
     w, h = int(min(3.6 * unit, 0.92 * width)), int(min(4.9 * unit, 0.9 * height))
     left = rng.random() < 0.5
