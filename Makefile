@@ -55,6 +55,7 @@ gpu-check: .venv/installed
 lint: .venv/installed
 	python -m ruff check .
 	python -m ruff format --check .
+	lint-imports --no-logo --no-cache
 	python -m basedpyright bsn study stages drawn experiments
 
 .venv/installed: requirements.txt constraints.txt

@@ -1,4 +1,4 @@
-"""A baseline as a model folder like any other's: nothing of it is trained, only its parameters are written down."""
+"""Write a baseline's parameters as a model folder, models/<name>/; nothing is trained."""
 
 import json
 from pathlib import Path

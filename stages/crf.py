@@ -27,7 +27,7 @@ def crf(name: str) -> None:
             f"method = {name!r} has no trained network in {MODELS / name}; train it: dvc repro train@{name}"
         )
     plain = load_method(MODELS / name, aligned_mean_mask=np.load(DATA / "mean_mask/aligned.npy"))
-    # The same network on the same device.
+    assert isinstance(plain, Segmenter)  # it has weights
     refined = RefinedSegmenter(
         plain.model, size=plain.size, aligned_mean_mask=plain.aligned_mean_mask, device=plain.device
     )

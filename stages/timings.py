@@ -7,26 +7,15 @@ They differ from machine to machine and from run to run, so no out of a stage ma
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 
 import pandas as pd
 
 from study.paper import SETS
-from study.provenance import commit, environment
 from study.runner import run_stage
+from study.speed import TIMINGS
 from study.tables import formats
 from study.tables.choice import NAMES
 from study.tables.table import Table
-from study.tracking.stages import SOURCES
-
-TIMINGS = Path("timings")
-
-
-def write_timing(method: str, seconds: Mapping[str, float], *, profile: str) -> None:
-    """Keep what one method was measured to take, with what it was measured on. seconds: per photo, by set."""
-    made = {"profile": profile, **environment(), "commit": commit(Path(), SOURCES) or "unknown"}
-    TIMINGS.mkdir(exist_ok=True)
-    (TIMINGS / f"{method}.json").write_text(json.dumps({"method": method, "made": made, "seconds": seconds}) + "\n")
 
 
 def timings() -> None:

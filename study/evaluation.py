@@ -1,28 +1,60 @@
-"""A method on test photos: masks written, and every photo measured at its own size."""
+"""Evaluation of one method: masks predicted, photos measured at their own size, sets summarised, files written."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+from PIL import Image
 from tqdm import tqdm
 
 from bsn.errors import InputError
 from bsn.methods.prediction import Method, PhotoFile, predict_files
-from bsn.metrics import evaluate_photo
-from bsn.photos import read_palette
+from bsn.metrics import evaluate_photo, summarise
+from bsn.photos import read_palette, read_photo
 from study.datasets.index import read_faces, read_index
+from study.datasets.location import SETS, absence
+from study.figures.sheet import outlined
+
+VALIDATION = "validation"  # part of PFCN's training list, on which settings are chosen
+MEASURED = (*SETS, VALIDATION)
+HEADLINE = ("mean_iou", "boundary_iou")  # of PFCN's test photos, and of its validation photos
+EXAMPLES = 4  # photos that MLflow shows
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """A photo of a set, and where its true mask lies, uint8 {0, 1, 255 = ignored}."""
+    """A photo to measure.
+
+    Attributes:
+        set: name of its set.
+        id: within the set.
+        file: photo, alignment, and where the predicted mask is written.
+        target: true mask, PNG of uint8 {0, 1, 255 = ignored}.
+    """
 
     set: str
     id: str
     file: PhotoFile
     target: Path
+
+
+def evaluated_photos(data: Path, *, out: Path) -> list[Sample]:
+    """The test photos of every set, then PFCN's validation photos.
+
+    Args:
+        data: folder with `portraits/` and `faces/`.
+        out: folder for the predicted masks, one subfolder per set.
+    """
+    samples = []
+    for name in MEASURED:
+        source, split = ("pfcn", VALIDATION) if name == VALIDATION else (name, "test")
+        portraits, faces = data / "portraits" / source, data / "faces" / f"{source}.csv"
+        samples += kept_photos(name, portraits=portraits, faces=faces, out=out / name, split=split)
+    return samples
 
 
 def kept_photos(set_name: str, *, portraits: Path, faces: Path, out: Path, split: str = "test") -> list[Sample]:
@@ -32,7 +64,7 @@ def kept_photos(set_name: str, *, portraits: Path, faces: Path, out: Path, split
         set_name: the `set` of the samples.
         portraits: the set's folder, with its index.csv.
         faces: the set's faces CSV.
-        out: the folder, made if need be, for the predicted masks.
+        out: folder for the predicted masks, made if missing.
         split: "test", or PFCN's "validation".
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -52,11 +84,22 @@ def kept_photos(set_name: str, *, portraits: Path, faces: Path, out: Path, split
 def evaluate_samples(
     photos: Sequence[Sample], *, method: Method, title: str, frame_is_boundary: bool = False
 ) -> pd.DataFrame:
-    """A row a photo: set, id, and what `evaluate_photo` measures; the same rows whenever it runs.
+    """Predict and measure photos; photos are measured while the next ones are predicted.
 
-    The measuring runs beside the next predictions. title: of the progress bar. frame_is_boundary: the convention of
-    `bsn.metrics.boundary_iou`.
+    Args:
+        photos: to measure.
+        method: to predict with.
+        title: of the progress bar.
+        frame_is_boundary: as in `bsn.metrics.boundary_iou`.
+
+    Returns:
+        One row per photo: `set`, `id`, and the metrics of `bsn.metrics.evaluate_photo`.
+
+    Raises:
+        InputError: a photo or mask cannot be read, a photo cannot be segmented, or there are no photos.
     """
+    if not photos:
+        raise InputError("there is no test photo in data/portraits; its index.csv files have the reasons")
     predicted = predict_files([photo.file for photo in photos], method=method)
     with ThreadPoolExecutor(1) as pool:
         pending = [
@@ -75,3 +118,60 @@ def _measure(mask: Path, target: Path, frame_is_boundary: bool) -> dict[str, flo
         return evaluate_photo(predicted // 255, wanted, frame_is_boundary=frame_is_boundary)
     except ValueError as error:
         raise InputError(f"{target}: {error}") from error
+
+
+def summarise_sets(photos: pd.DataFrame, portraits: Path, *, seed: int) -> dict[str, dict[str, Any]]:
+    """`bsn.metrics.summarise` of every set; `{"absent": <reason>}` for a set without photos.
+
+    Args:
+        photos: rows of `evaluate_samples`.
+        portraits: folder of the sets.
+        seed: of the bootstrap.
+    """
+    rows = dict(iter(photos.groupby("set")))
+    return {
+        name: summarise(rows[name], seed=seed) if name in rows else {"absent": _absence(name, portraits)}
+        for name in MEASURED
+    }
+
+
+def _absence(set_name: str, portraits: Path) -> str:
+    if set_name == VALIDATION:
+        return "data.validation names no photo"
+    return absence(portraits / set_name) or "no photo of this set passed the portrait filter"
+
+
+def write_metrics(folder: Path, summary: dict[str, Any], photos: pd.DataFrame) -> Path:
+    """Write a method's files in methods/, photos/ and headline/.
+
+    Args:
+        folder: `metrics/`.
+        summary: content of the JSON in methods/, with `method` and `sets`.
+        photos: rows of `evaluate_samples`.
+
+    Returns:
+        The file that holds the summary.
+    """
+    name = summary["method"]
+    for part in ("methods", "photos", "headline"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    photos.to_csv(folder / "photos" / f"{name}.csv", index=False, float_format="%.6g")
+    headline = {
+        f"{prefix}{key}": round(summary["sets"][set_name][key], 4)
+        for set_name, prefix in (("pfcn", ""), (VALIDATION, "validation_"))
+        for key in HEADLINE
+        if key in summary["sets"][set_name]
+    }
+    (folder / "headline" / f"{name}.json").write_text(json.dumps({name: headline}, indent=1) + "\n", "utf-8")
+    file = folder / "methods" / f"{name}.json"
+    file.write_text(json.dumps(summary, indent=1) + "\n", "utf-8")
+    return file
+
+
+def draw_examples(samples: Sequence[Sample], folder: Path) -> Iterator[Path]:
+    """Write the first EXAMPLES photos to `folder` with the contour of the predicted mask; yields their files."""
+    for sample in samples[:EXAMPLES]:
+        photo, mask = read_photo(sample.file.photo), read_palette(sample.file.mask) // 255
+        file = folder / f"{sample.set}-{sample.id}.jpg"
+        Image.fromarray(outlined(photo, mask, thickness=max(2, len(photo) // 200))).save(file, quality=95)
+        yield file

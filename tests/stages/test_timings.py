@@ -6,6 +6,7 @@ import pytest
 
 from stages import timings as stage
 from study.provenance import environment
+from study.speed import write_timing
 
 
 @pytest.fixture(autouse=True)
@@ -16,7 +17,7 @@ def project(tmp_path, monkeypatch):
 
 
 def test_a_method_is_kept_with_what_it_was_measured_on(project):
-    stage.write_timing("bsn", {"pfcn": 0.02137}, profile="mini")
+    write_timing("bsn", {"pfcn": 0.02137}, profile="mini")
     assert json.loads((project / "timings/bsn.json").read_text()) == {
         "method": "bsn",
         "made": {"profile": "mini", **environment(), "commit": "unknown"},
@@ -25,9 +26,9 @@ def test_a_method_is_kept_with_what_it_was_measured_on(project):
 
 
 def test_the_methods_stand_in_one_table_in_the_paper_s_order(project, capsys):
-    stage.write_timing("bsn", {"pfcn": 0.02137, "voc": 1.5}, profile="mini")
-    stage.write_timing("a_users_own", {"pfcn": 0.01}, profile="mini")
-    stage.write_timing("graph_cut", {"pfcn": 0.3}, profile="mini")
+    write_timing("bsn", {"pfcn": 0.02137, "voc": 1.5}, profile="mini")
+    write_timing("a_users_own", {"pfcn": 0.01}, profile="mini")
+    write_timing("graph_cut", {"pfcn": 0.3}, profile="mini")
     stage.timings()
     lines = capsys.readouterr().out.splitlines()
     assert lines[1] == "Seconds per photo. Profile mini."
@@ -43,8 +44,8 @@ def test_the_methods_stand_in_one_table_in_the_paper_s_order(project, capsys):
 
 
 def test_what_was_measured_at_another_commit_stands_in_a_table_of_its_own(project, capsys):
-    stage.write_timing("bsn", {"pfcn": 0.1}, profile="mini")
-    stage.write_timing("graph_cut", {"pfcn": 0.2}, profile="mini")
+    write_timing("bsn", {"pfcn": 0.1}, profile="mini")
+    write_timing("graph_cut", {"pfcn": 0.2}, profile="mini")
     older = json.loads((project / "timings/bsn.json").read_text())
     older["made"]["commit"] = "0123456789"
     (project / "timings/bsn.json").write_text(json.dumps(older))

@@ -2,11 +2,13 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from bsn.errors import InputError
 from bsn.methods.prediction import PhotoFile
 from bsn.metrics import evaluate_photo
-from study.evaluation import Sample, evaluate_samples
+from study.evaluation import Sample, draw_examples, evaluate_samples
+from study.figures.sheet import BOUNDARY
 
 
 class Bright:
@@ -81,3 +83,26 @@ def test_a_file_that_cannot_be_measured_is_named_in_one_line(samples, damage, li
     damage(samples[1])
     with pytest.raises(InputError, match=line):
         evaluate_samples(samples, method=Bright(), title="bright")
+
+
+def test_without_photos_the_index_is_named():
+    with pytest.raises(InputError, match=r"^there is no test photo in data/portraits; its index.csv files have"):
+        evaluate_samples([], method=Bright(), title="bright")
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_mlflows_examples_show_the_stored_photo_under_the_contour_that_was_found(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    photo = Image.new("RGB", (120, 80), (40, 60, 80))
+    photo.save(tmp_path / "a.jpg", exif=exif)
+    mask = np.zeros((80, 120), np.uint8)
+    mask[20:60, 30:90] = 255
+    cv2.imwrite(str(tmp_path / "mask.png"), mask)
+    file = PhotoFile(photo=tmp_path / "a.jpg", affine=None, mask=tmp_path / "mask.png")
+    (drawn,) = draw_examples([Sample(set="pfcn", id="a", file=file, target=tmp_path / "mask.png")], tmp_path)
+    picture = np.asarray(Image.open(drawn)).astype(int)
+    assert picture.shape == (80, 120, 3)
+    # The middle of the left side of the contour, and a place far from it.
+    assert abs(picture[40, 30] - BOUNDARY).max() < 60
+    assert abs(picture[40, 60] - (40, 60, 80)).max() < 12
