@@ -91,13 +91,13 @@ def _crowd(rng: np.random.Generator) -> str:
 def select(root: Path) -> None:
     """Ours."""
     from study.datasets import coco
-    from study.datasets.portraits import PortraitRule, turned_down
+    from study.datasets.portraits import PortraitRule, annotated_rejection
 
     rule = PortraitRule(min_face=0.1, min_on_mask=0.5, box_margin=0.0)
     photos = chosen = 0
     for candidate in coco.candidates(root):
         photos += 1
-        chosen += turned_down(candidate, rule) is None
+        chosen += annotated_rejection(candidate, rule) is None
     print(f"{chosen} of {photos} photos to look at")
 
 

@@ -15,7 +15,7 @@ from bsn.errors import InputError
 from bsn.metrics import evaluate_photo
 from bsn.photos import read_photo
 from study.datasets import pfcn
-from study.datasets.candidates import Candidate
+from study.datasets.index import Candidate
 from study.runner import run_stage
 
 SAME_PIXELS = 4.0  # grey levels, the mean difference between two photos that are one

@@ -22,7 +22,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pandas as pd
 import torch
 from facenet_pytorch import MTCNN
 
@@ -32,10 +31,8 @@ from bsn.workers import ordered_map
 from drawn.catalog import OTHERS, scene_of
 from drawn.painter import paint
 from study.datasets import coco, voc
-from study.datasets.candidates import Candidate
-from study.datasets.index import write_index
-from study.datasets.margins import MARGINS, portraits_by_margin
-from study.datasets.portraits import TOGETHER, PortraitRule, judge_portraits
+from study.datasets.index import Candidate
+from study.datasets.portraits import BATCH, MARGINS, PortraitRule, filter_portraits, portraits_by_margin
 
 SIZE = (640, 480)
 RULE = PortraitRule(min_face=0.1, min_on_mask=0.5, box_margin=0.0)
@@ -111,7 +108,7 @@ def speed(name: str, photos: Sequence[np.ndarray]) -> str:
         files = [Path(folder) / f"{number}.npy" for number in range(len(photos))]
         for file, photo in zip(files, photos, strict=True):
             np.save(file, at_size(photo))
-        chunks = [files[start : start + TOGETHER] for start in range(0, len(files), TOGETHER)]
+        chunks = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
         plain, answers, rounds = Plain(), {}, []
         torch.set_num_threads(CORES)
         plain.detect(np.load(files[0]))
@@ -155,11 +152,8 @@ def verdicts(name: str, found: list[Candidate]) -> str:
 
 
 def _counts(found: list[Candidate], detector: Detector, rule: PortraitRule) -> list[int]:
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "index.csv"
-        write_index(file, [row for _, row, _ in judge_portraits(found, detector=detector, rule=rule)])
-        index = pd.read_csv(file)
-    return list(portraits_by_margin(index, min_face=rule.min_face, min_on_mask=rule.min_on_mask).values())
+    rows = [row for _, row, _ in filter_portraits(found, detector=detector, rule=rule)]
+    return list(portraits_by_margin(rows, min_face=rule.min_face, min_on_mask=rule.min_on_mask).values())
 
 
 def main() -> None:

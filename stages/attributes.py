@@ -6,9 +6,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from bsn.attributes import hair_rule, label
-from bsn.errors import InputError
 from bsn.photos import read_palette
 from study.attributes import attribute, write_labels
+from study.checking import require_choice
 from study.datasets.index import read_faces, read_index
 from study.params import load
 from study.runner import run_stage
@@ -19,8 +19,7 @@ TOLD, OUT = Path("attributes"), Path("data/attributes")
 
 def attributes(name: str) -> None:
     params = load()
-    if name not in params.attributes:
-        raise InputError(f"attributes = {name!r} is refused; allowed: {', '.join(params.attributes)}")
+    require_choice("attributes", name, params.attributes)
     rules = {"hair": hair_rule(**params.hair.model_dump())}
     rows = read_index(PORTRAITS / "index.csv")
     known = {row.id for row in rows}

@@ -1,14 +1,14 @@
-"""Training masks -> data/labels/<hard|soft>/: label codes of every training photo, eq. (1)-(3) when soft."""
+"""Training masks -> data/labels/<hard|soft>/: the label codes of every training photo, by eq. (1)-(3) when soft."""
 
 import json
 from pathlib import Path
 
 from tqdm import tqdm
 
-from bsn.errors import InputError
 from bsn.kernels import encode_codes, label_codes
 from bsn.photos import read_palette
 from bsn.workers import threaded_map
+from study.checking import require_choice
 from study.datasets.index import PhotoRow, read_index
 from study.params import load
 from study.runner import run_stage
@@ -19,9 +19,8 @@ KINDS = ("hard", "soft")
 
 
 def labels(kind: str) -> None:
-    if kind not in KINDS:
-        raise InputError(f"labels = {kind!r} is refused; allowed: {', '.join(KINDS)}")
-    # Hard labels are a kernel with no band, so that training reads both in one way.
+    require_choice("labels", kind, KINDS)
+    # Hard labels are a kernel with no band, so that training reads both alike.
     kernel = {"width": load().kernel.width if kind == "soft" else 0}
     rows = [row for row in read_index(PORTRAITS / "index.csv") if row.kept and row.split == "train"]
     folder = OUT / kind

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bsn.errors import InputError
 from bsn.kernels import global_kernel
+from study.checking import require_choice
 from study.params import load
 from study.runner import run_stage
 
@@ -14,8 +14,7 @@ KINDS = ("uniform", "global")
 
 
 def loss_weights(kind: str) -> None:
-    if kind not in KINDS:
-        raise InputError(f"weight = {kind!r} is refused; allowed: {', '.join(KINDS)}")
+    require_choice("weight", kind, KINDS)
     mean_mask = np.load(MEAN_MASK)
     params = load().global_kernel
     kernel = (

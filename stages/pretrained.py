@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from bsn.errors import InputError
+from study.checking import require_choice
 from study.params import Networks, load
 from study.runner import checkout, run_stage
 
@@ -10,6 +11,8 @@ OUT = Path("data/pretrained")
 
 
 def pretrained(network: str) -> None:
+    require_choice("network", network, Networks.model_fields)
+    # Late: a wrong name is refused at once.
     import torch
     from safetensors.torch import save
 
@@ -17,8 +20,6 @@ def pretrained(network: str) -> None:
     from bsn.models import build
     from bsn.models.weights import starting_weights
 
-    if network not in Networks.model_fields:
-        raise InputError(f"network = {network!r} is refused; allowed: {', '.join(Networks.model_fields)}")
     settings = getattr(load().networks, network)
     own = checkout() / Path(settings.weights).expanduser()
     source = str(own) if own.is_file() else settings.weights

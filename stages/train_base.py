@@ -8,8 +8,8 @@ phase one, and train it once.
 
 from pathlib import Path
 
-from study.checking import validated
-from study.params import Method, load
+from study.checking import require_choice, validated
+from study.params import Method, bases, load
 from study.runner import run_stage
 from study.training import fit_phase_one
 
@@ -17,11 +17,13 @@ OUT = Path("data/phase_one")
 
 
 def train_base(name: str) -> None:
+    require_choice("phase one", name, bases())
+    # Late: a wrong name is refused at once.
     from bsn.training.launch import launch
 
     params = load()
-    words = dict(zip(("network", "labels", "weight"), name.split("-"), strict=False))
-    method = validated(Method, {**words, "attribute": "none"})
+    network, labels, weight = name.split("-")
+    method = validated(Method, {"network": network, "labels": labels, "weight": weight, "attribute": "none"})
     fabric = launch(threads=getattr(params.networks, method.network).threads)
     fit_phase_one(params, method, OUT / name, fabric=fabric)
 

@@ -3,6 +3,7 @@
 Each field's `description` is what the user is told when a value is refused, so it says what is allowed.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
@@ -28,6 +29,13 @@ def validated(model: type[Model], content: dict[str, Any]) -> Model:
         return model.model_validate(content)
     except ValidationError as error:
         raise InputError("\n".join(_line(model, problem) for problem in error.errors())) from None
+
+
+def require_choice(key: str, value: str, choices: Iterable[str]) -> None:
+    """Raise InputError, one line with what is allowed, unless `value` is one of `choices`."""
+    allowed = list(choices)
+    if value not in allowed:
+        raise InputError(f"{key} = {value!r} is refused; allowed: {', '.join(allowed)}")
 
 
 def read_yaml(file: Path) -> dict[str, Any]:

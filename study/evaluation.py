@@ -15,8 +15,8 @@ from bsn.errors import InputError
 from bsn.methods.prediction import Method, PhotoFile, predict_files
 from bsn.metrics import evaluate_photo, summarise
 from bsn.photos import read_palette, read_photo
+from study.datasets import SETS, absence
 from study.datasets.index import read_faces, read_index
-from study.datasets.location import SETS, absence
 from study.figures.sheet import outlined
 
 VALIDATION = "validation"  # part of PFCN's training list, on which settings are chosen

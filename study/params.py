@@ -4,8 +4,9 @@ Each field's `description` is what the user is told when a value is refused, so 
 """
 
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -110,6 +111,12 @@ class Method(Section):
     def base(self) -> str:
         """What its phase one depends on; methods of one base share it."""
         return f"{self.network}-{self.labels}-{self.weight}"
+
+
+def bases() -> list[str]:
+    """The names that `Method.base` can have."""
+    words = (get_args(Method.model_fields[key].annotation) for key in ("network", "labels", "weight"))
+    return ["-".join(name) for name in product(*words)]
 
 
 class Phase(Section):

@@ -13,7 +13,7 @@ from stages.portraits import portraits
 from stages.pretrained import pretrained
 from stages.train import train
 from stages.train_base import train_base
-from study.datasets.location import SETS
+from study.datasets import SETS
 
 
 def main() -> None:

@@ -1,10 +1,11 @@
-"""COCO instances, of 2017 or of 2014: person masks from polygons and run lengths, train and val together.
+"""COCO instances, 2017 or 2014: the download, and person masks from polygons and run lengths, train and val together.
 
-The key is the integer id: 2014 and 2017 name the same photos.
+The tree is `annotations/instances_{train,val}<year>.json` and the photos in `{train,val}<year>/`. The key is the
+integer id: 2014 and 2017 name the same photos.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,9 +15,14 @@ from pycocotools import mask as rle
 
 from bsn.errors import InputError
 from bsn.photos import MAX_PIXELS
-from study.datasets.candidates import Candidate, is_bare, is_person
+from study.datasets.download import Downloaded, fetch_photos, gigabytes
+from study.datasets.index import Candidate, is_bare, is_person
+from study.datasets.portraits import PortraitRule, possible_portraits
+from study.fetch import Download, fetch_archives, unpack
 
 PARTS = ("train", "val")
+# The zip holds 1.0 GB of captions, keypoints and instances.
+MAX_BYTES = 4 * 10**9
 # COCO's compressed run lengths: numbers of up to six characters, of which the last is below "P".
 _COMPRESSED = re.compile(r"([P-o]{0,5}[0-O])+")
 
@@ -51,7 +57,7 @@ class _Instances(msgspec.Struct, gc=False):
 
 
 class _Photo(msgspec.Struct):
-    """What the files say of one id; `persons` are the segmentations of its persons, crowds among them."""
+    """The annotations of one id; `persons` are the segmentations of its persons, crowds included."""
 
     file: Path
     size: tuple[int, int]
@@ -61,10 +67,53 @@ class _Photo(msgspec.Struct):
     crowds: int = 0
 
 
-def candidates(root: Path, *, year: int = 2017) -> Iterator[Candidate]:
-    """Every photo of both annotation files, in the order of their ids; `id` has COCO's twelve digits.
+def download_coco(
+    folder: Path,
+    archives: Path,
+    *,
+    annotations: Download,
+    mirrors: Sequence[str],
+    whole: int,
+    year: int,
+    rule: PortraitRule,
+) -> Downloaded:
+    """Download the annotations, then the photos that they do not reject.
 
-    A person annotated with iscrowd=1 stands for several people: it counts as two and turns the photo down.
+    Args:
+        folder: becomes the tree.
+        archives: keeps the annotations' zip.
+        annotations: that zip.
+        mirrors: a photo is fetched from the address in its annotation, then from `<mirror>/<part>/<file>` of each.
+        whole: bytes of all of COCO's photos, to report what was saved.
+        year: 2014 or 2017.
+        rule: the portrait filter's.
+
+    Raises:
+        FetchError: no address serves the annotations.
+    """
+    (archive,) = fetch_archives([annotations], archives)
+    wanted = {f"annotations/instances_{part}{year}.json" for part in PARTS}
+    unpack(archive, folder, wanted=wanted.__contains__, max_bytes=MAX_BYTES)
+    found = list(candidates(folder, year=year))
+    chosen = possible_portraits(found, rule, label="coco annotations")
+    photos = {}
+    for candidate in chosen:
+        name = candidate.photo.relative_to(folder).as_posix()
+        urls = [candidate.url, *(f"{mirror}/{name}" for mirror in mirrors)]
+        photos[candidate.id] = Download(name=name, urls=tuple(url for url in urls if url))
+    missing = fetch_photos(photos, folder, label="coco photos")
+    size = sum(candidate.photo.stat().st_size for candidate in chosen if candidate.photo.is_file())
+    summary = (
+        f"{len(chosen) - len(missing)} of {len(found)} photos, {gigabytes(size)} in place of {gigabytes(whole)}: "
+        f"{gigabytes(max(whole - size, 0))} saved"
+    )
+    return Downloaded(root=folder, summary=summary, missing=tuple(missing))
+
+
+def candidates(root: Path, *, year: int = 2017) -> Iterator[Candidate]:
+    """Read both annotation files: one candidate per photo, in the order of their ids, each of twelve digits.
+
+    A person annotated with iscrowd=1 stands for several people: it counts as two and rejects the photo.
     Raises InputError when there is no annotation file or one is broken.
     """
     photos = _read(root, year)
@@ -82,7 +131,7 @@ def candidates(root: Path, *, year: int = 2017) -> Iterator[Candidate]:
 
 
 def person_counts(root: Path, *, year: int = 2017) -> dict[int, int]:
-    """How many persons each photo holds, by integer id; a crowd counts as two."""
+    """Number of persons of each photo, by integer id; a crowd counts as two."""
     return {number: len(photo.persons) + photo.crowds for number, photo in _read(root, year).items()}
 
 

@@ -1,12 +1,13 @@
-"""COCO-Stuff 10K v1.1: the person label of its pixel maps.
+"""COCO-Stuff 10K v1.1: the download, and the person label of its pixel maps.
 
-`imageLists/{train,test,all}.txt` name the photos (COCO_train2014_000000000009), `images/<name>.jpg` are they,
+`imageLists/{train,test,all}.txt` name the photos (COCO_train2014_000000000009), which are `images/<name>.jpg`;
 `annotations/<name>.mat` hold `S` (H, W): 0 unlabelled, 1 person, other things and stuff above.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -14,26 +15,96 @@ import numpy as np
 from bsn.errors import InputError
 from bsn.matlab import read_matrix
 from bsn.photos import MAX_PIXELS
-from study.datasets.candidates import Candidate, is_bare
+from study.datasets.download import Downloaded, gigabytes
+from study.datasets.index import Candidate, is_bare
+from study.datasets.portraits import PortraitRule, possible_portraits
+from study.fetch import Download, NoRanges, RemoteZip, fetch_archives, names, unpack
 from study.text import read_names
 
 PERSON, UNLABELLED = 1, 0
 LISTS = ("train", "test", "all")
+MAX_BYTES = 20 * 10**9
 # A piece of the person label below this share of the photo is a hand or a lock cut off, not somebody else.
 MIN_PERSON = 0.01
 
 
-def candidates(root: Path, *, person_counts: Mapping[int, int]) -> Iterator[Candidate]:
-    """The photos of all lists, in the order of their ids; `id` has COCO's twelve digits.
+class Members(Protocol):
+    """A zip here or on a server: its members' `names`, its `size` in bytes, and how to get some of them."""
 
-    The pixel maps do not tell persons apart: their number is looked up in `person_counts` (by COCO's integer
-    id), and where it is not there the `pieces` of the person label are counted.
+    names: list[str]
+    size: int
+
+    def fetch(self, names: Collection[str], out: Path, *, label: str) -> int:
+        """Write the members below `out`; return the bytes that came over the network."""
+        ...
+
+
+class LocalZip:
+    """`Members` of an archive on this disk."""
+
+    def __init__(self, file: Path) -> None:
+        self.file, self.size, self.names = file, file.stat().st_size, names(file)
+
+    def fetch(self, names: Collection[str], out: Path, *, label: str) -> int:
+        """Write the members below `out`; nothing comes over the network."""
+        unpack(self.file, out, wanted=set(names).__contains__, max_bytes=MAX_BYTES)
+        return 0
+
+
+def download_cocostuff(
+    folder: Path, archives: Path, *, release: Download, person_counts: Mapping[int, int], rule: PortraitRule
+) -> Downloaded:
+    """Download the lists, the label maps of one-person photos, and the photos that these do not reject.
+
+    Args:
+        folder: the tree is made in it.
+        archives: keeps the zip where it is read whole: it is there already, or its server serves no parts of files.
+        release: the zip.
+        person_counts: as in `candidates`.
+        rule: the portrait filter's.
+
+    Raises:
+        FetchError: no address serves the zip.
+        InputError: it is another archive.
     """
-    names: dict[int, list[str]] = {}
+    members = _members(release, archives)
+    anchor = "imageLists/all.txt"
+    place = next((name for name in members.names if name == anchor or name.endswith(f"/{anchor}")), None)
+    if place is None:
+        raise InputError(f"{release.name} is no COCO-Stuff 10K: {anchor} is not in it")
+    prefix = place.removesuffix(anchor)
+    root, there = folder / prefix, set(members.names)
+    lists = [name for name in members.names if name.startswith(f"{prefix}imageLists/") and name.endswith(".txt")]
+    received = members.fetch(lists, folder, label="cocostuff lists")
+    photos = sorted(listed(root), key=number)
+    maps = [f"{prefix}annotations/{name}.mat" for name in photos if person_counts.get(number(name), 1) == 1]
+    received += members.fetch([name for name in maps if name in there], folder, label="cocostuff label maps")
+    found = possible_portraits(candidates(root, person_counts=person_counts), rule, label="cocostuff annotations")
+    chosen = [candidate.photo.relative_to(folder).as_posix() for candidate in found]
+    received += members.fetch([name for name in chosen if name in there], folder, label="cocostuff photos")
+    summary = (
+        f"{len(maps)} label maps and {len(chosen)} photos of {len(photos)}, {gigabytes(received)} fetched of "
+        f"{gigabytes(members.size)}"
+    )
+    return Downloaded(root=root, summary=summary)
+
+
+def candidates(root: Path, *, person_counts: Mapping[int, int]) -> Iterator[Candidate]:
+    """Read the lists: one candidate per photo, in the order of their ids, each of COCO's twelve digits.
+
+    Args:
+        root: the tree.
+        person_counts: number of persons by COCO's integer id (`study.datasets.coco.person_counts`), as the pixel maps
+            do not tell persons apart. For a photo that is not in it, the `pieces` of the person label are counted.
+
+    Raises:
+        InputError: as `listed`.
+    """
+    photos: dict[int, list[str]] = {}
     for name in sorted(listed(root)):
-        names.setdefault(number(name), []).append(name)
-    for key in sorted(names):
-        name, *others = names[key]
+        photos.setdefault(number(name), []).append(name)
+    for key in sorted(photos):
+        name, *others = photos[key]
         file, known = root / "annotations" / f"{name}.mat", person_counts.get(key)
         yield Candidate(
             id=f"{key:012d}",
@@ -55,14 +126,14 @@ def pieces(person: np.ndarray) -> int:
 
 
 def listed(root: Path) -> set[str]:
-    """The names in all lists of the tree. Raises InputError when there are none, or one is no name of a photo."""
+    """The names in all lists of the tree. Raises InputError when there are none, or one is not a photo's name."""
     files = [root / "imageLists" / f"{name}.txt" for name in LISTS]
-    names = {name for file in files if file.is_file() for name in read_names(file)}
-    if not names:
+    photos = {name for file in files if file.is_file() for name in read_names(file)}
+    if not photos:
         raise InputError(f"{root} is no COCO-Stuff tree: imageLists/{{train,test,all}}.txt name no photo")
-    for name in names:
+    for name in photos:
         number(name)
-    return names
+    return photos
 
 
 def number(name: str) -> int:
@@ -88,3 +159,13 @@ def _mask(file: Path) -> np.ndarray:
     """Unlabelled pixels may be anything, so they are ignored (255)."""
     labels = _labels(file)
     return np.select([labels == PERSON, labels == UNLABELLED], [1, 255], 0).astype(np.uint8)
+
+
+def _members(release: Download, archives: Path) -> Members:
+    if not (archives / release.name).is_file():
+        try:
+            return RemoteZip(release.urls, name=release.name, folder=archives)
+        except NoRanges as reason:
+            print(f"{reason}; fetching all of {release.name}")
+    (archive,) = fetch_archives([release], archives)
+    return LocalZip(archive)

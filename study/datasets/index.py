@@ -1,10 +1,14 @@
-"""The two CSV tables that data stages hand on: a set's photos (`index.csv`) and its faces (`<set>.csv`)."""
+"""One photo of a set at three stations: as its reader yields it, as the filter judged it, and as its face was found.
+
+The filter writes a set's photos to `index.csv`, the stage `faces` its faces to `<set>.csv`; both are read here alone.
+"""
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +16,8 @@ from bsn.disk import disk_errors, write_atomically
 
 BOX = ["x0", "y0", "x1", "y1"]
 POINTS = [f"p{number}{axis}" for number in range(5) for axis in "xy"]
+TEXTS = ["id", "split", "reason", "image", "mask"]
+COUNTS = ["height", "width", "persons", "faces"]
 SHARES = ["face_fraction", "on_mask", "probability"]
 AFFINE = ["a00", "a01", "a02", "a10", "a11", "a12"]
 INDEX = [
@@ -19,17 +25,54 @@ INDEX = [
     *("listed", "persons", "faces", "face_fraction", "on_mask", "probability", *BOX, *POINTS),
 ]
 FACES = ["id", "source", *POINTS, *AFFINE]
+# File systems take 255 bytes, suffix and all; a longer name would end in an OSError.
+MAX_NAME = 240
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """One photo that a set's annotations name, with the annotations still on disk.
+
+    Attributes:
+        id: the photo's name in `index.csv`.
+        split: "train", "validation" or "test".
+        photo: the photo's file, which need not be there.
+        count_persons: number of persons by the annotations; None where the set does not count them.
+        load_mask: uint8 (H, W): 0 background, 1 portrait, 255 ignore.
+        rejection: why the annotations alone reject the photo.
+        url: the photo's address by the annotations.
+        listed: number of the set's lists (VOC: years) that name the photo.
+
+    `count_persons` and `load_mask` open files only when called, and raise InputError when those are missing or broken.
+    """
+
+    id: str
+    split: str
+    photo: Path
+    count_persons: Callable[[], int | None]
+    load_mask: Callable[[], np.ndarray]
+    rejection: str | None = None
+    url: str | None = None
+    listed: int = 1
 
 
 @dataclass(kw_only=True)
 class PhotoRow:
-    """One photo that was looked at; None where nothing is known.
+    """One row of `index.csv`, which the filter fills in as it looks; None where nothing is known.
 
-    `image` and `mask` are paths relative to the index's folder, empty unless kept. `listed`: lists (VOC: years)
-    that name the photo. `faces`: faces found, of which `box` (4,), `points` (5, 2) and `probability` are the
-    largest's; `face_fraction` is the area of its grown and clipped box over the photo's, `on_mask` the share of
-    its clipped box on the person. They are plain MTCNN's where a face could count at any margin of
-    `study.datasets.margins`, else those of a coarse look.
+    Attributes:
+        id, split, listed: as the candidate has them.
+        kept: whether the photo is a portrait; `reason` says why not.
+        image, mask: paths relative to the index's folder, empty unless kept.
+        height, width: of the photo, pixels.
+        persons: number of persons by the annotations.
+        faces: number of faces found. What follows is the largest one's: plain MTCNN's numbers where a face could count
+            at any margin of `study.datasets.portraits.MARGINS`, else those of a coarse look.
+        face_fraction: area of the grown and clipped box over the photo's area.
+        on_mask: share of the clipped box on the person.
+        probability: the detector's.
+        box: x0, y0, x1, y1, float (4,), pixels.
+        points: eyes, nose tip and mouth corners, float (5, 2) x, y, pixels.
     """
 
     id: str
@@ -50,9 +93,9 @@ class PhotoRow:
     points: np.ndarray | None = None
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class FaceRow:
-    """Five points (5, 2) of one kept photo and its affine (2, 3) to the frame; None when `source` is none."""
+    """Five points (5, 2) of one kept photo and its affine (2, 3) to the frame; None when `source` is "none"."""
 
     id: str
     source: str
@@ -60,19 +103,30 @@ class FaceRow:
     affine: np.ndarray | None = None
 
 
+def is_bare(name: str) -> bool:
+    """Whether `name`, or a name with a suffix after it, names a file of its folder and nothing above or below it."""
+    return name not in ("", ".", "..") and not set(name) & {"/", "\\", "\0"} and len(name.encode()) <= MAX_NAME
+
+
+def is_person(name: str) -> bool:
+    """Whether this name of a class, as an annotation spells it, is "person"."""
+    return name.strip().casefold() == "person"
+
+
 def write_index(file: Path, rows: Iterable[PhotoRow]) -> None:
-    """`index.csv`: a row a photo."""
+    """Write `index.csv`, one row per photo, whole or not at all. Raises FullDisk."""
     _write(file, INDEX, (_photo_cells(row) for row in rows))
 
 
 def read_index(file: Path) -> list[PhotoRow]:
-    """The rows that `write_index` wrote."""
+    """The rows that `write_index` wrote, in its order."""
     return [
         PhotoRow(
-            **{key: cells[key] for key in ("id", "split", "reason", "image", "mask")},
-            **{key: _number(cells[key], int) for key in ("height", "width", "listed", "persons", "faces")},
-            **{key: _number(cells[key], float) for key in SHARES},
+            **{key: cells[key] for key in TEXTS},
+            **{key: int(cells[key]) if cells[key] else None for key in COUNTS},
+            **{key: float(cells[key]) if cells[key] else None for key in SHARES},
             kept=cells["kept"] == "True",
+            listed=int(cells["listed"]),
             box=_array(cells, BOX, (4,)),
             points=_array(cells, POINTS, (5, 2)),
         )
@@ -81,20 +135,8 @@ def read_index(file: Path) -> list[PhotoRow]:
 
 
 def write_faces(file: Path, rows: Iterable[FaceRow]) -> None:
-    """`<set>.csv`: a row a kept photo."""
-    _write(
-        file,
-        FACES,
-        (
-            {
-                "id": row.id,
-                "source": row.source,
-                **_cells(POINTS, row.points, ".2f"),
-                **_cells(AFFINE, row.affine, ".8f"),
-            }
-            for row in rows
-        ),
-    )
+    """Write `<set>.csv`, one row per kept photo, whole or not at all. Raises FullDisk."""
+    _write(file, FACES, (_face_cells(row) for row in rows))
 
 
 def read_faces(file: Path) -> dict[str, FaceRow]:
@@ -110,12 +152,16 @@ def read_faces(file: Path) -> dict[str, FaceRow]:
     }
 
 
-def _photo_cells(row: PhotoRow) -> dict[str, object]:
-    cells = {key: getattr(row, key) for key in INDEX if hasattr(row, key)}
-    for key in SHARES:
-        cells[key] = None if cells[key] is None else f"{cells[key]:.6f}"
+def _photo_cells(row: PhotoRow) -> dict[str, Any]:
+    cells = {key: getattr(row, key) for key in [*TEXTS, "kept", "listed", *COUNTS]}
+    shares = {key: None if getattr(row, key) is None else f"{getattr(row, key):.6f}" for key in SHARES}
     # The box with all that a float32 holds: counts at other margins are taken from here.
-    return {**cells, **_cells(BOX, row.box, ".4f"), **_cells(POINTS, row.points, ".2f")}
+    return {**cells, **shares, **_cells(BOX, row.box, ".4f"), **_cells(POINTS, row.points, ".2f")}
+
+
+def _face_cells(row: FaceRow) -> dict[str, Any]:
+    points, affine = _cells(POINTS, row.points, ".2f"), _cells(AFFINE, row.affine, ".8f")
+    return {"id": row.id, "source": row.source, **points, **affine}
 
 
 def _cells(names: list[str], values: np.ndarray | None, form: str) -> dict[str, str]:
@@ -130,12 +176,7 @@ def _array(cells: dict[str, str], names: list[str], shape: tuple[int, ...]) -> n
     return np.array([float(cells[name]) for name in names]).reshape(shape)
 
 
-def _number(cell: str, kind: type) -> int | float | None:
-    return kind(cell) if cell else None
-
-
-def _write(file: Path, columns: list[str], rows: Iterable[dict[str, object]]) -> None:
-    """The whole table under its name, or nothing."""
+def _write(file: Path, columns: list[str], rows: Iterable[dict[str, Any]]) -> None:
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()

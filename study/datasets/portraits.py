@@ -1,8 +1,8 @@
-"""Which photos are portraits (section 4.3), with a verdict and its reason for every photo looked at.
+"""The portrait filter (section 4.3): which photos are portraits, and the reason for every photo that is rejected.
 
 COCO, COCO-Stuff and VOC: exactly one person by the annotations, exactly one face, its box clipped to the
-photo at least a tenth of it, and the face on that person's mask. PFCN: its own lists, less what is broken,
-and less the training photos whose scene is a test or a validation photo's too.
+photo at least a tenth of it, and the face on that person's mask. PFCN: its own lists without broken photos
+and without training photos that show the scene of a test or a validation photo.
 """
 
 import shutil
@@ -20,34 +20,38 @@ from bsn.errors import InputError, brief
 from bsn.faces import Detector, Face, share_on_mask
 from bsn.photos import read_photo
 from bsn.workers import ordered_map
-from study.datasets.candidates import Candidate
-from study.datasets.index import PhotoRow, write_index
-from study.datasets.margins import MARGINS
+from study.datasets.index import Candidate, PhotoRow, write_index
 from study.datasets.pfcn import Scenes, views
+
+# Shares of a face box's size added on each side, at which Table 2 counts the portraits as well: the paper's detector is
+# unnamed, and detectors draw their boxes more or less tightly (MTCNN's are tight).
+MARGINS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
 
 # A face's box can be larger than its person's mask: of 608 COCO photos, asking for a mask as large as the
 # smallest face lost a portrait, half of that lost none.
 MASK_SLACK = 0.5
 
-# Candidates that a worker takes at a time, photos among them that it looks at together, and the most bytes of those.
+# Candidates per task of a worker, and photos per batch of the detector, with the most bytes of a batch.
 CHUNK = 128
-TOGETHER = 16
+BATCH = 16
 MAX_BYTES = 2**28
 
-# One photo's verdict and, when it is kept, its mask.
-Judged = tuple[Candidate, PhotoRow, np.ndarray | None]
+# A candidate, its row of the index and, if it is kept, its mask.
+Verdict = tuple[Candidate, PhotoRow, np.ndarray | None]
 
 
 class _Rejected(Exception):
-    """The reason why a photo is no portrait."""
+    """Why a photo is no portrait."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PortraitRule:
-    """What the filter asks of a photo; all three are fractions.
+    """What the filter requires of a photo.
 
-    `min_face`: smallest share of the photo that the face's box covers, once the box has grown by `box_margin`
-    of its size on each side and been clipped. `min_on_mask`: smallest share of the box that is the person.
+    Attributes:
+        min_face: smallest share of the photo, 0 to 1, that the face's box covers once it has been grown and clipped.
+        min_on_mask: smallest share of the box, 0 to 1, that is on the person's mask.
+        box_margin: share of the box's size that is added on each side before it is measured.
     """
 
     min_face: float
@@ -56,51 +60,63 @@ class PortraitRule:
 
     @property
     def widest_margin(self) -> float:
-        """The widest margin at which photos are counted: the rule's own, or the last of the curve's."""
+        """The widest margin at which photos are counted: the rule's own, or the last of MARGINS."""
         return max(self.box_margin, *MARGINS)
 
     @property
     def min_mask(self) -> float:
-        """Smallest share of the photo that a portrait's person can have, at any margin that is counted."""
+        """Smallest share of the photo that a portrait's mask can cover, at any margin that is counted."""
         return MASK_SLACK * self.min_face / (1 + 2 * self.widest_margin) ** 2
 
 
-def turned_down(candidate: Candidate, rule: PortraitRule) -> str | None:
-    """Why the annotations alone say that this is no portrait, or None: its photo has to be looked at."""
+def annotated_rejection(candidate: Candidate, rule: PortraitRule) -> str | None:
+    """Why the annotations alone reject the candidate; None when its photo has to be looked at."""
     try:
-        _annotated(candidate, _row(candidate), rule)
+        _check_annotations(candidate, _row(candidate), rule)
     except (_Rejected, InputError) as reason:
         return str(reason)
     return None
 
 
-def judge_portraits(
-    candidates: Sequence[Candidate], *, detector: Detector, rule: PortraitRule, workers: int = 1
-) -> Iterator[Judged]:
-    """The paper's rule on COCO, COCO-Stuff and VOC: cheap checks first, so that few photos are decoded.
+def possible_portraits(candidates: Iterable[Candidate], rule: PortraitRule, *, label: str) -> list[Candidate]:
+    """The candidates that their annotations do not reject: only their photos have to be downloaded."""
+    return [found for found in tqdm(candidates, desc=label, unit=" photos") if annotated_rejection(found, rule) is None]
 
-    With several `workers` candidates and detector must be picklable.
+
+def filter_portraits(
+    candidates: Sequence[Candidate], *, detector: Detector, rule: PortraitRule, workers: int = 1
+) -> Iterator[Verdict]:
+    """Apply the paper's rule to COCO, COCO-Stuff or VOC: cheap checks first, so that few photos are decoded.
+
+    Args:
+        candidates: what the set's reader yields; picklable with several workers.
+        detector: finds the faces; picklable with several workers.
+        rule: the thresholds.
+        workers: number of processes.
+
+    Returns:
+        One verdict per candidate, in their order.
     """
     chunks = [candidates[start : start + CHUNK] for start in range(0, len(candidates), CHUNK)]
-    verdicts = partial(_judge, detector=detector, rule=rule)
-    answers = ordered_map(verdicts, chunks, workers=workers, imports="bsn.mtcnn")
+    filter_chunk = partial(_filter_chunk, detector=detector, rule=rule)
+    answers = ordered_map(filter_chunk, chunks, workers=workers, imports="bsn.mtcnn")
     for candidate, (row, mask) in zip(candidates, chain.from_iterable(answers), strict=True):
         yield candidate, row, mask
 
 
-def judge_lists(candidates: Iterable[Candidate]) -> Iterator[Judged]:
-    """PFCN: all that its lists name and that can be read, and no scene both in training and out of it.
+def filter_pfcn(candidates: Iterable[Candidate]) -> Iterator[Verdict]:
+    """Keep PFCN's photos that can be read, and no scene in more than one split.
 
-    The test photos must come first, then those of validation. Of two test photos of one scene, which must not be
-    dropped, the second one's row names the first in `reason`.
+    The test photos must come first, then those of validation. Test photos are never dropped: where two show one scene,
+    the `reason` of the second names the first.
     """
     scenes = {"test": Scenes(), "validation": Scenes()}
     for candidate in candidates:
         row, mask = _row(candidate), None
         try:
             mask = candidate.load_mask()
-            _check_content(mask, row)
-            seen = views(_photo(candidate, mask, row))
+            _check_mask(mask, row)
+            seen = views(_read_photo(candidate, mask, row))
             for split, known in scenes.items():
                 if twins := ", ".join(known.like(seen)):
                     row.reason = f"one scene with {split} photo {twins}"
@@ -114,11 +130,11 @@ def judge_lists(candidates: Iterable[Candidate]) -> Iterator[Judged]:
         yield candidate, row, mask if row.kept else None
 
 
-def write_portraits(judged: Iterable[Judged], out: Path, *, total: int) -> list[PhotoRow]:
-    """Write `images/` (the original bytes), `masks/` (PNG) and `index.csv` under `out`; return its rows.
+def write_portraits(verdicts: Iterable[Verdict], out: Path, *, total: int) -> list[PhotoRow]:
+    """Write `images/` (the original bytes), `masks/` (PNG) and `index.csv` under `out`; return the index's rows.
 
-    The index is written last and at once: a folder without one is not whole. Raises InputError when the disk is
-    full or a photo goes away meanwhile.
+    The index is written last: a folder without one is incomplete. total: number of verdicts, for the progress bar.
+    Raises InputError when the disk is full or a photo disappears meanwhile.
     """
     index = out / "index.csv"
     index.unlink(missing_ok=True)
@@ -126,7 +142,7 @@ def write_portraits(judged: Iterable[Judged], out: Path, *, total: int) -> list[
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
     rows = []
-    for candidate, row, mask in tqdm(judged, total=total, desc=out.name, unit=" photos"):
+    for candidate, row, mask in tqdm(verdicts, total=total, desc=out.name, unit=" photos"):
         if mask is not None:
             row.image = f"images/{row.id}{candidate.photo.suffix.lower()}"
             row.mask = f"masks/{row.id}.png"
@@ -142,35 +158,49 @@ def _row(candidate: Candidate) -> PhotoRow:
     return PhotoRow(id=candidate.id, split=candidate.split, listed=candidate.listed)
 
 
-def _judge(
+def portraits_by_margin(rows: Iterable[PhotoRow], *, min_face: float, min_on_mask: float) -> dict[float, int]:
+    """For each of MARGINS, how many photos of an index the rule keeps when it grows the face box by that margin."""
+    faces = [
+        (Face(row.box, row.probability or 0.0, np.empty((5, 2))), row.height, row.width)
+        for row in rows
+        if row.persons == 1 and row.faces == 1 and row.on_mask is not None and row.on_mask >= min_on_mask
+        if row.box is not None and row.height is not None and row.width is not None
+    ]
+    return {
+        margin: sum(face.fraction(height, width, margin=margin) >= min_face for face, height, width in faces)
+        for margin in MARGINS
+    }
+
+
+def _filter_chunk(
     candidates: Sequence[Candidate], *, detector: Detector, rule: PortraitRule
 ) -> list[tuple[PhotoRow, np.ndarray | None]]:
-    """Row and, where kept, mask of each candidate; the detector gets the photos that are left a few at a time."""
-    rows, masks, opened = [_row(candidate) for candidate in candidates], {}, {}
+    """Row and, where kept, mask of each candidate; the detector gets batches of the photos that are still possible."""
+    rows, masks, batch = [_row(candidate) for candidate in candidates], {}, {}
 
-    def look() -> None:
-        for number, faces in zip(opened, _detect(detector, list(opened.values())), strict=True):
+    def detect_batch() -> None:
+        for number, faces in zip(batch, _detect(detector, list(batch.values())), strict=True):
             try:
-                _check_face(faces, masks[number], rows[number], rule)
+                _check_faces(faces, masks[number], rows[number], rule)
                 rows[number].kept = True
             except _Rejected as reason:
                 rows[number].reason = str(reason)
-        opened.clear()
+        batch.clear()
 
     for number, (candidate, row) in enumerate(zip(candidates, rows, strict=True)):
         try:
-            masks[number] = _annotated(candidate, row, rule)
-            opened[number] = _photo(candidate, masks[number], row)
+            masks[number] = _check_annotations(candidate, row, rule)
+            batch[number] = _read_photo(candidate, masks[number], row)
         except (_Rejected, InputError) as reason:
             row.reason = str(reason)
-        if len(opened) == TOGETHER or sum(photo.size for photo in opened.values()) > MAX_BYTES:
-            look()
-    look()
+        if len(batch) == BATCH or sum(photo.size for photo in batch.values()) > MAX_BYTES:
+            detect_batch()
+    detect_batch()
     return [(row, masks[number] if row.kept else None) for number, row in enumerate(rows)]
 
 
 def _detect(detector: Detector, photos: Sequence[np.ndarray]) -> list[list[Face] | InputError]:
-    """The faces of each photo. If the detector fails on several together, it looks at one after the other."""
+    """The faces of each photo. If the detector fails on a batch, it gets the photos one by one."""
     try:
         return detector.detect_many(photos)
     except Exception as error:
@@ -179,22 +209,22 @@ def _detect(detector: Detector, photos: Sequence[np.ndarray]) -> list[list[Face]
         return [answer for photo in photos for answer in _detect(detector, [photo])]
 
 
-def _annotated(candidate: Candidate, row: PhotoRow, rule: PortraitRule) -> np.ndarray:
-    """The mask of the one person. Raises _Rejected or InputError when the annotations turn the photo down."""
+def _check_annotations(candidate: Candidate, row: PhotoRow, rule: PortraitRule) -> np.ndarray:
+    """The mask of the one person. Raises _Rejected or InputError when the annotations reject it."""
     row.persons = candidate.count_persons()
     if candidate.rejection:
         raise _Rejected(candidate.rejection)
     if row.persons != 1:
         raise _Rejected(f"{row.persons} persons" if row.persons else "no person")
     mask = candidate.load_mask()
-    _check_content(mask, row)
+    _check_mask(mask, row)
     share = float((mask == 1).mean())
     if share < rule.min_mask:
         raise _Rejected(f"person too small: {share:.1%} of the photo")
     return mask
 
 
-def _check_content(mask: np.ndarray, row: PhotoRow) -> None:
+def _check_mask(mask: np.ndarray, row: PhotoRow) -> None:
     row.height, row.width = mask.shape
     if not (mask == 1).any():
         raise _Rejected("mask is empty")
@@ -202,18 +232,17 @@ def _check_content(mask: np.ndarray, row: PhotoRow) -> None:
         raise _Rejected("mask is full")
 
 
-def _photo(candidate: Candidate, mask: np.ndarray, row: PhotoRow) -> np.ndarray:
+def _read_photo(candidate: Candidate, mask: np.ndarray, row: PhotoRow) -> np.ndarray:
     if not candidate.photo.is_file():
         raise _Rejected("photo missing")
     photo = read_photo(candidate.photo)
     row.height, row.width = photo.shape[:2]
     if mask.shape != photo.shape[:2]:
-        sizes = f"mask is {mask.shape[0]}x{mask.shape[1]}, photo is {row.height}x{row.width}"
-        raise _Rejected(sizes)
+        raise _Rejected(f"mask is {mask.shape[0]}x{mask.shape[1]}, photo is {row.height}x{row.width}")
     return photo
 
 
-def _check_face(faces: list[Face] | InputError, mask: np.ndarray, row: PhotoRow, rule: PortraitRule) -> None:
+def _check_faces(faces: list[Face] | InputError, mask: np.ndarray, row: PhotoRow, rule: PortraitRule) -> None:
     if isinstance(faces, InputError):
         raise _Rejected(str(faces))
     row.faces = len(faces)

@@ -12,7 +12,7 @@ from bsn.cutout.cutout import Cutout
 from bsn.errors import InputError
 from bsn.faces import Detector
 from bsn.photos import read_palette, read_photo
-from study.datasets.index import read_faces
+from study.datasets.index import PhotoRow, read_faces, read_index
 from study.paper import METHODS, SETS
 
 
@@ -56,31 +56,28 @@ class Material:
     """Of the bootstrap over photos."""
 
     @cached_property
-    def _rows(self) -> dict[str, pd.DataFrame]:
-        return {name: self._index(name) for name in SETS}
-
-    def _index(self, name: str) -> pd.DataFrame:
-        file = self.portraits / name / "index.csv"
-        if not file.exists():
-            return pd.DataFrame(columns=["id", "split", "kept", "image", "mask"])
-        rows = pd.read_csv(file, dtype={"id": str})
-        return rows[rows["kept"].astype(bool)].set_index("id", drop=False)
+    def _rows(self) -> dict[str, dict[str, PhotoRow]]:
+        """The kept photos of each set, by id."""
+        files = {name: self.portraits / name / "index.csv" for name in SETS}
+        return {
+            name: {row.id: row for row in read_index(file) if row.kept} if file.exists() else {}
+            for name, file in files.items()
+        }
 
     def ids(self, name: str, split: str = "test") -> list[str]:
         """Ids of the set's kept photos in one split, in the index's order; raises Missing without any."""
-        rows = self._rows[name]
-        ids = rows.loc[rows["split"] == split, "id"].tolist()
+        ids = [row.id for row in self._rows[name].values() if row.split == split]
         if not ids:
             raise Missing(f"No {SETS[name]} photos in this run.")
         return ids
 
     def photo(self, name: str, photo: str) -> np.ndarray:
         """uint8 (H, W, 3) RGB."""
-        return _read(read_photo, self.portraits / name / self._rows[name].loc[photo, "image"])
+        return _read(read_photo, self.portraits / name / self._rows[name][photo].image)
 
     def mask(self, name: str, photo: str) -> np.ndarray:
         """uint8 (H, W): 0 background, 1 portrait, 255 ignored."""
-        return _read(read_palette, self.portraits / name / self._rows[name].loc[photo, "mask"])
+        return _read(read_palette, self.portraits / name / self._rows[name][photo].mask)
 
     def has(self, method: str, name: str) -> bool:
         """Whether the method was evaluated on the set."""

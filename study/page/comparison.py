@@ -39,13 +39,13 @@ def compare(results: Results, portraits: Path, predictions: Path, folder: Path) 
         if method in results.photos and next((predictions / method / "pfcn").glob("*.png"), None) is not None
     ]
     iou, boundary = (scores(results, column, methods) for column in ("iou", "boundary_iou"))
-    index = results.portraits.get("pfcn")
+    rows = {row.id: row for row in results.portraits.get("pfcn", [])}
     photos = []
     for chosen in choose(iou, boundary):
-        row = index.set_index("id").loc[chosen.id]
-        files = {"truth": portraits / "pfcn" / row["mask"]}
+        row = rows[chosen.id]
+        files = {"truth": portraits / "pfcn" / row.mask}
         files |= {method: predictions / method / "pfcn" / f"{chosen.id}.png" for method in methods}
-        size = _draw(portraits / "pfcn" / row["image"], files, folder / chosen.id)
+        size = _draw(portraits / "pfcn" / row.image, files, folder / chosen.id)
         photos.append(_entry(chosen, size, iou.loc[chosen.id], boundary.loc[chosen.id]))
     comparison = {
         "methods": [{"key": method, "name": NAMES[method]} for method in methods],

@@ -8,7 +8,8 @@ import pandas as pd
 
 from bsn.errors import InputError
 from bsn.metrics import paired_difference
-from study.datasets.margins import portraits_by_margin
+from study.datasets.index import PhotoRow, read_index
+from study.datasets.portraits import portraits_by_margin
 from study.paper import FLOOR, METHODS, SETS
 
 
@@ -27,7 +28,7 @@ class Results:
     """`metrics/methods/<method>.json` by method."""
     photos: dict[str, pd.DataFrame] = field(default_factory=dict)
     """`metrics/photos/<method>.csv` by method."""
-    portraits: dict[str, pd.DataFrame] = field(default_factory=dict)
+    portraits: dict[str, list[PhotoRow]] = field(default_factory=dict)
     """`data/portraits/<set>/index.csv` by set."""
 
     @property
@@ -54,10 +55,10 @@ class Results:
 
     def margins(self, name: str) -> dict[float, int] | None:
         """Photos that the filter would keep by margin of the face box; None when there were none to look at."""
-        index = self.portraits.get(name)
-        if index is None or index.empty:
+        rows = self.portraits.get(name)
+        if not rows:
             return None
-        return portraits_by_margin(index, min_face=self.min_face, min_on_mask=self.min_on_mask)
+        return portraits_by_margin(rows, min_face=self.min_face, min_on_mask=self.min_on_mask)
 
     def gain(self, method: str, baseline: str, name: str, *, measure: str = "iou") -> tuple[float, float, float] | None:
         """Mean of `measure`, a column of the photos' CSV, of `method` less `baseline` over the set's photos, with its
@@ -91,7 +92,7 @@ def read_results(
     for name in SETS:
         index = portraits / name / "index.csv"
         if index.exists():
-            results.portraits[name] = pd.read_csv(index, dtype={"id": str})
+            results.portraits[name] = read_index(index)
     return results
 
 

@@ -164,8 +164,8 @@ def _gain(results: Results, method: str, baseline: str, name: str, published: fl
 
 def _kept(results: Results, name: str) -> int | None:
     """Photos that the rule kept; None when there were none to look at."""
-    index = results.portraits.get(name)
-    return None if index is None or index.empty else int(index["kept"].sum())
+    rows = results.portraits.get(name)
+    return sum(row.kept for row in rows) if rows else None
 
 
 def _caption(results: Results, number: int, title: str) -> str:
@@ -186,13 +186,13 @@ def _margins(results: Results) -> list[str]:
 
 def _overlaps(results: Results) -> list[str]:
     """Photos that stand in two sets, or in two years of VOC; each set counts them once."""
-    kept = {name: rows[rows["kept"]] for name, rows in results.portraits.items() if not rows.empty}
+    kept = {name: [row for row in rows if row.kept] for name, rows in results.portraits.items() if rows}
     notes = []
     if "coco" in kept and "cocostuff" in kept:
-        both = len(set(kept["coco"]["id"]) & set(kept["cocostuff"]["id"]))
+        both = len({row.id for row in kept["coco"]} & {row.id for row in kept["cocostuff"]})
         notes.append(f"{both} of the COCO-Stuff portraits are COCO portraits as well, by id.")
     if "voc" in kept:
-        several, portraits = ((rows["listed"] > 1).sum() for rows in (results.portraits["voc"], kept["voc"]))
+        several, portraits = (sum(row.listed > 1 for row in rows) for rows in (results.portraits["voc"], kept["voc"]))
         notes.append(
             f"{several} of the PASCAL VOC photos, {portraits} of its portraits among them, stand in more than one "
             "year and are counted once."

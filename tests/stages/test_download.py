@@ -9,11 +9,12 @@ import yaml
 from bsn.errors import InputError
 from stages import download as stage
 from stages.portraits import portraits
+from study.datasets import SETS, SOURCE_FILE, absence, coco_year, tree
+from study.datasets.download import Downloaded, MissingPhoto
 from study.datasets.index import read_index
-from study.datasets.location import SETS, SOURCE_FILE, absence, tree, year
-from study.datasets.official import Brought, Missing
+from study.datasets.portraits import PortraitRule
 from study.fetch import Download
-from tests.study.datasets.official.publishers import publish_coco, publish_cocostuff, publish_pfcn, publish_voc, serve
+from tests.study.datasets.publishers import publish_coco, publish_cocostuff, publish_pfcn, publish_voc, serve
 
 ROOT = Path(__file__).parents[2]
 
@@ -74,7 +75,7 @@ def test_a_users_folder_is_pointed_at_and_nothing_is_copied(project, folder):
     stage.download("coco")
     assert tree(project.raw / "coco") == folder / "coco"
     assert absence(project.raw / "coco") is None
-    assert year(project.raw / "coco") == 2014
+    assert coco_year(project.raw / "coco") == 2014
     assert [file.name for file in (project.raw / "coco").iterdir()] == [SOURCE_FILE]
 
 
@@ -121,17 +122,15 @@ def test_what_was_fetched_lies_beside_the_users_own_checkout_and_what_is_missing
     project.data(download=DOWNLOAD)
     asked = []
 
-    def bring(**arguments: object) -> Brought:
-        asked.append(arguments)
-        lost = Missing(id="00007", url="http://example.org/7.jpg", reason="404")
-        return Brought(root=arguments["folder"] / "release", summary="8 of 9 photos", missing=(lost,))
+    def download(folder: Path, archives: Path, *, release: Download) -> Downloaded:
+        asked.append((folder, archives, release.name))
+        lost = MissingPhoto(id="00007", url="http://example.org/7.jpg", reason="404")
+        return Downloaded(root=folder / "release", summary="8 of 9 photos", missing=(lost,))
 
-    monkeypatch.setattr("study.datasets.official.bring_pfcn", bring)
+    monkeypatch.setattr("study.datasets.pfcn.download_pfcn", download)
     stage.download("pfcn")
-    (arguments,) = asked
-    assert arguments["folder"] == elsewhere / "downloads/pfcn"
-    assert arguments["archives"] == elsewhere / "downloads/archives"
-    assert arguments["release"].name == "EG_code_data_release.zip"
+    downloads = elsewhere / "downloads"
+    assert asked == [(downloads / "pfcn", downloads / "archives", "EG_code_data_release.zip")]
     assert tree(project.raw / "pfcn", beside=elsewhere) == elsewhere / "downloads/pfcn/release"
     with (project.raw / "pfcn/missing.csv").open(newline="") as stream:
         assert list(csv.DictReader(stream)) == [{"id": "00007", "url": "http://example.org/7.jpg", "reason": "404"}]
@@ -141,15 +140,15 @@ def test_what_was_fetched_lies_beside_the_users_own_checkout_and_what_is_missing
 @pytest.mark.parametrize(("years", "names"), [([2012], {"2012"}), ([2007, 2008, 2012], {"2007", "2008", "2012"})])
 def test_years_of_voc_choose_the_archives(project, monkeypatch, years, names):
     project.data(download={**DOWNLOAD, "sets": ["voc"], "voc_years": years})
-    asked = {}
+    asked = []
 
-    def bring(**arguments: object) -> Brought:
-        asked.update(arguments)
-        return Brought(root=arguments["folder"], summary="")
+    def download(folder: Path, archives: Path, *, releases: list[Download], rule: PortraitRule) -> Downloaded:
+        asked.extend(releases)
+        return Downloaded(root=folder, summary="")
 
-    monkeypatch.setattr("study.datasets.official.bring_voc", bring)
+    monkeypatch.setattr("study.datasets.voc.download_voc", download)
     stage.download("voc")
-    assert {archive.name.removesuffix(".tar")[-4:] for archive in asked["releases"]} == names
+    assert {archive.name.removesuffix(".tar")[-4:] for archive in asked} == names
 
 
 def test_four_sets_from_the_network_give_the_portraits_that_a_folder_of_them_gives(project, site, drawn):

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from bsn import metrics
 from bsn.models import build
-from study.datasets.index import FaceRow, write_faces, write_index
+from study.datasets.index import FaceRow, PhotoRow, write_faces, write_index
 from study.figures.material import Material
 from study.paper import METHODS
 
@@ -44,13 +44,14 @@ def run(tmp_path: Path) -> Path:
         cv2.imwrite(str(folder / f"images/{photo}.png"), image)
         cv2.imwrite(str(folder / f"masks/{photo}.png"), mask)
         split = "test" if photo in TEST_PHOTOS else "train"
-        rows.append([photo, split, True, f"images/{photo}.png", f"masks/{photo}.png"])
+        image, mask_file = f"images/{photo}.png", f"masks/{photo}.png"
+        rows.append(PhotoRow(id=photo, split=split, kept=True, image=image, mask=mask_file))
         for method, error in ERRORS.items():
             predicted = tmp_path / f"data/predictions/{method}/pfcn/{photo}.png"
             predicted.parent.mkdir(parents=True, exist_ok=True)
             if split == "test":
                 cv2.imwrite(str(predicted), np.roll(mask, error, axis=1) * 255)
-    pd.DataFrame(rows, columns=["id", "split", "kept", "image", "mask"]).to_csv(folder / "index.csv", index=False)
+    write_index(folder / "index.csv", rows)
     for name in ("coco", "cocostuff", "voc"):
         write_index(tmp_path / "data/portraits" / name / "index.csv", [])
     (tmp_path / "portrait_margins.csv").write_text(

@@ -14,9 +14,16 @@ from bsn.errors import InputError
 from bsn.faces import Face, FaceDetector, share_on_mask
 from drawn.catalog import picture_of
 from study.datasets import coco, portraits, voc
-from study.datasets.candidates import Candidate
-from study.datasets.index import PhotoRow, read_index, write_index
-from study.datasets.portraits import PortraitRule, judge_lists, judge_portraits, turned_down, write_portraits
+from study.datasets.index import Candidate, PhotoRow, read_index, write_index
+from study.datasets.portraits import (
+    MARGINS,
+    PortraitRule,
+    annotated_rejection,
+    filter_pfcn,
+    filter_portraits,
+    portraits_by_margin,
+    write_portraits,
+)
 
 REAL = os.environ.get("BSN_REAL_DATA")
 RULE = PortraitRule(min_face=0.1, min_on_mask=0.5, box_margin=0.0)
@@ -61,14 +68,14 @@ def candidate(folder: Path, *, name: str = "a", persons: int | None = 1, mask=No
 
 
 def reason(found: Candidate, *faces: Face, rule: PortraitRule = RULE) -> str:
-    ((_, row, mask),) = judge_portraits([found], detector=FakeDetector(*faces), rule=rule)
+    ((_, row, mask),) = filter_portraits([found], detector=FakeDetector(*faces), rule=rule)
     assert row.kept == (row.reason == "") == (mask is not None)
     return row.reason
 
 
 def test_one_person_with_one_large_face_is_a_portrait(tmp_path):
     found = candidate(tmp_path)
-    ((_, row, mask),) = judge_portraits([found], detector=FakeDetector(face(10, 10, 60, 60)), rule=RULE)
+    ((_, row, mask),) = filter_portraits([found], detector=FakeDetector(face(10, 10, 60, 60)), rule=RULE)
     assert row.kept
     assert (row.persons, row.faces, row.height, row.width) == (1, 1, HEIGHT, WIDTH)
     assert row.face_fraction == pytest.approx(2500 / 20000)
@@ -80,7 +87,7 @@ def test_one_person_with_one_large_face_is_a_portrait(tmp_path):
 def test_other_numbers_of_persons_are_turned_down_before_any_detection(tmp_path, persons, why):
     detector = FakeDetector(face(10, 10, 60, 60))
     found = candidate(tmp_path, persons=persons, photo=False)
-    ((_, row, _),) = judge_portraits([found], detector=detector, rule=RULE)
+    ((_, row, _),) = filter_portraits([found], detector=detector, rule=RULE)
     assert (row.kept, row.reason, row.persons) == (False, why, persons)
     assert detector.asked == 0
 
@@ -89,7 +96,7 @@ def test_person_smaller_than_half_of_the_smallest_face_is_turned_down_before_any
     # A face of 10 % grown by 30 % on each side had 3.9 % before.
     assert RULE.min_mask == pytest.approx(0.5 * 0.1 / 1.6**2)
     detector = FakeDetector(face(10, 10, 60, 60))
-    ((_, row, _),) = judge_portraits([candidate(tmp_path, mask=person_mask(0.015))], detector=detector, rule=RULE)
+    ((_, row, _),) = filter_portraits([candidate(tmp_path, mask=person_mask(0.015))], detector=detector, rule=RULE)
     assert row.reason == "person too small: 1.5% of the photo"
     assert detector.asked == 0
 
@@ -144,7 +151,7 @@ def test_ignored_pixels_do_not_count_on_the_mask():
 def test_bad_photo_is_a_row_with_its_reason(tmp_path, photo, why):
     found = candidate(tmp_path, photo=photo)
     assert reason(found, face(10, 10, 60, 60)) == why
-    ((_, row, _),) = judge_lists([found])
+    ((_, row, _),) = filter_pfcn([found])
     assert (row.kept, row.reason) == (False, why)
 
 
@@ -152,7 +159,7 @@ def test_bad_photo_is_a_row_with_its_reason(tmp_path, photo, why):
 def test_mask_without_an_edge_is_turned_down(tmp_path, value, why):
     found = candidate(tmp_path, mask=np.full((HEIGHT, WIDTH), value, np.uint8))
     assert reason(found, face(10, 10, 60, 60)) == why
-    ((_, row, _),) = judge_lists([found])
+    ((_, row, _),) = filter_pfcn([found])
     assert row.reason == why
 
 
@@ -171,7 +178,7 @@ def test_training_photo_that_is_a_test_photo_is_dropped_from_training(tmp_path):
         candidate(tmp_path, name="1", photo=scene, split="train"),
         candidate(tmp_path, name="3", photo=scene[::-1].copy(), split="train"),
     ]
-    rows = [row for _, row, _ in judge_lists(found)]
+    rows = [row for _, row, _ in filter_pfcn(found)]
     assert [(row.id, row.kept, row.reason) for row in rows] == [
         ("2", True, ""),
         ("1", False, "one scene with test photo 2"),
@@ -189,7 +196,7 @@ def test_validation_shares_no_scene_with_training_or_test_and_twins_in_one_list_
         candidate(tmp_path, name="4", photo=scenes[1], split="validation"),
         candidate(tmp_path, name="5", photo=scenes[1], split="train"),
     ]
-    rows = [row for _, row, _ in judge_lists(found)]
+    rows = [row for _, row, _ in filter_pfcn(found)]
     assert [(row.id, row.kept, row.reason) for row in rows] == [
         ("1", True, ""),
         ("2", True, "one scene with test photo 1"),
@@ -204,8 +211,8 @@ def test_output_holds_the_original_bytes_the_masks_and_a_row_a_photo(tmp_path):
     out = tmp_path / "out"
     (out / "images").mkdir(parents=True)
     (out / "images" / "old.jpg").write_bytes(b"of another run")
-    judged = judge_portraits([kept, turned_down], detector=FakeDetector(face(10, 10, 60, 60)), rule=RULE)
-    write_portraits(judged, out, total=2)
+    verdicts = filter_portraits([kept, turned_down], detector=FakeDetector(face(10, 10, 60, 60)), rule=RULE)
+    write_portraits(verdicts, out, total=2)
     assert sorted(str(f.relative_to(out)) for f in out.rglob("*.*")) == ["images/a.jpg", "index.csv", "masks/a.png"]
     assert (out / "images" / "a.jpg").read_bytes() == kept.photo.read_bytes()
     np.testing.assert_array_equal(np.asarray(Image.open(out / "masks" / "a.png")), person_mask())
@@ -229,13 +236,13 @@ def test_absent_set_is_a_header(tmp_path):
 def test_annotations_alone_turn_down_what_the_filter_turns_down(tmp_path):
     crowd = candidate(tmp_path, name="b", persons=2, rejection="crowd")
     small = candidate(tmp_path, name="c", mask=person_mask(0.015))
-    assert [turned_down(found, RULE) for found in (candidate(tmp_path, photo=False), crowd, small)] == [
+    assert [annotated_rejection(found, RULE) for found in (candidate(tmp_path, photo=False), crowd, small)] == [
         None,
         "crowd",
         "person too small: 1.5% of the photo",
     ]
     for found in (crowd, small):
-        assert reason(found, face(10, 10, 60, 60)) == turned_down(found, RULE)
+        assert reason(found, face(10, 10, 60, 60)) == annotated_rejection(found, RULE)
 
 
 def coco_tree(root: Path, photos: dict[int, bytes]) -> Path:
@@ -283,8 +290,8 @@ def test_every_kind_of_bad_photo_is_read_right_or_named_in_the_index(tmp_path, m
     root = coco_tree(tmp_path / "coco", {number: content for number, (content, _) in photos.items()})
     (root / "val2017" / "000000000017.jpg").mkdir()
     found = list(coco.candidates(root))
-    judged = judge_portraits(found, detector=FakeDetector(face(5, 5, 30, 30)), rule=RULE)
-    write_portraits(judged, tmp_path / "out", total=len(found))
+    verdicts = filter_portraits(found, detector=FakeDetector(face(5, 5, 30, 30)), rule=RULE)
+    write_portraits(verdicts, tmp_path / "out", total=len(found))
     rows = {int(row.id): row for row in read_index(tmp_path / "out" / "index.csv")}
     assert rows.keys() == photos.keys()
     for number, (content, why) in photos.items():
@@ -306,8 +313,8 @@ def test_a_photo_that_the_detector_fails_on_is_rejected_with_the_reason_and_the_
 
     white = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
     found = [candidate(tmp_path, name=name, photo=white if name == "b" else None) for name in "abc"]
-    judged = judge_portraits(found, detector=Fragile(face(10, 10, 60, 60)), rule=RULE)
-    assert [(row.kept, row.reason) for _, row, _ in judged] == [
+    verdicts = filter_portraits(found, detector=Fragile(face(10, 10, 60, 60)), rule=RULE)
+    assert [(row.kept, row.reason) for _, row, _ in verdicts] == [
         (True, ""),
         (False, "faces could not be looked for (RuntimeError: tensor of size 0)"),
         (True, ""),
@@ -322,7 +329,10 @@ def test_workers_give_the_same_verdicts_in_the_same_order(tmp_path, monkeypatch)
     detector = FaceDetector(min_face_fraction=RULE.min_face, margin=RULE.widest_margin, min_probability=0.9)
     monkeypatch.setattr(portraits, "CHUNK", 3)
     one, two = (
-        [(c.id, row.reason, row.faces) for c, row, _ in judge_portraits(found, detector=detector, rule=RULE, workers=n)]
+        [
+            (c.id, row.reason, row.faces)
+            for c, row, _ in filter_portraits(found, detector=detector, rule=RULE, workers=n)
+        ]
         for n in (1, 2)
     )
     assert one == two
@@ -334,14 +344,50 @@ def test_no_index_stands_while_the_portraits_are_written(tmp_path):
     write_portraits([], out, total=0)
     gone = candidate(tmp_path)
 
-    def judged():
+    def verdicts():
         assert not (out / "index.csv").exists()
         gone.photo.unlink()
         yield gone, PhotoRow(id="a", split="test", kept=True), person_mask()
 
     with pytest.raises(InputError, match=r"a\.jpg cannot be read or written: No such file or directory"):
-        write_portraits(judged(), out, total=1)
+        write_portraits(verdicts(), out, total=1)
     assert not (out / "index.csv").exists()
+
+
+def counted(box: list[float], **more) -> PhotoRow:
+    known = {"height": 100, "width": 200, "persons": 1, "faces": 1, "on_mask": 0.8}
+    return PhotoRow(id="a", split="test", box=np.array(box, np.float32), **(known | more))
+
+
+def counts(tmp_path, rows: list[PhotoRow]) -> list[int]:
+    write_index(tmp_path / "index.csv", rows)
+    found = portraits_by_margin(read_index(tmp_path / "index.csv"), min_face=0.1, min_on_mask=0.5)
+    return list(found.values())
+
+
+def test_box_grows_on_each_side_until_it_is_large_enough(tmp_path):
+    # 10 % are 2000 pixels: 40 x 40 grow to 44 x 44 = 1936 at .05 and 48 x 48 = 2304 at .10.
+    assert counts(tmp_path, [counted([10, 10, 50, 50])]) == [0, 0, 1, 1, 1, 1, 1]
+
+
+def test_grown_box_is_clipped(tmp_path):
+    # 20 x 80 at the left edge: growing by 30 % adds 6 columns at its right only, and rows up to the photo's 100.
+    assert counts(tmp_path, [counted([0, 10, 20, 90])]) == [0, 0, 1, 1, 1, 1, 1]  # 22 x 96 = 2112 at .10
+    assert counts(tmp_path, [counted([0, 0, 15, 100])]) == [0] * 7  # 19.5 x 100 at .30
+
+
+@pytest.mark.parametrize("other", [{"persons": 2}, {"faces": 2}, {"on_mask": 0.4}, {"persons": None}])
+def test_only_one_person_with_one_face_on_it_counts(tmp_path, other):
+    large = [10, 10, 90, 90]
+    assert counts(tmp_path, [counted(large), counted(large, **other), PhotoRow(id="b", split="test")]) == [1] * 7
+
+
+def test_counts_are_those_of_the_face_s_own_measure(tmp_path):
+    boxes = np.random.default_rng(0).uniform([-20, -20, 20, 20], [40, 30, 200, 110], (300, 4)).astype(np.float32)
+    faces = [Face(box, 1.0, np.zeros((5, 2))) for box in boxes if (box[2:] > box[:2]).all()]
+    expected = [sum(face.fraction(100, 200, margin=margin) >= 0.1 for face in faces) for margin in MARGINS]
+    assert counts(tmp_path, [counted(face.box.tolist()) for face in faces]) == expected
+    assert expected[0] < expected[-1] < len(faces)
 
 
 @pytest.fixture
@@ -358,9 +404,9 @@ def tiny_disk(tmp_path):
 def test_full_disk_is_one_line_and_no_index(tmp_path, tiny_disk):
     noise = np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)
     found = [candidate(tmp_path, name=str(n), photo=noise) for n in range(9)]
-    judged = judge_portraits(found, detector=FakeDetector(face(10, 10, 60, 60)), rule=RULE)
+    verdicts = filter_portraits(found, detector=FakeDetector(face(10, 10, 60, 60)), rule=RULE)
     with pytest.raises(InputError, match=r"the disk of .*out.* has no room left for it; free some space") as error:
-        write_portraits(judged, tiny_disk / "out", total=9)
+        write_portraits(verdicts, tiny_disk / "out", total=9)
     assert "\n" not in str(error.value)
     assert not list(tiny_disk.rglob("index.csv*"))
 
@@ -376,5 +422,5 @@ def test_full_disk_at_the_index_leaves_none(tiny_disk):
 @pytest.mark.parametrize(("module", "name", "kept"), [(coco, "coco", 1), (voc, "voc", 9)])
 def test_real_samples_keep_their_portraits(module, name, kept):
     detector = FaceDetector(min_face_fraction=RULE.min_face, margin=RULE.widest_margin, min_probability=0.9)
-    judged = judge_portraits(list(module.candidates(Path(REAL) / name)), detector=detector, rule=RULE)
-    assert sum(row.kept for _, row, _ in judged) == kept
+    verdicts = filter_portraits(list(module.candidates(Path(REAL) / name)), detector=detector, rule=RULE)
+    assert sum(row.kept for _, row, _ in verdicts) == kept

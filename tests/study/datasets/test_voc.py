@@ -7,7 +7,7 @@ from PIL import Image
 
 from bsn.errors import InputError
 from study.datasets import voc
-from study.datasets.portraits import PortraitRule, turned_down
+from study.datasets.portraits import PortraitRule, annotated_rejection
 
 REAL = os.environ.get("BSN_REAL_DATA")
 # Two persons that touch (objects 1 and 3), a dog (object 2), void borders.
@@ -96,7 +96,7 @@ def test_boxes_that_cannot_be_read_are_that_photos_row(tmp_path):
     (folder / "Annotations").mkdir()
     (folder / "Annotations" / "2009_000001.xml").write_bytes(b'<?xml version="1.0" encoding="gb2312"?><a>\xff</a>')
     rule = PortraitRule(min_face=0.1, min_on_mask=0.5, box_margin=0.0)
-    first, second = (turned_down(found, rule) for found in voc.candidates(tmp_path))
+    first, second = (annotated_rejection(found, rule) for found in voc.candidates(tmp_path))
     assert first.startswith("2009_000001.xml is not XML ('gb2312' codec can't decode")
     assert second is None
 

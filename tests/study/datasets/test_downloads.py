@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 from bsn.errors import InputError
-from study.datasets import coco, cocostuff, pfcn, voc
-from study.datasets.official import bring_coco, bring_cocostuff, bring_pfcn, bring_voc
-from study.datasets.official import photos as photos_module
-from study.datasets.portraits import PortraitRule, turned_down
+from study.datasets import coco, cocostuff, download, pfcn, voc
+from study.datasets.coco import download_coco
+from study.datasets.cocostuff import download_cocostuff
+from study.datasets.pfcn import download_pfcn
+from study.datasets.portraits import PortraitRule, annotated_rejection
+from study.datasets.voc import download_voc
 from study.fetch import Download
 from tests.bsn.mat_files import save_v5, save_v73
-from tests.study.datasets.official.publishers import (
+from tests.study.datasets.publishers import (
     files,
     pack_zip,
     publish_coco,
@@ -27,7 +29,7 @@ RULE = PortraitRule(min_face=0.1, min_on_mask=0.5, box_margin=0.0)
 
 @pytest.fixture
 def place(tmp_path) -> dict:
-    """Where a set is brought to, and where its archives are kept."""
+    """Where a set is downloaded to, and where its archives are kept."""
     return {"folder": tmp_path / "downloads/set", "archives": tmp_path / "downloads/archives"}
 
 
@@ -46,55 +48,55 @@ def names_of(drawn, split: str) -> list[str]:
     return [c.id for c in pfcn.candidates(drawn / "pfcn") if c.split == split]
 
 
-def bring_coco_from(site, drawn, out, place):
+def coco_from(site, drawn, out, place):
     annotations = publish_coco(drawn, out, site.url(""))
     serve(site, out)
-    return bring_coco(**place, annotations=annotations, mirrors=[], whole=10**9, year=2017, rule=RULE)
+    return download_coco(**place, annotations=annotations, mirrors=[], whole=10**9, year=2017, rule=RULE)
 
 
-def test_coco_brings_the_annotations_and_only_the_photos_that_could_be_portraits(site, drawn, out, place):
-    brought = bring_coco_from(site, drawn, out, place)
-    expected = {c.photo.name for c in coco.candidates(drawn / "coco") if turned_down(c, RULE) is None}
-    photos = [file for file in files(brought.root) if file.suffix == ".jpg"]
+def test_coco_downloads_the_annotations_and_only_the_photos_that_could_be_portraits(site, drawn, out, place):
+    result = coco_from(site, drawn, out, place)
+    expected = {c.photo.name for c in coco.candidates(drawn / "coco") if annotated_rejection(c, RULE) is None}
+    photos = [file for file in files(result.root) if file.suffix == ".jpg"]
     assert 3 <= len(expected) < 9
     assert {file.name for file in photos} == expected
-    assert all(file.read_bytes() == (drawn / "coco" / file.relative_to(brought.root)).read_bytes() for file in photos)
-    assert sorted(file.name for file in files(brought.root / "annotations")) == [
+    assert all(file.read_bytes() == (drawn / "coco" / file.relative_to(result.root)).read_bytes() for file in photos)
+    assert sorted(file.name for file in files(result.root / "annotations")) == [
         "instances_train2017.json",
         "instances_val2017.json",
     ]
-    assert f"{len(expected)} of 9 photos, 0.00 GB in place of 1.00 GB: 1.00 GB saved" in brought.summary
+    assert f"{len(expected)} of 9 photos, 0.00 GB in place of 1.00 GB: 1.00 GB saved" in result.summary
 
 
 def test_a_second_call_fetches_nothing(site, drawn, out, place):
     annotations = publish_coco(drawn, out, site.url(""))
     serve(site, out)
     options = {"annotations": annotations, "mirrors": [], "whole": 10**9, "year": 2017, "rule": RULE}
-    first = bring_coco(**place, **options)
+    first = download_coco(**place, **options)
     asked = len(site.requests)
-    assert bring_coco(**place, **options) == first
+    assert download_coco(**place, **options) == first
     assert len(site.requests) == asked
 
 
 def test_a_photo_that_its_own_address_lacks_comes_from_the_mirror(site, drawn, out, place):
     annotations = publish_coco(drawn, out, site.url(""))
     serve(site, out)
-    chosen = next(c for c in coco.candidates(drawn / "coco") if turned_down(c, RULE) is None)
+    chosen = next(c for c in coco.candidates(drawn / "coco") if annotated_rejection(c, RULE) is None)
     path = "/" + chosen.photo.relative_to(drawn / "coco").as_posix()
     site.put("/mirror" + path, site.pages.pop(path).content)
     mirrors = [site.url("/mirror")]
-    brought = bring_coco(**place, annotations=annotations, mirrors=mirrors, whole=10**9, year=2017, rule=RULE)
-    assert brought.missing == ()
-    assert (brought.root / path[1:]).read_bytes() == chosen.photo.read_bytes()
+    result = download_coco(**place, annotations=annotations, mirrors=mirrors, whole=10**9, year=2017, rule=RULE)
+    assert result.missing == ()
+    assert (result.root / path[1:]).read_bytes() == chosen.photo.read_bytes()
 
 
 def test_a_lost_photo_is_listed_and_not_fatal(site, drawn, out, place):
     annotations = publish_coco(drawn, out, site.url(""))
     serve(site, out)
-    chosen = next(c for c in coco.candidates(drawn / "coco") if turned_down(c, RULE) is None)
+    chosen = next(c for c in coco.candidates(drawn / "coco") if annotated_rejection(c, RULE) is None)
     del site.pages["/" + chosen.photo.relative_to(drawn / "coco").as_posix()]
-    brought = bring_coco(**place, annotations=annotations, mirrors=[], whole=10**9, year=2017, rule=RULE)
-    (missing,) = brought.missing
+    result = download_coco(**place, annotations=annotations, mirrors=[], whole=10**9, year=2017, rule=RULE)
+    (missing,) = result.missing
     assert missing.id == chosen.id
     assert "404" in missing.reason
 
@@ -112,10 +114,10 @@ def test_coco_finds_its_persons_by_name(site, drawn, out, place):
     pack_zip(out / "annotations.zip", out.parent / "coco", files(out.parent / "coco"))
     serve(site, out)
     exported = Download(name=annotations.name, urls=annotations.urls)
-    brought = bring_coco(**place, annotations=exported, mirrors=[], whole=10**9, year=2017, rule=RULE)
-    expected = {c.photo.name for c in coco.candidates(drawn / "coco") if turned_down(c, RULE) is None}
-    assert {file.name for file in files(brought.root) if file.suffix == ".jpg"} == expected
-    assert coco.person_counts(brought.root) == coco.person_counts(drawn / "coco")
+    result = download_coco(**place, annotations=exported, mirrors=[], whole=10**9, year=2017, rule=RULE)
+    expected = {c.photo.name for c in coco.candidates(drawn / "coco") if annotated_rejection(c, RULE) is None}
+    assert {file.name for file in files(result.root) if file.suffix == ".jpg"} == expected
+    assert coco.person_counts(result.root) == coco.person_counts(drawn / "coco")
 
 
 def test_photos_that_fail_in_a_row_stop_it_with_one_line(site, drawn, out, place, monkeypatch):
@@ -123,22 +125,22 @@ def test_photos_that_fail_in_a_row_stop_it_with_one_line(site, drawn, out, place
     serve(site, out)
     for path in [path for path in site.pages if path.endswith(".jpg")]:
         del site.pages[path]
-    monkeypatch.setattr(photos_module, "DEAD_IN_A_ROW", 2)
-    with pytest.raises(InputError, match=r"2 photos in a row could not be fetched.*it goes on where it stopped"):
-        bring_coco(**place, annotations=annotations, mirrors=[], whole=10**9, year=2017, rule=RULE)
+    monkeypatch.setattr(download, "DEAD_IN_A_ROW", 2)
+    with pytest.raises(InputError, match=r"2 photos in a row could not be fetched.*it continues where it stopped"):
+        download_coco(**place, annotations=annotations, mirrors=[], whole=10**9, year=2017, rule=RULE)
 
 
 def test_cocostuff_reads_no_more_of_its_zip_than_it_needs(site, drawn, out, place):
     release = publish_cocostuff(drawn, out, site.url(""))
     serve(site, out)
     counts = coco.person_counts(drawn / "coco")
-    brought = bring_cocostuff(**place, release=release, person_counts=counts, rule=RULE)
+    result = download_cocostuff(**place, release=release, person_counts=counts, rule=RULE)
     drawn_ones = list(cocostuff.candidates(drawn / "cocostuff", person_counts=counts))
-    looked_at = {c.photo.name for c in drawn_ones if turned_down(c, RULE) is None}
+    looked_at = {c.photo.name for c in drawn_ones if annotated_rejection(c, RULE) is None}
     assert 2 <= len(looked_at) < 8
-    assert {file.name for file in files(brought.root / "images")} == looked_at
+    assert {file.name for file in files(result.root / "images")} == looked_at
     alone = {f"{c.photo.stem}.mat" for c in drawn_ones if counts[int(c.id)] == 1}
-    assert {file.name for file in files(brought.root / "annotations")} == alone
+    assert {file.name for file in files(result.root / "annotations")} == alone
     whole = len(site.pages["/cocostuff-10k.zip"].content)
     assert 0 < sum(request.sent for request in site.requests) < whole
     assert all(request.status == 206 for request in site.requests)
@@ -153,9 +155,9 @@ def test_cocostuff_reads_the_whole_zip_where_it_is_here_or_no_part_is_served(sit
     else:
         site.put("/cocostuff-10k.zip", (out / release.name).read_bytes(), ranges=False)
     counts = coco.person_counts(drawn / "coco")
-    brought = bring_cocostuff(**place, release=release, person_counts=counts, rule=RULE)
-    found = cocostuff.candidates(brought.root, person_counts=counts)
-    assert sum(turned_down(c, RULE) is None and c.photo.is_file() for c in found) >= 2
+    result = download_cocostuff(**place, release=release, person_counts=counts, rule=RULE)
+    found = cocostuff.candidates(result.root, person_counts=counts)
+    assert sum(annotated_rejection(c, RULE) is None and c.photo.is_file() for c in found) >= 2
     if by_hand:
         assert site.requests == []
 
@@ -163,12 +165,12 @@ def test_cocostuff_reads_the_whole_zip_where_it_is_here_or_no_part_is_served(sit
 def test_voc_unpacks_only_segmented_photos_of_one_person_from_each_year(site, drawn, out, place):
     releases = publish_voc(drawn, out, site.url(""))
     serve(site, out)
-    brought = bring_voc(**place, releases=releases, rule=RULE)
-    expected = [c for c in voc.candidates(drawn / "voc") if turned_down(c, RULE) is None]
-    photos = {file.relative_to(brought.root) for file in files(brought.root) if file.suffix == ".jpg"}
+    result = download_voc(**place, releases=releases, rule=RULE)
+    expected = [c for c in voc.candidates(drawn / "voc") if annotated_rejection(c, RULE) is None]
+    photos = {file.relative_to(result.root) for file in files(result.root) if file.suffix == ".jpg"}
     assert photos == {c.photo.relative_to(drawn / "voc") for c in expected}
     assert len(photos) < len(list(voc.candidates(drawn / "voc")))
-    again = {c.id: c for c in voc.candidates(brought.root)}
+    again = {c.id: c for c in voc.candidates(result.root)}
     for candidate in expected:
         assert again[candidate.id].photo.read_bytes() == candidate.photo.read_bytes()
         np.testing.assert_array_equal(again[candidate.id].load_mask(), candidate.load_mask())
@@ -179,7 +181,7 @@ def test_voc_unpacks_only_segmented_photos_of_one_person_from_each_year(site, dr
     ]
 
 
-def test_voc_with_boxes_in_another_encoding_is_brought(site, drawn, out, place):
+def test_voc_with_boxes_in_another_encoding_is_downloaded(site, drawn, out, place):
     root = out.parent / "voc"
     shutil.copytree(drawn / "voc", root / "voc")
     for folder in root.rglob("SegmentationObject"):
@@ -189,27 +191,27 @@ def test_voc_with_boxes_in_another_encoding_is_brought(site, drawn, out, place):
         file.write_bytes(f'<?xml version="1.0" encoding="gb2312"?>\n{text}'.encode("gb2312"))
     releases = [Download(name=d.name, urls=d.urls) for d in publish_voc(root, out, site.url(""))]
     serve(site, out)
-    brought = bring_voc(**place, releases=releases, rule=RULE)
-    expected = {c.id for c in voc.candidates(drawn / "voc") if turned_down(c, RULE) is None}
-    assert {c.id for c in voc.candidates(brought.root) if c.photo.is_file()} == expected
+    result = download_voc(**place, releases=releases, rule=RULE)
+    expected = {c.id for c in voc.candidates(drawn / "voc") if annotated_rejection(c, RULE) is None}
+    assert {c.id for c in voc.candidates(result.root) if c.photo.is_file()} == expected
 
 
-def test_pfcn_brings_the_release_and_crops_each_owners_photo(site, drawn, out, place):
+def test_pfcn_downloads_the_release_and_crops_each_owners_photo(site, drawn, out, place):
     release = publish_pfcn(drawn, out, site.url(""))
     serve(site, out)
-    brought = bring_pfcn(**place, release=release)
-    assert brought.missing == ()
-    assert not list(brought.root.rglob("*.m"))
-    for candidate in pfcn.candidates(brought.root):
+    result = download_pfcn(**place, release=release)
+    assert result.missing == ()
+    assert not list(result.root.rglob("*.m"))
+    for candidate in pfcn.candidates(result.root):
         ours = cv2.imread(str(candidate.photo)).astype(int)
         theirs = cv2.imread(str(drawn / "pfcn/data/images_data_crop" / candidate.photo.name)).astype(int)
         assert ours.shape == (800, 600, 3)
         # Enlarged by a quarter, shrunk again and twice a JPEG; a shift of one pixel would cost three times as much.
         assert np.abs(ours - theirs).mean() < 4
-    assert "9 of 9 photos; 0 cannot be had" in brought.summary
+    assert "9 of 9 photos; 0 cannot be had" in result.summary
 
 
-def test_pfcn_with_lists_that_were_saved_anew_is_brought(site, drawn, out, place):
+def test_pfcn_with_lists_that_were_saved_anew_is_downloaded(site, drawn, out, place):
     publish_pfcn(drawn, out, site.url(""))
     data = out.parent / "release" / "data"
     save_v73(data / "trainlist.mat", {"trainlist": [f"{name}.jpg" for name in names_of(drawn, "train")]})
@@ -218,9 +220,9 @@ def test_pfcn_with_lists_that_were_saved_anew_is_brought(site, drawn, out, place
         (data / name).write_bytes((data / name).read_text().replace(" ", "\t").encode("utf-16"))
     pack_zip(out / "release.zip", data.parent, files(data.parent))
     serve(site, out)
-    brought = bring_pfcn(**place, release=Download(name="release.zip", urls=(site.url("/release.zip"),)))
-    assert brought.missing == ()
-    assert [(c.id, c.split) for c in pfcn.candidates(brought.root)] == [
+    result = download_pfcn(**place, release=Download(name="release.zip", urls=(site.url("/release.zip"),)))
+    assert result.missing == ()
+    assert [(c.id, c.split) for c in pfcn.candidates(result.root)] == [
         (c.id, c.split) for c in pfcn.candidates(drawn / "pfcn")
     ]
 
@@ -236,13 +238,13 @@ def test_pfcn_lists_dead_links_and_goes_on(site, drawn, out, place):
     site.always(f"/owners/{other}.jpg", status=302, headers={"Location": site.url("/gone.jpg")})
     page = site.pages[f"/owners/{broken}.jpg"]
     page.content = page.content[: len(page.content) // 2]
-    brought = bring_pfcn(**place, release=release)
-    reasons = {photo.id: photo.reason for photo in brought.missing}
+    result = download_pfcn(**place, release=release)
+    reasons = {photo.id: photo.reason for photo in result.missing}
     assert reasons.keys() == {gone, other, broken}
     assert "404" in reasons[gone]
     assert "is 375x500, its crop goes to row 1003 and column 755: another photo" in reasons[other]
     assert "truncated or broken" in reasons[broken]
-    there = {c.id for c in pfcn.candidates(brought.root) if c.photo.is_file()}
+    there = {c.id for c in pfcn.candidates(result.root) if c.photo.is_file()}
     assert there == set(names) - reasons.keys()
 
 
@@ -255,8 +257,8 @@ def test_pfcn_photo_without_address_or_crop_is_listed(site, drawn, out, place):
     (data / "crop.txt").write_text(without(names[1], (data / "crop.txt").read_text()))
     pack_zip(out / "release.zip", data.parent, files(data.parent))
     serve(site, out)
-    brought = bring_pfcn(**place, release=Download(name="release.zip", urls=(site.url("/release.zip"),)))
-    assert {photo.id: photo.reason for photo in brought.missing} == {
+    result = download_pfcn(**place, release=Download(name="release.zip", urls=(site.url("/release.zip"),)))
+    assert {photo.id: photo.reason for photo in result.missing} == {
         names[0]: "the release gives no address",
         names[1]: "crop.txt does not name it",
     }
@@ -265,7 +267,7 @@ def test_pfcn_photo_without_address_or_crop_is_listed(site, drawn, out, place):
 def test_a_dead_release_says_what_to_fetch_by_hand_and_where_to_put_it(site, drawn, out, place):
     release = publish_pfcn(drawn, out, site.url(""))
     with pytest.raises(InputError) as caught:
-        bring_pfcn(**place, release=release)
+        download_pfcn(**place, release=release)
     line = str(caught.value)
     assert site.url("/release.zip") in line
     assert "404" in line
@@ -273,12 +275,12 @@ def test_a_dead_release_says_what_to_fetch_by_hand_and_where_to_put_it(site, dra
     # As told: put there by hand, it is taken.
     (out / "release.zip").rename(place["archives"] / "release.zip")
     serve(site, out)
-    assert bring_pfcn(**place, release=release).missing == ()
+    assert download_pfcn(**place, release=release).missing == ()
 
 
 def test_another_archive_under_the_releases_name_is_refused(site, drawn, out, place):
     release = publish_coco(drawn, out, site.url(""))
     serve(site, out)
     with pytest.raises(InputError, match="holds 0 folders images_mask, not one: is it the PFCN release"):
-        bring_pfcn(**place, release=release)
+        download_pfcn(**place, release=release)
     assert json.loads((place["archives"] / "verified.json").read_text())

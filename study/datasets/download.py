@@ -1,0 +1,74 @@
+"""What the downloads of the four sets share: their result, and photos that are fetched one by one.
+
+Each `download_<set>(folder, archives, ...)` makes `folder` the set's official tree, without the photos that the filter
+would not look at, from archives that it keeps in `archives`. It may be stopped at any moment and called again: what is
+there is not fetched twice.
+"""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bsn.errors import InputError
+from study.fetch import Download, FetchError, fetch_files
+
+# Single dead links are common; so many in a row mean that the network is down.
+DEAD_IN_A_ROW = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class MissingPhoto:
+    """A photo that could not be downloaded: its id, its address (empty where it has none), and why."""
+
+    id: str
+    url: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Downloaded:
+    """Result of a download: the `root` of the official tree, one line about it, and the photos that it lacks."""
+
+    root: Path
+    summary: str
+    missing: tuple[MissingPhoto, ...] = ()
+
+
+def fetch_photos(photos: Mapping[str, Download], folder: Path, *, label: str) -> list[MissingPhoto]:
+    """Fetch photos one by one into `folder`; return those that failed.
+
+    Args:
+        photos: what to fetch, by the photo's id.
+        folder: the folder that the names of `photos` are relative to.
+        label: title of the progress bar.
+
+    Raises:
+        InputError: DEAD_IN_A_ROW photos in a row could not be fetched.
+    """
+    missing, in_a_row = [], 0
+    for name, (download, got) in zip(photos, fetch_files(photos.values(), folder, label=label), strict=True):
+        if not isinstance(got, FetchError):
+            in_a_row = 0
+            continue
+        missing.append(MissingPhoto(id=name, url=download.urls[0], reason=str(got)))
+        in_a_row += 1
+        if in_a_row == DEAD_IN_A_ROW:
+            raise InputError(
+                f"{DEAD_IN_A_ROW} photos in a row could not be fetched, the last one because: {got}; "
+                "run this again when the network is back, it continues where it stopped"
+            )
+    return missing
+
+
+def write_missing(file: Path, photos: Sequence[MissingPhoto]) -> None:
+    """Write a CSV with the columns id, url and reason, one row per photo."""
+    with file.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, ["id", "url", "reason"], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(photo) for photo in photos)
+
+
+def gigabytes(size: int) -> str:
+    """`size` bytes as text, such as 1.25 GB."""
+    return f"{size / 1e9:.2f} GB"
