@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 import drawn as sketch
-from study.fetch import web
+from study.fetch import http
 from tests.site import Site
 
 SEED = 1
@@ -32,8 +32,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def site(monkeypatch) -> Iterator[Site]:
     """A server of its own for the test, and pauses too short to be noticed."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(web, "BACKOFF", 1e-4)
-    monkeypatch.setattr(web, "LONGEST_WAIT", 1e-3)
+    quick = http.RETRIES.new(backoff_factor=1e-4, backoff_max=1e-3, retry_after_max=1e-3)
+    monkeypatch.setattr(http, "RETRIES", quick)
     server = Site()
     yield server
     server.close()

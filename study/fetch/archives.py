@@ -1,32 +1,35 @@
-"""Members of a .zip, .tar or .tar.gz, written inside of one folder and nowhere else, or refused in one line.
+"""Extract members of .zip, .tar and .tar.gz archives into one folder, and nowhere else.
 
-Archives come from the network, so nothing in them is trusted: names (study/fetch/member_names.py), kinds and declared
-sizes are checked before anything is written.
+Archives come from the network: names, kinds and declared sizes are checked before anything is written.
 """
 
 import gzip
+import re
 import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO
 
 from bsn.disk import disk_errors, require_room, write_atomically
 from bsn.errors import InputError
-from study.fetch.member_names import UnsafeName, destinations, normalised
 
 _BLOCK = 1 << 20
-_DAMAGE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, UnicodeDecodeError)
+_DAMAGE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError)
+
+
+class UnsafeName(Exception):
+    """A name that could become a file outside of its folder; the text says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Member:
-    """One entry of an index. size: bytes that it declares; fault: why it is no plain file, if it is none."""
+    """One file of an archive. size: bytes that its header declares; fault: why it is no plain file, if it is none."""
 
     name: str
     size: int
@@ -37,12 +40,21 @@ class _Member:
 def unpack(
     archive: Path, folder: Path, *, wanted: Callable[[str], bool] = lambda name: True, max_bytes: int
 ) -> list[Path]:
-    """Write the members whose name (forward slashes) is `wanted` into `folder`; their paths, in the archive's order.
+    """Extract members into `folder`; each file is replaced only when its new content is complete.
 
-    A file that is already there is replaced when the new one is whole. Raises InputError, before anything is written,
-    for a name that leads out of `folder`, two members of one name, a wanted member that is a link or a device, wanted
-    members that declare more than `max_bytes` together, and a damaged index; later for a member whose bytes are not
-    what the index declares. Raises FullDisk.
+    Args:
+        archive: A .zip, .tar or .tar.gz.
+        folder: Where members go, under their names.
+        wanted: Whether to extract the member of this name (forward slashes).
+        max_bytes: How many bytes all wanted members may declare together.
+
+    Returns:
+        The files, in the archive's order.
+
+    Raises:
+        InputError: before anything is written, for a damaged index, a name that leads out of `folder`, a name that is
+            there twice, a wanted member that is a link or device, and too many bytes; later, for a damaged member.
+        FullDisk: if they do not fit on the disk.
     """
     with _opened(archive) as members:
         chosen = [member for member in members if wanted(member.name)]
@@ -56,7 +68,7 @@ def unpack(
                 f"{archive}: its members declare {total:,} bytes ({largest.name!r} alone {largest.size:,}), "
                 f"more than the {max_bytes:,} that are allowed"
             )
-        files = destinations([member.name for member in chosen], folder)
+        files = safe_paths([member.name for member in chosen], folder)
         require_room(total - sum(file.stat().st_size for file in files if file.is_file()), folder / "x")
         for member, file in zip(chosen, files, strict=True):
             with disk_errors(file, lambda needed=member.size: needed):
@@ -65,72 +77,63 @@ def unpack(
 
 
 def names(archive: Path) -> list[str]:
-    """Names of all members but folders, with forward slashes, in the archive's order. Raises InputError."""
+    """The names of all files in the archive, with forward slashes, in its order. Raises InputError."""
     with _opened(archive) as members:
         return [member.name for member in members]
 
 
-def _content(archive: Path, member: _Member) -> Iterator[bytes]:
-    """Blocks of a member's bytes, as many as it declares. Raises InputError when there are more or fewer."""
-    left = member.size
-    with _read_errors(archive), member.open() as stream:
-        while block := stream.read(min(_BLOCK, left + 1)):
-            left -= len(block)
-            if left < 0:
-                break
-            yield block
-    if left:
-        more = "more" if left < 0 else "fewer"
-        raise InputError(f"{archive}: member {member.name!r} holds {more} bytes than the {member.size:,} it declares")
+def safe_name(name: str) -> str:
+    """Normalize a member's name to forward slashes. Raises UnsafeName if it leads out of its folder."""
+    slashed = name.replace("\\", "/")
+    parts = [part for part in slashed.split("/") if part not in ("", ".")]
+    for unsafe, why in (
+        (slashed.startswith("/"), "is an absolute name"),
+        (re.match("[A-Za-z]:", "/".join(parts)), "names a drive"),
+        (".." in parts, "leads out of its folder"),
+        (re.search("[\0-\x1f\x7f]", slashed), "holds control characters"),
+        (not parts, "is no name"),
+    ):
+        if unsafe:
+            raise UnsafeName(f"{name!r} {why}")
+    return "/".join(parts)
 
 
-@contextmanager
-def _opened(archive: Path) -> Iterator[list[_Member]]:
-    """The members, readable as long as the context lasts. Raises InputError for a bad index or a bad name in it."""
-    kinds = {".zip": _zip_members, ".tar": _tar_members, ".tar.gz": _tar_members}
-    members = next((kinds[suffix] for suffix in kinds if archive.name.lower().endswith(suffix)), None)
-    if members is None:
-        raise InputError(f"{archive} is none of {', '.join(kinds)}")
-    if not archive.is_file():
-        raise InputError(f"{archive} is missing")
-    with _read_errors(archive), archive.open("rb") as stream, _judged_names(archive), members(stream) as found:
-        yield found
+def safe_paths(names: Sequence[str], folder: Path) -> list[Path]:
+    """Where members go inside of `folder`, in their order.
+
+    Raises:
+        UnsafeName: for a name that leads out of it, also over a link that exists in `folder`; for two names that are
+            one file (some disks ignore case); and for a name that is both a file and a folder.
+    """
+    names = [safe_name(name) for name in names]
+    seen: dict[str, str] = {}
+    for name in names:
+        if (other := seen.get(name.casefold())) is not None:
+            raise UnsafeName(f"{name!r} is there twice" if other == name else f"{name!r} and {other!r} are one name")
+        seen[name.casefold()] = name
+    folders = {parent for name in seen for parent in PurePosixPath(name).parents}
+    if both := [name for key, name in seen.items() if PurePosixPath(key) in folders]:
+        raise UnsafeName(f"{both[0]!r} is both a file and a folder")
+    root = folder.resolve()
+    for parent in {(root / name).parent for name in names}:
+        if not parent.resolve().is_relative_to(root):
+            raise UnsafeName(f"{str(parent)!r} is a link out of its folder")
+    return [folder / name for name in names]
 
 
-@contextmanager
-def _read_errors(archive: Path) -> Iterator[None]:
-    """Tell what the libraries raise for a bad archive as one line."""
-    try:
-        yield
-    except _DAMAGE as error:
-        raise InputError(f"{archive} is damaged or cut short ({error}); delete it and fetch it again") from None
-
-
-@contextmanager
-def _judged_names(archive: Path) -> Iterator[None]:
-    try:
-        yield
-    except UnsafeName as error:
-        raise InputError(f"{archive}: member {error}, which is refused") from None
-
-
-@contextmanager
-def _zip_members(stream: IO[bytes]) -> Iterator[list[_Member]]:
-    with zipfile.ZipFile(stream) as opened:
-        yield [
-            _Member(
-                name=normalised(info.filename),
-                size=info.file_size,
-                fault=zip_fault(info),
-                open=partial(opened.open, info),
-            )
-            for info in opened.infolist()
-            if not info.filename.endswith(("/", "\\"))
-        ]
+def zip_index(opened: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    """The files of a zip by name, in its order. Raises UnsafeName."""
+    found: dict[str, zipfile.ZipInfo] = {}
+    for info in opened.infolist():
+        if not info.filename.endswith(("/", "\\")):
+            name = safe_name(info.filename)
+            if found.setdefault(name, info) is not info:
+                raise UnsafeName(f"{name!r} is there twice")
+    return found
 
 
 def zip_fault(info: zipfile.ZipInfo) -> str | None:
-    """Why a member is not one that is read here; None when it is."""
+    """Why a member is refused; None if it is a plain file."""
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind == stat.S_IFLNK:
         return "a symbolic link"
@@ -143,19 +146,71 @@ def zip_fault(info: zipfile.ZipInfo) -> str | None:
     return None
 
 
+def _tar_fault(info: tarfile.TarInfo) -> str | None:
+    if not info.isreg():
+        return {tarfile.SYMTYPE: "a symbolic link", tarfile.LNKTYPE: "a hard link"}.get(info.type, "a device or pipe")
+    try:
+        tarfile.data_filter(info, ".")
+    except tarfile.FilterError as error:
+        return f"unsafe ({error})"
+    return None
+
+
+@contextmanager
+def _opened(archive: Path) -> Iterator[list[_Member]]:
+    """The members, readable while the context lasts. Raises InputError for a damaged index or an unsafe name in it."""
+    kinds = {".zip": _zip_members, ".tar": _tar_members, ".tar.gz": _tar_members}
+    members = next((kinds[suffix] for suffix in kinds if archive.name.lower().endswith(suffix)), None)
+    if members is None:
+        raise InputError(f"{archive} is none of {', '.join(kinds)}")
+    if not archive.is_file():
+        raise InputError(f"{archive} is missing")
+    with _one_line_errors(archive), archive.open("rb") as stream, members(stream) as found:
+        yield found
+
+
+@contextmanager
+def _one_line_errors(archive: Path) -> Iterator[None]:
+    try:
+        yield
+    except InputError:
+        raise
+    except UnsafeName as error:
+        raise InputError(f"{archive}: member {error}, which is refused") from None
+    except _DAMAGE as error:
+        raise InputError(f"{archive} is damaged or cut short ({error}); delete it and fetch it again") from None
+
+
+@contextmanager
+def _zip_members(stream: IO[bytes]) -> Iterator[list[_Member]]:
+    with zipfile.ZipFile(stream) as opened:
+        yield [
+            _Member(name=name, size=info.file_size, fault=zip_fault(info), open=partial(opened.open, info))
+            for name, info in zip_index(opened).items()
+        ]
+
+
 @contextmanager
 def _tar_members(stream: IO[bytes]) -> Iterator[list[_Member]]:
     packed = stream.read(2) == b"\x1f\x8b"
     stream.seek(0)
-    # Not "r|": a plain tar is read by seeking, so that what is not wanted of 2 GB is never read.
-    with tarfile.open(fileobj=stream, mode="r:gz" if packed else "r:", tarinfo=_TarHeader) as opened:
-        infos = _tar_index(opened)
-        # gzip has one checksum, which stands behind the end of the tar.
-        while packed and opened.fileobj.read(_BLOCK):
+    # Not "r|": a plain tar is read by seeking, so unwanted members cost no reading.
+    with tarfile.open(fileobj=stream, mode="r:gz" if packed else "r:") as opened:
+        infos = []
+        for info in opened:
+            if info.size < 0:  # would lead back to an earlier header, in circles
+                raise tarfile.ReadError("a size is negative")
+            infos.append(info)
+        # tarfile takes a damaged or missing header for the end, which is a block of zeros.
+        opened.fileobj.seek(opened.offset)
+        end = opened.fileobj.read(tarfile.BLOCKSIZE)
+        if len(end) < tarfile.BLOCKSIZE or any(end):
+            raise tarfile.ReadError(f"no valid header at byte {opened.offset}" if end else "it has no end")
+        while packed and opened.fileobj.read(_BLOCK):  # to gzip's checksum, which is the last thing in the file
             pass
         yield [
             _Member(
-                name=normalised(info.name),
+                name=safe_name(info.name),
                 size=info.size,
                 fault=_tar_fault(info),
                 open=partial(opened.extractfile, info),
@@ -165,45 +220,15 @@ def _tar_members(stream: IO[bytes]) -> Iterator[list[_Member]]:
         ]
 
 
-class _TarHeader(tarfile.TarInfo):
-    """A header whose damage is an error: tarfile takes a damaged or missing one for the end of the archive."""
-
-    @classmethod
-    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> tarfile.TarInfo:
-        if len(buf) < tarfile.BLOCKSIZE:
-            raise tarfile.ReadError("it has no end")
-        try:
-            header = super().frombuf(buf, encoding, errors)
-        except tarfile.HeaderError as error:
-            # An empty block is the end.
-            if any(buf):
-                raise tarfile.ReadError(str(error)) from None
-            raise
-        if header.size < 0:
-            raise tarfile.ReadError("a size is negative")
-        return header
-
-
-def _tar_index(opened: tarfile.TarFile) -> list[tarfile.TarInfo]:
-    infos = []
-    for info in opened:
-        # Where an extended header gives it. It would lead back to earlier headers, and round in circles.
-        if info.size < 0:
-            raise tarfile.ReadError("a size is negative")
-        infos.append(info)
-    return infos
-
-
-def _tar_fault(info: tarfile.TarInfo) -> str | None:
-    if info.issym():
-        return "a symbolic link"
-    if info.islnk():
-        return "a hard link"
-    if not info.isreg():
-        return "a device or pipe"
-    try:
-        # A second opinion.
-        tarfile.data_filter(info, ".")
-    except tarfile.FilterError as error:
-        return f"turned down ({error})"
-    return None
+def _content(archive: Path, member: _Member) -> Iterator[bytes]:
+    """The member's bytes. Raises InputError if they are more or fewer than it declares."""
+    left = member.size
+    with _one_line_errors(archive), member.open() as stream:
+        while block := stream.read(min(_BLOCK, left + 1)):
+            left -= len(block)
+            if left < 0:
+                break
+            yield block
+    if left:
+        more = "more" if left < 0 else "fewer"
+        raise InputError(f"{archive}: member {member.name!r} holds {more} bytes than the {member.size:,} it declares")

@@ -1,76 +1,88 @@
-"""Some members of a large .zip on a server, without the rest of it.
+"""Download single members of a large .zip on a server.
 
-The directory at the archive's end is read by HTTP Range, then each wanted member by one Range request of its own.
+remotezip reads the directory at the archive's end and turns a member into one Range request. Added here: retries,
+mirrors, many members in parallel, and checks that all ranges are of one archive.
 """
 
 import hashlib
 import io
-import struct
 import threading
 import zipfile
 import zlib
-from collections.abc import Sequence
-from functools import partial
-from itertools import pairwise
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
+
+import remotezip
+from tqdm import tqdm
 
 from bsn.disk import disk_errors, require_room, write_atomically
 from bsn.errors import InputError
-from study.fetch.archives import zip_fault
-from study.fetch.bars import CountBar
-from study.fetch.checksums import Record
-from study.fetch.downloads import FetchError, by_hand
-from study.fetch.member_names import UnsafeName, destinations, normalised
-from study.fetch.ranges import Ranges, WholeOnly
-from study.fetch.web import Refused
-from study.fetch.workers import in_order
+from study.fetch import http
+from study.fetch.archives import UnsafeName, safe_paths, zip_fault, zip_index
+from study.fetch.checksums import HashRecord
+from study.fetch.download import FetchError, by_hand, in_order
+from study.fetch.http import PermanentError, TransientError
 
-LARGEST_DIRECTORY = 64 << 20  # bytes; that of COCO-Stuff 10K, 20 000 members, is about 2 MB
-LARGEST_MEMBER = 256 << 20  # bytes, packed and unpacked: a member is held in memory
-# The header before a member's bytes: its signature, the lengths of its name and of its extra field.
-_LOCAL_HEADER = struct.Struct("<4s22xHH")
-_LONGEST_LOCAL_HEADER = _LOCAL_HEADER.size + 2 * 0xFFFF
+LARGEST_DIRECTORY = 64 << 20  # bytes; that of COCO-Stuff 10K, with 20 000 members, is about 2 MB
+LARGEST_MEMBER = 256 << 20  # bytes, compressed and not: a member is held in memory
+FIRST_READ = 64 << 10  # bytes from the end on, where the directory is looked for
+_LONGEST_HEADER = 30 + 2 * 0xFFFF  # bytes before a member's data: fixed fields, name, extra field
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, remotezip.OutOfBound, NotImplementedError, UnicodeDecodeError)
 
 
 class NoRanges(FetchError):
-    """The archive is there, but no address serves parts of it: fetch the whole."""
+    """A URL has the archive but serves no parts of it: download the whole."""
+
+
+class _WholeOnly(PermanentError):
+    """This URL answers a Range request with the whole file."""
 
 
 class RemoteZip:
-    """An archive of which only the directory is here, from the first of `urls` that serves it.
+    """An archive on a server, of which the directory is read from the first of `urls` that serves it.
 
-    names: its members but folders, in order. size: bytes of the whole archive. The sha256 of the directory is recorded
-    in `folder/first_seen.json` under `name` + " (directory)"; the directory holds every member's CRC-32, so no member
-    can change unseen. Raises FetchError when no address serves it, NoRanges when one has it but serves the whole only,
-    InputError for a member's name that leads out of its folder.
+    The sha256 of the directory is recorded in `folder` on first use, as `name` + " (directory)". It holds the CRC-32 of
+    every member, so no member can change unnoticed.
+
+    Attributes:
+        names: All members but folders, in order.
+        size: Bytes of the whole archive.
+
+    Raises:
+        NoRanges: if a URL has the archive but serves only the whole.
+        FetchError: if no URL serves its directory.
+        InputError: for a member whose name leads out of its folder or is there twice.
     """
 
     def __init__(self, urls: Sequence[str], *, name: str, folder: Path) -> None:
-        self._name = name
-        self._target = folder / name
+        self._name, self._target = name, folder / name
+        self._urls = list(urls)
         tried: list[tuple[str, str]] = []
-        unserved: type[FetchError] = FetchError
+        failure: type[FetchError] = FetchError
         for url in urls:
-            first = Ranges(url)
             try:
-                infos, self._ends = self._read_directory(first, Record(folder))
-            except Refused as reason:
-                unserved = NoRanges if isinstance(reason, WholeOnly) else unserved
+                self._read_directory(url, HashRecord(folder))
+            except PermanentError as reason:
+                failure = NoRanges if isinstance(reason, _WholeOnly) else failure
                 tried.append((url, str(reason)))
-                continue
-            self.size = first.size
-            self._infos = self._by_name(infos)
-            self.names = list(self._infos)
-            self._addresses = [first, *(Ranges(other, size=self.size) for other in urls if other != url)]
-            return
-        raise unserved(by_hand(name, tried, self._target))
+            except UnsafeName as error:
+                raise InputError(f"{name}: member {error}, which is refused") from None
+            else:
+                self.names = list(self._infos)
+                return
+        raise failure(by_hand(name, tried, self._target))
 
     def fetch(self, names: Sequence[str], out: Path, *, label: str, at_once: int = 8) -> int:
-        """Write members to `out/<name>`; returns the bytes that came over the network for them.
+        """Download members to `out/<name>`, by `at_once` threads; files of the right size that are there are kept.
 
-        Each is checked against its CRC-32 and put in place whole. Files that are there with the member's size are
-        kept. Raises FetchError when no address gives one, InputError for a member that is not there or not a plain
-        file, and for a name that leads out of `out`; FullDisk.
+        Returns:
+            Bytes that came over the network.
+
+        Raises:
+            FetchError: if no URL serves a member with the right CRC-32.
+            InputError: for a member that is not there, is no plain file or is too large, and for an unsafe name.
+            FullDisk: if the disk is full.
         """
         for name in names:
             if name not in self._infos:
@@ -78,138 +90,117 @@ class RemoteZip:
             if (fault := zip_fault(self._infos[name])) is not None:
                 raise InputError(f"{self._name}: member {name!r} is {fault}, which is refused")
         try:
-            files = destinations(names, out)
+            files = dict(zip(names, safe_paths(names, out), strict=True))
         except UnsafeName as error:
             raise InputError(f"{self._name}: member {error}, which is refused") from None
-        jobs = [
-            (name, file)
-            for name, file in zip(names, files, strict=True)
-            if not (file.is_file() and file.stat().st_size == self._infos[name].file_size)
-        ]
-        require_room(sum(self._infos[name].file_size for name, _ in jobs), out)
-        with CountBar(label, len(jobs)) as bar:
-            for _ in in_order(partial(self._fetch_one, bar), jobs, at_once=at_once):
-                pass
-            return bar.bytes
+        sizes = {name: self._infos[name].file_size for name in names}
+        jobs = [name for name in names if not (files[name].is_file() and files[name].stat().st_size == sizes[name])]
+        require_room(sum(sizes[name] for name in jobs), out)
+        received: list[int] = []
+        zips = threading.local()  # one open zip per thread and URL: a zip reads one range at a time
 
-    def _read_directory(self, address: Ranges, record: Record) -> tuple[list[zipfile.ZipInfo], dict[int, int]]:
-        """The members, and for each one's start the byte that it ends before. Raises Refused."""
-        tail = _Tail(address)
-        try:
-            with zipfile.ZipFile(tail) as opened:
-                infos, start = opened.infolist(), opened.start_dir
-        except (zipfile.BadZipFile, UnicodeDecodeError, NotImplementedError) as error:
-            raise Refused(f"is no zip archive that can be read ({error})") from None
-        if any(info.header_offset >= start for info in infos):
-            raise Refused("has a directory that points past the members")
-        directory = tail.bytes_from(start)
-        key = f"{self._name} (directory)"
-        change = record.changed_since_first_seen(key, hashlib.sha256(directory).hexdigest(), len(directory))
-        if change is not None:
-            raise Refused(change)
-        return infos, _ends(infos, start)
+        def fetch_one(name: str, stop: threading.Event) -> None:
+            content = self._content(name, zips.__dict__, stop, received.append)
+            with disk_errors(files[name], lambda: sizes[name]):
+                write_atomically(files[name], [content])
 
-    def _by_name(self, infos: Sequence[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
-        found: dict[str, zipfile.ZipInfo] = {}
-        for info in infos:
-            if info.filename.endswith(("/", "\\")):
-                continue
-            try:
-                name = normalised(info.filename)
-                if name in found:
-                    raise UnsafeName(f"{name!r} is there twice")
-            except UnsafeName as error:
-                raise InputError(f"{self._name}: member {error}, which is refused") from None
-            found[name] = info
-        return found
+        with tqdm(in_order(fetch_one, jobs, at_once=at_once), desc=label, total=len(jobs), unit=" files") as bar:
+            for _ in bar:
+                bar.set_postfix_str(f"{sum(received) / 1e6:.1f} MB", refresh=False)
+        return sum(received)
 
-    def _fetch_one(self, bar: CountBar, job: tuple[str, Path], stop: threading.Event) -> None:
-        name, file = job
-        info = self._infos[name]
+    def _content(
+        self,
+        name: str,
+        zips: dict[str, zipfile.ZipFile],
+        stop: threading.Event,
+        on_bytes: Callable[[int], object],
+    ) -> bytes:
+        """The member from the first URL that serves it. zips: this thread's open zips by URL."""
+        info, tried = self._infos[name], []
         if max(info.compress_size, info.file_size) > LARGEST_MEMBER:
             raise InputError(f"{self._name}: member {name!r} is larger than {LARGEST_MEMBER:,} bytes")
-        tried = []
-        for address in self._addresses:
+        for url in self._urls:
             try:
-                raw = address.read(info.header_offset, self._ends[info.header_offset], stop=stop, came=bar.adds)
-                data = _unpacked(info, raw)
-            except Refused as reason:
-                tried.append((address.url, str(reason)))
-                continue
-            with disk_errors(file, lambda: info.file_size):
-                write_atomically(file, [data])
-            bar.done()
-            return
+                if url not in zips:
+                    zips[url] = self._open(url, stop, on_bytes)
+                with zips[url].open(info) as stream:
+                    content = stream.read(info.file_size)
+                if len(content) < info.file_size:
+                    raise EOFError(f"{len(content)} bytes")
+                return content
+            except PermanentError as error:
+                reason = str(error)
+            except _DAMAGE as error:
+                reason = f"has other bytes than its directory declares: {error}"
+            tried.append((url, reason))
+            zips.pop(url, None)
         raise FetchError(f"{name!r} of " + by_hand(self._name, tried, self._target))
 
-
-class _Tail(io.RawIOBase):
-    """The archive as a file for zipfile, which reads the directory from the end; only the end is ever fetched."""
-
-    _AHEAD = 1 << 16  # bytes; fetched at least, for the search for the end record goes in small steps
-
-    def __init__(self, address: Ranges) -> None:
-        self._address = address
+    def _read_directory(self, url: str, record: HashRecord) -> None:
         self._tail = b""
-        self._at = 0
-        self._fetch(0, 1)  # tells the size
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._address.size}[whence]
-        if at < 0:
-            raise zipfile.BadZipFile("a position before its start")
-        self._at = at
-        return at
-
-    def readinto(self, buffer: memoryview) -> int:
-        data = self.bytes_from(self._at)[: len(buffer)]
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)
-
-    def bytes_from(self, first: int) -> bytes:
-        """All bytes from `first` to the end. Raises Refused when they are too many to be a directory."""
-        start = self._address.size - len(self._tail)
-        if first < start:
-            if self._address.size - first > LARGEST_DIRECTORY:
-                raise Refused(f"its directory has more than {LARGEST_DIRECTORY:,} bytes")
-            ahead = max(0, min(first, start - self._AHEAD))
-            self._tail = self._fetch(ahead, start) + self._tail
-            start = ahead
-        return self._tail[first - start :]
-
-    def _fetch(self, first: int, end: int) -> bytes:
-        return self._address.read(first, end, stop=threading.Event(), came=lambda count: None)
-
-
-def _ends(infos: Sequence[zipfile.ZipInfo], directory: int) -> dict[int, int]:
-    """For each member's start in the archive, the byte that it ends before: the next member's, or the directory's."""
-    largest = {info.header_offset: _LONGEST_LOCAL_HEADER + info.compress_size for info in infos}
-    starts = sorted({*largest, directory})
-    return {start: min(end, start + largest[start]) for start, end in pairwise(starts)}
-
-
-def _unpacked(info: zipfile.ZipInfo, raw: bytes) -> bytes:
-    """A member from its bytes in the archive, header included. Raises Refused unless they are what `info` declares."""
-    if len(raw) < _LOCAL_HEADER.size or not raw.startswith(b"PK\3\4"):
-        raise Refused("has no member where its directory says")
-    _, name_length, extra_length = _LOCAL_HEADER.unpack_from(raw)
-    start = _LOCAL_HEADER.size + name_length + extra_length
-    data = raw[start : start + info.compress_size]
-    if info.compress_type == zipfile.ZIP_DEFLATED:
+        self._longest: dict[int, int] = {}
+        self.size = 0
         try:
-            data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, info.file_size + 1)
-        except zlib.error:
-            data = b""
-    if len(data) != info.file_size or zlib.crc32(data) != info.CRC:
-        raise Refused("has other bytes than its directory declares")
-    return data
+            with self._open(url, threading.Event(), [].append) as opened:
+                infos, start = opened.infolist(), opened.start_dir
+                self._infos = zip_index(opened)
+        except _DAMAGE as error:
+            raise PermanentError(f"is no zip archive that can be read ({error})") from None
+        if any(info.header_offset >= start for info in infos):
+            raise PermanentError("has a directory that points past the members")
+        self._longest = {info.header_offset: _LONGEST_HEADER + info.compress_size for info in infos}
+        directory = self._tail[start - self.size :]
+        found = hashlib.sha256(directory).hexdigest()
+        record.require_first_seen(f"{self._name} (directory)", found, len(directory))
+
+    def _open(self, url: str, stop: threading.Event, on_bytes: Callable[[int], object]) -> zipfile.ZipFile:
+        def read(first: int, end: int) -> bytes:
+            return http.retried(lambda: self._read(url, first, end, stop, on_bytes), stop=stop)
+
+        def fetch(data_range: tuple[int, int | None], stream: bool = False) -> remotezip.PartialBuffer:
+            """What remotezip asks for: a member (stream), or the archive from a byte on."""
+            first, last = data_range
+            if last is None:
+                first = max(0, self.size + first)
+            if stream:
+                data = read(first, min(last + 1, first + self._longest.get(first, 0)))
+            else:
+                data = self._end_from(first, read)[: None if last is None else last + 1 - first]
+            return remotezip.PartialBuffer(io.BytesIO(data), first, len(data), stream=False)
+
+        if not self.size:
+            read(0, 1)
+        return remotezip.RemoteZip(url, FIRST_READ, fetcher=lambda *_, **__: SimpleNamespace(fetch=fetch))
+
+    def _end_from(self, first: int, read: Callable[[int, int], bytes]) -> bytes:
+        """The archive from byte `first` on, which is its directory; from memory once it has been read."""
+        start = self.size - len(self._tail)
+        if first < start:
+            if self.size - first > LARGEST_DIRECTORY:
+                raise PermanentError(f"its directory has more than {LARGEST_DIRECTORY:,} bytes")
+            self._tail = read(first, start) + self._tail
+        return self._tail[len(self._tail) + first - self.size :]
+
+    def _read(self, url: str, first: int, end: int, stop: threading.Event, on_bytes: Callable[[int], object]) -> bytes:
+        """The bytes `first` to `end` - 1 of the archive."""
+        if not 0 <= first < end:
+            raise zipfile.BadZipFile(f"bytes {first} to {end - 1}, which no archive has")
+        with http.get(url, {"Range": f"bytes={first}-{end - 1}"}) as response:
+            if response.status_code == 416:
+                raise PermanentError(f"416, has no bytes {first} to {end - 1}")
+            if response.status_code == 200:
+                raise _WholeOnly("serves no parts of it")
+            *span, total = http.content_range(response)
+            if span != [first, end - 1]:
+                raise TransientError("answers with another range than it was asked for")
+            if total is None or total != (self.size or total):
+                raise PermanentError("is not the file that it was before")
+            self.size = total
+            data = bytearray()
+            for chunk in http.body(response, stop):
+                on_bytes(len(chunk))
+                data += chunk
+        if len(data) != end - first:
+            raise TransientError(f"broke off at {len(data)} of {end - first} bytes")
+        return bytes(data)

@@ -1,3 +1,4 @@
+import hashlib
 import json
 
 import pytest
@@ -64,7 +65,7 @@ def test_a_published_hash_is_not_recorded(site, tmp_path):
 @pytest.mark.parametrize("content", ["{", "[]", '{"a.bin": 1}'])
 def test_a_spoilt_record_is_named_and_kept(site, tmp_path, content):
     (tmp_path / "first_seen.json").write_text(content)
-    with pytest.raises(InputError, match=r"first_seen\.json is not what was written there; mend it"):
+    with pytest.raises(InputError, match=r"first_seen\.json is not a JSON object of objects; repair it"):
         fetch_archives([unpublished(site.put("/a", CONTENT))], tmp_path)
     assert (tmp_path / "first_seen.json").read_text() == content
 
@@ -74,3 +75,18 @@ def test_many_at_once_are_all_recorded(site, tmp_path):
     files = fetch_archives(downloads, tmp_path, at_once=8)
     assert [file.read_bytes()[:2] for file in files[10:12]] == [b"10", b"11"]
     assert set(json.loads((tmp_path / "first_seen.json").read_text())) == {f"{i}.bin" for i in range(20)}
+
+
+def test_md5_alone_is_checked(site, tmp_path):
+    md5 = hashlib.md5(CONTENT).hexdigest()
+    url = site.put("/a", CONTENT)
+    assert fetch(tmp_path / "right", unpublished(url, md5=md5.upper())) == CONTENT
+    assert f"its md5 is {md5}, published is 00" in refusal(tmp_path / "wrong", unpublished(url, md5="00"))
+
+
+@pytest.mark.parametrize("kind", ["text/html; charset=utf-8", "application/octet-stream"])
+def test_a_page_in_place_of_the_file_is_refused_and_not_recorded(site, tmp_path, kind):
+    site.put("/a", b"\n <!DOCTYPE html><html>Virus scan warning</html>")
+    site.always("/a", headers={"Content-Type": kind})
+    assert "page, not" in refusal(tmp_path, unpublished(site.url("/a")))
+    assert not (tmp_path / "first_seen.json").exists()

@@ -65,7 +65,7 @@ def test_only_the_wanted_members_are_fetched(site, tmp_path, comment):
     for name in wanted:
         assert (tmp_path / "out" / name).read_bytes() == MEMBERS[name]
     assert fetched == sent(site)
-    assert len(site.requests) == 4
+    assert len(site.requests) <= 4, "what lies behind the directory's start is here already"
     # A packed label comes with its header at most: nothing of its neighbours.
     assert fetched < len(MEMBERS["images/199.jpg"]) + len(MEMBERS["images/003.jpg"]) + 1_000
 
@@ -148,7 +148,7 @@ def test_a_server_without_ranges_is_told_apart(site, tmp_path):
 def test_a_page_is_not_taken_for_a_server_without_ranges(site, tmp_path):
     site.put("/x.zip", b"<html>")
     site.always("/x.zip", status=200, body=b"<html>", headers={"Content-Type": "text/html"})
-    with pytest.raises(FetchError, match="answers with a page") as caught:
+    with pytest.raises(FetchError, match="answers with a web page") as caught:
         opened(site, tmp_path)
     assert not isinstance(caught.value, NoRanges)
 
@@ -168,7 +168,7 @@ def test_a_changed_archive_is_refused_at_the_next_start(served, tmp_path):
 def test_an_archive_that_changes_while_it_is_read_is_refused(served, tmp_path, etag):
     remote = opened(served, tmp_path)
     served.put("/x.zip", packed({**MEMBERS, "images/000.jpg": b"?" * 20_000}), etag=etag)
-    with pytest.raises(FetchError, match="changed while it was read"):
+    with pytest.raises(FetchError, match=r"not the file that it was before|other bytes than its directory"):
         remote.fetch(["images/000.jpg"], tmp_path / "out", label="members")
     assert not (tmp_path / "out").exists()
 
@@ -234,7 +234,7 @@ def test_an_empty_file_is_refused(site, tmp_path):
 
 def test_a_directory_larger_than_any_is_not_fetched(served, tmp_path, monkeypatch):
     monkeypatch.setattr(remote_zip, "LARGEST_DIRECTORY", 10_000)
-    monkeypatch.setattr(remote_zip._Tail, "_AHEAD", 100)
+    monkeypatch.setattr(remote_zip, "FIRST_READ", 100)
     with pytest.raises(FetchError, match="directory has more than 10,000 bytes"):
         opened(served, tmp_path)
 

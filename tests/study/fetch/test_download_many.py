@@ -6,7 +6,7 @@ import pytest
 
 from bsn.disk import FullDisk
 from bsn.errors import InputError
-from study.fetch import Download, FetchError, fetch_archives, fetch_files, web
+from study.fetch import Download, FetchError, fetch_archives, fetch_files, http
 from tests.study.fetch.fetching import CONTENT, HALF, fetch, part_size, published, refusal, unpublished, wait_until
 
 
@@ -93,8 +93,8 @@ def test_a_disk_that_fills_up_on_the_way_keeps_the_part(site, small_disk):
 
 def test_a_disk_that_is_filled_by_others_tells_what_is_missing(site, small_disk, monkeypatch):
     usage = shutil.disk_usage(small_disk)
-    monkeypatch.setattr("study.fetch.mirror.require_room", lambda needed, file: None)
-    monkeypatch.setattr("study.fetch.files.require_room", lambda needed, file: None)
+    monkeypatch.setattr("study.fetch.download.require_room", lambda needed, file: None)
+    monkeypatch.setattr("study.fetch.download.require_room", lambda needed, file: None)
     with pytest.raises(FullDisk) as caught:
         fetch_archives([published(site.put("/a", CONTENT))], small_disk)
     missing = len(CONTENT) - part_size(small_disk) - shutil.disk_usage(small_disk).free
@@ -154,9 +154,8 @@ def test_small_files_may_be_left_in_the_middle(site, tmp_path, monkeypatch):
     def workers() -> list[threading.Thread]:
         return [thread for thread in threading.enumerate() if thread.name.endswith("(worker)")]
 
-    monkeypatch.setattr(web, "BACKOFF", 3600.0)
-    monkeypatch.setattr(web, "LONGEST_WAIT", 3600.0)
-    site.always("/1", status=503)
+    monkeypatch.setattr(http, "RETRIES", http.RETRIES.new(retry_after_max=3600))
+    site.always("/1", status=503, headers={"Retry-After": "3600"})
     others = workers()
     results = fetch_files(photos(site, 100), tmp_path, at_once=2, label="photos")
     assert next(results)[1].read_bytes() == b"photo 0"

@@ -3,13 +3,15 @@ import threading
 
 import pytest
 
-from study.fetch import web
+from study.fetch import http
 from tests.study.fetch.fetching import CONTENT, HALF, fetch, published, refusal, unpublished
+
+RETRIES = http.RETRIES  # the fixture `site` shortens it
 
 
 def test_breaks_that_bring_something_are_borne_without_end(site, tmp_path):
     url = site.put("/a", CONTENT, etag='"one"')
-    site.fail("/a", breaks_after=10_000, times=3 * web.ATTEMPTS)
+    site.fail("/a", breaks_after=10_000, times=3 * http.ATTEMPTS)
     assert fetch(tmp_path, published(url)) == CONTENT
     assert sum(r.sent for r in site.asked("/a")) == len(CONTENT)
 
@@ -17,8 +19,8 @@ def test_breaks_that_bring_something_are_borne_without_end(site, tmp_path):
 def test_breaks_that_bring_nothing_are_not(site, tmp_path):
     site.put("/a", CONTENT, ranges=False)
     site.always("/a", breaks_after=HALF)
-    assert f"the connection broke off, {web.ATTEMPTS} times" in refusal(tmp_path, published(site.url("/a")))
-    assert len(site.asked("/a")) == web.ATTEMPTS
+    assert f"the connection broke off, {http.ATTEMPTS} times" in refusal(tmp_path, published(site.url("/a")))
+    assert len(site.asked("/a")) == http.ATTEMPTS
 
 
 def test_a_break_of_a_chunked_answer_is_noticed(site, tmp_path):
@@ -45,49 +47,44 @@ def test_what_will_not_change_sends_to_the_next_mirror_at_once(site, tmp_path, s
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 def test_what_may_pass_is_asked_again_then_the_next_mirror(site, tmp_path, status):
     busy, alive = site.put("/busy", CONTENT), site.put("/alive", CONTENT)
-    site.fail("/busy", times=web.ATTEMPTS - 1, status=status)
+    site.fail("/busy", times=http.ATTEMPTS - 1, status=status)
     assert fetch(tmp_path / "a", published(busy, alive)) == CONTENT
     assert site.asked("/alive") == []
     site.always("/busy", status=status)
     assert fetch(tmp_path / "b", published(busy, alive)) == CONTENT
-    assert len(site.asked("/busy")) == 2 * web.ATTEMPTS
+    assert len(site.asked("/busy")) == 2 * http.ATTEMPTS
 
 
 def test_pauses_double(site, tmp_path, monkeypatch):
     pauses = []
-    monkeypatch.setattr(web, "pause", lambda seconds, stop: pauses.append(seconds))
-    monkeypatch.setattr(web, "BACKOFF", 1.0)
+    monkeypatch.setattr(http, "pause", lambda seconds, stop: pauses.append(seconds))
+    monkeypatch.setattr(http, "RETRIES", RETRIES)
     refusal(tmp_path, published(site.always("/a", status=500)))
-    assert pauses == [1, 2, 4, 8]
+    assert pauses == [0, 2, 4, 8]
 
 
 def test_retry_after_is_honoured_and_capped(site, tmp_path, monkeypatch):
-    pauses, waited = [], []
-
-    class Stop:
-        wait = staticmethod(waited.append)
-
-    monkeypatch.setattr(web, "LONGEST_WAIT", 60.0)
-    web.pause(7200.0, Stop)
-    assert waited == [60.0]
-    monkeypatch.setattr(web, "pause", lambda seconds, stop: pauses.append(seconds))
+    pauses = []
+    monkeypatch.setattr(http, "RETRIES", RETRIES)
+    monkeypatch.setattr(http, "pause", lambda seconds, stop: pauses.append(seconds))
     site.put("/a", CONTENT)
     site.fail("/a", status=429, headers={"Retry-After": "7"})
     site.fail("/a", status=503, headers={"Retry-After": "Wed, 01 Jan 2020 00:00:00 GMT"})
     site.fail("/a", status=503, headers={"Retry-After": "soon"})
+    site.fail("/a", status=503, headers={"Retry-After": "7200"})
     fetch(tmp_path, published(site.url("/a")))
-    assert pauses == [7, 0, web.BACKOFF * 4]
+    assert pauses == [7, 0, 4, 60]
 
 
 def test_a_server_that_is_not_there(tmp_path, site):
     with socket.socket() as unheard:
         unheard.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unheard.getsockname()[1]}/a"
-        assert f"{url} (Connection refused, {web.ATTEMPTS} times)" in refusal(tmp_path, published(url))
+        assert f"{url} (Connection refused, {http.ATTEMPTS} times)" in refusal(tmp_path, published(url))
 
 
 def test_a_server_that_stalls_is_resumed(site, tmp_path, monkeypatch):
-    monkeypatch.setattr(web, "READ_TIMEOUT", 0.2)
+    monkeypatch.setattr(http, "READ_TIMEOUT", 0.2)
     url = site.put("/a", CONTENT)
     site.fail("/a", stalls_after=HALF)
     assert fetch(tmp_path, published(url)) == CONTENT
@@ -127,9 +124,9 @@ def test_what_is_no_address_is_told(tmp_path):
 
 def test_a_body_is_left_as_soon_as_the_work_is_called_off(site):
     stop = threading.Event()
-    with web.get(site.put("/a", CONTENT), {}) as response:
-        blocks = web.body(response, stop)
+    with http.get(site.put("/a", CONTENT), {}) as response:
+        blocks = http.body(response, stop)
         assert CONTENT.startswith(next(blocks))
         stop.set()
-        with pytest.raises(web.Stopped):
+        with pytest.raises(http.Cancelled):
             next(blocks)
