@@ -56,7 +56,7 @@ lint: .venv/installed
 	python -m ruff check .
 	python -m ruff format --check .
 	lint-imports --no-logo --no-cache
-	python -m basedpyright bsn study stages drawn experiments
+	python -m basedpyright
 
 .venv/installed: requirements.txt constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 4) and f"Python {sys.version.split()[0]} is too old; name 3.11.4 or newer: make PYTHON=/path/to/python")'
