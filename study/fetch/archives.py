@@ -23,18 +23,14 @@ _BLOCK = 1 << 20
 _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError)
 
 
-class UnsafeName(Exception):
-    """A name that could become a file outside of its folder; the text says why."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Member:
-    """One file of an archive. size: bytes that its header declares; fault: why it is no plain file, if it is none."""
+    """One file of an archive. size: bytes that its header declares; fault: why it is refused, if it is."""
 
     name: str
     size: int
     fault: str | None
-    open: Callable[[], IO[bytes]]
+    open: Callable[[], IO[bytes] | None]
 
 
 def unpack(
@@ -52,15 +48,13 @@ def unpack(
         The files, in the archive's order.
 
     Raises:
-        InputError: before anything is written, for a damaged index, a name that leads out of `folder`, a name that is
-            there twice, a wanted member that is a link or device, and too many bytes; later, for a damaged member.
+        InputError: before anything is written, for a damaged index, a name that leads out of `folder` or is there
+            twice, a wanted member that is a link or device, and too many bytes; later, for a damaged member.
         FullDisk: if they do not fit on the disk.
     """
     with _opened(archive) as members:
         chosen = [member for member in members if wanted(member.name)]
-        for member in chosen:
-            if member.fault is not None:
-                raise InputError(f"{archive}: member {member.name!r} is {member.fault}, which is refused")
+        refuse_faults(archive, {member.name: member.fault for member in chosen})
         total = sum(member.size for member in chosen)
         if total > max_bytes:
             largest = max(chosen, key=lambda member: member.size)
@@ -68,7 +62,7 @@ def unpack(
                 f"{archive}: its members declare {total:,} bytes ({largest.name!r} alone {largest.size:,}), "
                 f"more than the {max_bytes:,} that are allowed"
             )
-        files = safe_paths([member.name for member in chosen], folder)
+        files = safe_paths([member.name for member in chosen], folder, archive)
         require_room(total - sum(file.stat().st_size for file in files if file.is_file()), folder / "x")
         for member, file in zip(chosen, files, strict=True):
             with disk_errors(file, lambda needed=member.size: needed):
@@ -82,8 +76,8 @@ def names(archive: Path) -> list[str]:
         return [member.name for member in members]
 
 
-def safe_name(name: str) -> str:
-    """Normalize a member's name to forward slashes. Raises UnsafeName if it leads out of its folder."""
+def safe_name(name: str, source: object) -> str:
+    """Normalize a name to forward slashes. Raises InputError if it leads out of its folder. source: for the message."""
     slashed = name.replace("\\", "/")
     parts = [part for part in slashed.split("/") if part not in ("", ".")]
     for unsafe, why in (
@@ -94,41 +88,48 @@ def safe_name(name: str) -> str:
         (not parts, "is no name"),
     ):
         if unsafe:
-            raise UnsafeName(f"{name!r} {why}")
+            raise InputError(f"{source}: member {name!r} {why}, which is refused")
     return "/".join(parts)
 
 
-def safe_paths(names: Sequence[str], folder: Path) -> list[Path]:
-    """Where members go inside of `folder`, in their order.
+def safe_paths(names: Sequence[str], folder: Path, source: object) -> list[Path]:
+    """Where members go inside of `folder`, in their order. source: for the message.
 
     Raises:
-        UnsafeName: for a name that leads out of it, also over a link that exists in `folder`; for two names that are
-            one file (some disks ignore case); and for a name that is both a file and a folder.
+        InputError: for a name that leads out of `folder`, also over a link that is there; for two names that are one
+            file (some disks ignore case); and for a name that is both a file and a folder.
     """
-    names = [safe_name(name) for name in names]
-    seen: dict[str, str] = {}
-    for name in names:
-        if (other := seen.get(name.casefold())) is not None:
-            raise UnsafeName(f"{name!r} is there twice" if other == name else f"{name!r} and {other!r} are one name")
-        seen[name.casefold()] = name
-    folders = {parent for name in seen for parent in PurePosixPath(name).parents}
-    if both := [name for key, name in seen.items() if PurePosixPath(key) in folders]:
-        raise UnsafeName(f"{both[0]!r} is both a file and a folder")
+    found: dict[str, str] = {}
+    for name in (safe_name(name, source) for name in names):
+        if (other := found.get(name.casefold())) is not None:
+            why = "is there twice" if other == name else f"and {other!r} are one name"
+            raise InputError(f"{source}: member {name!r} {why}, which is refused")
+        found[name.casefold()] = name
+    folders = {parent for key in found for parent in PurePosixPath(key).parents}
+    if both := [name for key, name in found.items() if PurePosixPath(key) in folders]:
+        raise InputError(f"{source}: member {both[0]!r} is both a file and a folder, which is refused")
     root = folder.resolve()
-    for parent in {(root / name).parent for name in names}:
+    for parent in {(root / name).parent for name in found.values()}:
         if not parent.resolve().is_relative_to(root):
-            raise UnsafeName(f"{str(parent)!r} is a link out of its folder")
-    return [folder / name for name in names]
+            raise InputError(f"{source}: {str(parent)!r} is a link out of its folder, which is refused")
+    return [folder / name for name in found.values()]
 
 
-def zip_index(opened: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """The files of a zip by name, in its order. Raises UnsafeName."""
+def refuse_faults(source: object, faults: dict[str, str | None]) -> None:
+    """Raises InputError for the first member that has a fault."""
+    for name, fault in faults.items():
+        if fault is not None:
+            raise InputError(f"{source}: member {name!r} is {fault}, which is refused")
+
+
+def zip_index(opened: zipfile.ZipFile, source: object) -> dict[str, zipfile.ZipInfo]:
+    """The files of a zip by name, in its order. Raises InputError for a name that is unsafe or there twice."""
     found: dict[str, zipfile.ZipInfo] = {}
     for info in opened.infolist():
         if not info.filename.endswith(("/", "\\")):
-            name = safe_name(info.filename)
+            name = safe_name(info.filename, source)
             if found.setdefault(name, info) is not info:
-                raise UnsafeName(f"{name!r} is there twice")
+                raise InputError(f"{source}: member {name!r} is there twice, which is refused")
     return found
 
 
@@ -165,42 +166,44 @@ def _opened(archive: Path) -> Iterator[list[_Member]]:
         raise InputError(f"{archive} is none of {', '.join(kinds)}")
     if not archive.is_file():
         raise InputError(f"{archive} is missing")
-    with _one_line_errors(archive), archive.open("rb") as stream, members(stream) as found:
+    with _damage(archive), archive.open("rb") as stream, members(stream, archive) as found:
         yield found
 
 
 @contextmanager
-def _one_line_errors(archive: Path) -> Iterator[None]:
+def _damage(archive: Path) -> Iterator[None]:
+    """Raise InputError for what the libraries raise on a damaged archive."""
     try:
         yield
     except InputError:
         raise
-    except UnsafeName as error:
-        raise InputError(f"{archive}: member {error}, which is refused") from None
     except _DAMAGE as error:
         raise InputError(f"{archive} is damaged or cut short ({error}); delete it and fetch it again") from None
 
 
 @contextmanager
-def _zip_members(stream: IO[bytes]) -> Iterator[list[_Member]]:
+def _zip_members(stream: IO[bytes], archive: Path) -> Iterator[list[_Member]]:
     with zipfile.ZipFile(stream) as opened:
         yield [
             _Member(name=name, size=info.file_size, fault=zip_fault(info), open=partial(opened.open, info))
-            for name, info in zip_index(opened).items()
+            for name, info in zip_index(opened, archive).items()
         ]
 
 
 @contextmanager
-def _tar_members(stream: IO[bytes]) -> Iterator[list[_Member]]:
+def _tar_members(stream: IO[bytes], archive: Path) -> Iterator[list[_Member]]:
     packed = stream.read(2) == b"\x1f\x8b"
     stream.seek(0)
     # Not "r|": a plain tar is read by seeking, so unwanted members cost no reading.
     with tarfile.open(fileobj=stream, mode="r:gz" if packed else "r:") as opened:
-        infos = []
+        members = []
         for info in opened:
             if info.size < 0:  # would lead back to an earlier header, in circles
                 raise tarfile.ReadError("a size is negative")
-            infos.append(info)
+            if not info.isdir():
+                read = partial(opened.extractfile, info)
+                name = safe_name(info.name, archive)
+                members.append(_Member(name=name, size=info.size, fault=_tar_fault(info), open=read))
         # tarfile takes a damaged or missing header for the end, which is a block of zeros.
         opened.fileobj.seek(opened.offset)
         end = opened.fileobj.read(tarfile.BLOCKSIZE)
@@ -208,27 +211,15 @@ def _tar_members(stream: IO[bytes]) -> Iterator[list[_Member]]:
             raise tarfile.ReadError(f"no valid header at byte {opened.offset}" if end else "it has no end")
         while packed and opened.fileobj.read(_BLOCK):  # to gzip's checksum, which is the last thing in the file
             pass
-        yield [
-            _Member(
-                name=safe_name(info.name),
-                size=info.size,
-                fault=_tar_fault(info),
-                open=partial(opened.extractfile, info),
-            )
-            for info in infos
-            if not info.isdir()
-        ]
+        yield members
 
 
 def _content(archive: Path, member: _Member) -> Iterator[bytes]:
-    """The member's bytes. Raises InputError if they are more or fewer than it declares."""
+    """The member's bytes. Raises InputError if they are fewer than it declares; the libraries yield no more."""
     left = member.size
-    with _one_line_errors(archive), member.open() as stream:
-        while block := stream.read(min(_BLOCK, left + 1)):
+    with _damage(archive), member.open() as stream:
+        while block := stream.read(min(_BLOCK, left)):
             left -= len(block)
-            if left < 0:
-                break
             yield block
     if left:
-        more = "more" if left < 0 else "fewer"
-        raise InputError(f"{archive}: member {member.name!r} holds {more} bytes than the {member.size:,} it declares")
+        raise InputError(f"{archive}: member {member.name!r} holds fewer bytes than the {member.size:,} it declares")

@@ -8,7 +8,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from multiprocessing.pool import ThreadPool
@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import TypeVar
 
 import requests
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from tqdm import tqdm
 
 from bsn.disk import disk_errors, require_room, write_atomically
 from bsn.errors import InputError
 from study.fetch import http
-from study.fetch.archives import UnsafeName, safe_name
+from study.fetch.archives import safe_name
 from study.fetch.checksums import HashRecord, digests
 from study.fetch.http import PermanentError, TransientError
 
@@ -100,11 +100,10 @@ def fetch_files(
     with tqdm(desc=label, total=len(downloads), unit=" files") as bar:
 
         def fetch(download: Download, stop: threading.Event) -> Path | FetchError:
-            try:
-                return _fetch(folder, None, download, stop)
-            finally:
-                with bar.get_lock():
-                    bar.update()
+            result = _fetch(folder, None, download, stop)
+            with bar.get_lock():
+                bar.update()
+            return result
 
         with closing(in_order(fetch, downloads, at_once=at_once)) as results:
             yield from zip(downloads, results, strict=True)
@@ -152,31 +151,28 @@ class _Transfer:
 
     def __init__(self, download: Download, folder: Path, record: HashRecord | None) -> None:
         try:
-            self.target = folder / safe_name(download.name)
-        except UnsafeName as error:
-            raise FetchError(f"{error}, so it is not fetched") from None
+            self.target = folder / safe_name(download.name, folder)
+        except InputError as error:
+            raise FetchError(str(error)) from None
         self._download, self._record = download, record
         self._part, self._origin_file = Path(f"{self.target}.part"), Path(f"{self.target}.part.json")
 
     def run(self, stop: threading.Event) -> Path:
-        """Download the file unless it is there. Raises FetchError, FullDisk, InputError, and http.Cancelled."""
-        self._stop = stop
+        """Download the file unless it is there. Raises FetchError, FullDisk and InputError."""
+        self._stop, lock_file = stop, Path(f"{self._part}.lock")
         with disk_errors(self.target, self.missing):
-            if self._is_complete():
-                return self.target
-            with self._locked():
-                if self._is_complete():  # another process finished it meanwhile
-                    self._discard()
-                    return self.target
+            self.target.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(lock_file).acquire(cancel_check=stop.is_set):
                 try:
-                    self._complete_part()
-                    with self._part.open("rb") as stream:
-                        os.fsync(stream.fileno())
-                    self._part.replace(self.target)
-                    self._origin_file.unlink(missing_ok=True)
+                    if not self._is_complete():
+                        self._complete_part()
+                        with self._part.open("rb") as stream:
+                            os.fsync(stream.fileno())
+                        self._part.replace(self.target)
                 finally:
                     if not self._length():
                         self._discard()
+                    lock_file.unlink(missing_ok=True)  # filelock starts over on a file that was removed
         return self.target
 
     def missing(self) -> int | None:
@@ -184,18 +180,6 @@ class _Transfer:
         origin = self._origin()
         total = self._download.size or (origin.total if origin else None)
         return None if total is None else total - self._length()
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        file = Path(f"{self._part}.lock")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(Timeout), FileLock(file).acquire(cancel_check=self._stop.is_set):
-            try:
-                yield
-            finally:
-                file.unlink(missing_ok=True)  # safe while it is locked: filelock starts over on a removed file
-            return
-        raise http.Cancelled
 
     def _is_complete(self) -> bool:
         """Whether the file is there already. Raises FetchError if another one has its name."""

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from bsn.disk import disk_errors, require_room, write_atomically
 from bsn.errors import InputError
 from study.fetch import http
-from study.fetch.archives import UnsafeName, safe_paths, zip_fault, zip_index
+from study.fetch.archives import refuse_faults, safe_paths, zip_fault, zip_index
 from study.fetch.checksums import HashRecord
 from study.fetch.download import FetchError, by_hand, in_order
 from study.fetch.http import PermanentError, TransientError
@@ -29,6 +29,7 @@ LARGEST_MEMBER = 256 << 20  # bytes, compressed and not: a member is held in mem
 FIRST_READ = 64 << 10  # bytes from the end on, where the directory is looked for
 _LONGEST_HEADER = 30 + 2 * 0xFFFF  # bytes before a member's data: fixed fields, name, extra field
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, remotezip.OutOfBound, NotImplementedError, UnicodeDecodeError)
+_OnBytes = Callable[[int], object]
 
 
 class NoRanges(FetchError):
@@ -56,8 +57,7 @@ class RemoteZip:
     """
 
     def __init__(self, urls: Sequence[str], *, name: str, folder: Path) -> None:
-        self._name, self._target = name, folder / name
-        self._urls = list(urls)
+        self._name, self._target, self._urls = name, folder / name, list(urls)
         tried: list[tuple[str, str]] = []
         failure: type[FetchError] = FetchError
         for url in urls:
@@ -66,18 +66,15 @@ class RemoteZip:
             except PermanentError as reason:
                 failure = NoRanges if isinstance(reason, _WholeOnly) else failure
                 tried.append((url, str(reason)))
-            except UnsafeName as error:
-                raise InputError(f"{name}: member {error}, which is refused") from None
             else:
                 self.names = list(self._infos)
                 return
         raise failure(by_hand(name, tried, self._target))
 
     def fetch(self, names: Sequence[str], out: Path, *, label: str, at_once: int = 8) -> int:
-        """Download members to `out/<name>`, by `at_once` threads; files of the right size that are there are kept.
+        """Download members to `out/<name>` by `at_once` threads, and return the bytes that came over the network.
 
-        Returns:
-            Bytes that came over the network.
+        Files of the right size that are there are kept.
 
         Raises:
             FetchError: if no URL serves a member with the right CRC-32.
@@ -87,35 +84,24 @@ class RemoteZip:
         for name in names:
             if name not in self._infos:
                 raise InputError(f"{self._name} holds no {name!r}")
-            if (fault := zip_fault(self._infos[name])) is not None:
-                raise InputError(f"{self._name}: member {name!r} is {fault}, which is refused")
-        try:
-            files = dict(zip(names, safe_paths(names, out), strict=True))
-        except UnsafeName as error:
-            raise InputError(f"{self._name}: member {error}, which is refused") from None
-        sizes = {name: self._infos[name].file_size for name in names}
-        jobs = [name for name in names if not (files[name].is_file() and files[name].stat().st_size == sizes[name])]
-        require_room(sum(sizes[name] for name in jobs), out)
+        infos = {name: self._infos[name] for name in names}
+        refuse_faults(self._name, {name: zip_fault(info) for name, info in infos.items()})
+        files = dict(zip(names, safe_paths(names, out, self._name), strict=True))
+        jobs = [n for n in names if not (files[n].is_file() and files[n].stat().st_size == infos[n].file_size)]
+        require_room(sum(infos[name].file_size for name in jobs), out)
         received: list[int] = []
         zips = threading.local()  # one open zip per thread and URL: a zip reads one range at a time
 
         def fetch_one(name: str, stop: threading.Event) -> None:
             content = self._content(name, zips.__dict__, stop, received.append)
-            with disk_errors(files[name], lambda: sizes[name]):
+            with disk_errors(files[name], lambda: len(content)):
                 write_atomically(files[name], [content])
 
-        with tqdm(in_order(fetch_one, jobs, at_once=at_once), desc=label, total=len(jobs), unit=" files") as bar:
-            for _ in bar:
-                bar.set_postfix_str(f"{sum(received) / 1e6:.1f} MB", refresh=False)
+        for _ in tqdm(in_order(fetch_one, jobs, at_once=at_once), desc=label, total=len(jobs), unit=" files"):
+            pass
         return sum(received)
 
-    def _content(
-        self,
-        name: str,
-        zips: dict[str, zipfile.ZipFile],
-        stop: threading.Event,
-        on_bytes: Callable[[int], object],
-    ) -> bytes:
+    def _content(self, name: str, zips: dict[str, zipfile.ZipFile], stop: threading.Event, on_bytes: _OnBytes) -> bytes:
         """The member from the first URL that serves it. zips: this thread's open zips by URL."""
         info, tried = self._infos[name], []
         if max(info.compress_size, info.file_size) > LARGEST_MEMBER:
@@ -130,74 +116,65 @@ class RemoteZip:
                     raise EOFError(f"{len(content)} bytes")
                 return content
             except PermanentError as error:
-                reason = str(error)
+                tried.append((url, str(error)))
             except _DAMAGE as error:
-                reason = f"has other bytes than its directory declares: {error}"
-            tried.append((url, reason))
+                tried.append((url, f"has other bytes than its directory declares: {error}"))
             zips.pop(url, None)
         raise FetchError(f"{name!r} of " + by_hand(self._name, tried, self._target))
 
     def _read_directory(self, url: str, record: HashRecord) -> None:
-        self._tail = b""
-        self._longest: dict[int, int] = {}
-        self.size = 0
+        self.size, self._end, self._longest = 0, b"", {}
         try:
             with self._open(url, threading.Event(), [].append) as opened:
                 infos, start = opened.infolist(), opened.start_dir
-                self._infos = zip_index(opened)
+                self._infos = zip_index(opened, self._name)
         except _DAMAGE as error:
             raise PermanentError(f"is no zip archive that can be read ({error})") from None
         if any(info.header_offset >= start for info in infos):
             raise PermanentError("has a directory that points past the members")
         self._longest = {info.header_offset: _LONGEST_HEADER + info.compress_size for info in infos}
-        directory = self._tail[start - self.size :]
-        found = hashlib.sha256(directory).hexdigest()
-        record.require_first_seen(f"{self._name} (directory)", found, len(directory))
+        directory = self._end[start - self.size :]
+        record.require_first_seen(f"{self._name} (directory)", hashlib.sha256(directory).hexdigest(), len(directory))
 
-    def _open(self, url: str, stop: threading.Event, on_bytes: Callable[[int], object]) -> zipfile.ZipFile:
+    def _open(self, url: str, stop: threading.Event, on_bytes: _OnBytes) -> zipfile.ZipFile:
         def read(first: int, end: int) -> bytes:
             return http.retried(lambda: self._read(url, first, end, stop, on_bytes), stop=stop)
 
         def fetch(data_range: tuple[int, int | None], stream: bool = False) -> remotezip.PartialBuffer:
-            """What remotezip asks for: a member (stream), or the archive from a byte on."""
+            """Bytes first to last: of a member (stream), or of the archive's end, which is kept in memory."""
             first, last = data_range
             if last is None:
                 first = max(0, self.size + first)
             if stream:
                 data = read(first, min(last + 1, first + self._longest.get(first, 0)))
             else:
-                data = self._end_from(first, read)[: None if last is None else last + 1 - first]
+                if self.size - first > LARGEST_DIRECTORY:
+                    raise PermanentError(f"its directory has more than {LARGEST_DIRECTORY:,} bytes")
+                start = self.size - len(self._end)
+                if first < start:
+                    self._end = read(first, start) + self._end
+                data = self._end[max(0, first - start) :][: None if last is None else last + 1 - first]
             return remotezip.PartialBuffer(io.BytesIO(data), first, len(data), stream=False)
 
         if not self.size:
             read(0, 1)
         return remotezip.RemoteZip(url, FIRST_READ, fetcher=lambda *_, **__: SimpleNamespace(fetch=fetch))
 
-    def _end_from(self, first: int, read: Callable[[int, int], bytes]) -> bytes:
-        """The archive from byte `first` on, which is its directory; from memory once it has been read."""
-        start = self.size - len(self._tail)
-        if first < start:
-            if self.size - first > LARGEST_DIRECTORY:
-                raise PermanentError(f"its directory has more than {LARGEST_DIRECTORY:,} bytes")
-            self._tail = read(first, start) + self._tail
-        return self._tail[len(self._tail) + first - self.size :]
-
-    def _read(self, url: str, first: int, end: int, stop: threading.Event, on_bytes: Callable[[int], object]) -> bytes:
+    def _read(self, url: str, first: int, end: int, stop: threading.Event, on_bytes: _OnBytes) -> bytes:
         """The bytes `first` to `end` - 1 of the archive."""
         if not 0 <= first < end:
             raise zipfile.BadZipFile(f"bytes {first} to {end - 1}, which no archive has")
         with http.get(url, {"Range": f"bytes={first}-{end - 1}"}) as response:
+            *span, total = http.content_range(response)
             if response.status_code == 416:
                 raise PermanentError(f"416, has no bytes {first} to {end - 1}")
             if response.status_code == 200:
                 raise _WholeOnly("serves no parts of it")
-            *span, total = http.content_range(response)
             if span != [first, end - 1]:
                 raise TransientError("answers with another range than it was asked for")
             if total is None or total != (self.size or total):
                 raise PermanentError("is not the file that it was before")
-            self.size = total
-            data = bytearray()
+            self.size, data = total, bytearray()
             for chunk in http.body(response, stop):
                 on_bytes(len(chunk))
                 data += chunk
