@@ -30,7 +30,7 @@ class _Member:
     name: str
     size: int
     fault: str | None
-    open: Callable[[], IO[bytes] | None]
+    open: Callable[[], IO[bytes]]
 
 
 def unpack(
@@ -201,7 +201,7 @@ def _tar_members(stream: IO[bytes], archive: Path) -> Iterator[list[_Member]]:
             if info.size < 0:  # would lead back to an earlier header, in circles
                 raise tarfile.ReadError("a size is negative")
             if not info.isdir():
-                read = partial(opened.extractfile, info)
+                read = partial(tarfile.ExFileObject, opened, info)
                 name = safe_name(info.name, archive)
                 members.append(_Member(name=name, size=info.size, fault=_tar_fault(info), open=read))
         # tarfile takes a damaged or missing header for the end, which is a block of zeros.

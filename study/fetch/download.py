@@ -7,7 +7,7 @@ A file is written to `<name>.part` and renamed when its bytes are right, so a fi
 import json
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -26,7 +26,8 @@ from study.fetch.archives import safe_name
 from study.fetch.checksums import HashRecord, digests
 from study.fetch.http import PermanentError, TransientError
 
-Job, Result = TypeVar("Job"), TypeVar("Result")
+Job = TypeVar("Job")
+Result = TypeVar("Result")
 
 
 class FetchError(InputError):
@@ -109,7 +110,9 @@ def fetch_files(
             yield from zip(downloads, results, strict=True)
 
 
-def in_order(work: Callable[[Job, threading.Event], Result], jobs: Iterable[Job], *, at_once: int) -> Iterator[Result]:
+def in_order(
+    work: Callable[[Job, threading.Event], Result], jobs: Iterable[Job], *, at_once: int
+) -> Generator[Result, None, None]:
     """Yield `work(job, stop)` of each job in order, computed by `at_once` threads; set `stop` when the loop ends.
 
     The threads are daemons and not waited for (unlike those of concurrent.futures), so that one that hangs in a dead

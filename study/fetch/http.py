@@ -116,8 +116,8 @@ def pause(seconds: float, stop: threading.Event) -> None:
 def content_range(response: requests.Response) -> tuple[int | None, int | None, int | None]:
     """First byte, last byte and total size of a 206; the total of a 416; None for what the server does not tell."""
     found = re.fullmatch(r"bytes (?:(\d+)-(\d+)|\*)/(?:(\d+)|\*)", response.headers.get("Content-Range", "").strip())
-    first, last, total = (group and int(group) for group in found.groups()) if found else (None, None, None)
-    return first, last, total
+    numbers = [int(group) if group else None for group in found.groups()] if found else [None] * 3
+    return numbers[0], numbers[1], numbers[2]
 
 
 def validator(response: requests.Response) -> str | None:

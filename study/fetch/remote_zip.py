@@ -10,8 +10,9 @@ import threading
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import remotezip
 from tqdm import tqdm
@@ -38,6 +39,15 @@ class NoRanges(FetchError):
 
 class _WholeOnly(PermanentError):
     """This URL answers a Range request with the whole file."""
+
+
+@dataclass
+class _Known:
+    """What is known of an archive: its size in bytes, its last bytes, and how many at most a member at a byte has."""
+
+    size: int = 0
+    end: bytes = b""
+    longest: dict[int, int] = field(default_factory=dict)
 
 
 class RemoteZip:
@@ -67,7 +77,7 @@ class RemoteZip:
                 failure = NoRanges if isinstance(reason, _WholeOnly) else failure
                 tried.append((url, str(reason)))
             else:
-                self.names = list(self._infos)
+                self.names, self.size = list(self._infos), self._known.size
                 return
         raise failure(by_hand(name, tried, self._target))
 
@@ -123,7 +133,7 @@ class RemoteZip:
         raise FetchError(f"{name!r} of " + by_hand(self._name, tried, self._target))
 
     def _read_directory(self, url: str, record: HashRecord) -> None:
-        self.size, self._end, self._longest = 0, b"", {}
+        self._known = known = _Known()
         try:
             with self._open(url, threading.Event(), [].append) as opened:
                 infos, start = opened.infolist(), opened.start_dir
@@ -132,39 +142,47 @@ class RemoteZip:
             raise PermanentError(f"is no zip archive that can be read ({error})") from None
         if any(info.header_offset >= start for info in infos):
             raise PermanentError("has a directory that points past the members")
-        self._longest = {info.header_offset: _LONGEST_HEADER + info.compress_size for info in infos}
-        directory = self._end[start - self.size :]
+        known.longest = {info.header_offset: _LONGEST_HEADER + info.compress_size for info in infos}
+        directory = known.end[start - known.size :]
         record.require_first_seen(f"{self._name} (directory)", hashlib.sha256(directory).hexdigest(), len(directory))
 
-    def _open(self, url: str, stop: threading.Event, on_bytes: _OnBytes) -> zipfile.ZipFile:
-        def read(first: int, end: int) -> bytes:
-            return http.retried(lambda: self._read(url, first, end, stop, on_bytes), stop=stop)
+    def _open(self, url: str, stop: threading.Event, on_bytes: _OnBytes) -> remotezip.RemoteZip:
+        return remotezip.RemoteZip(url, FIRST_READ, fetcher=_Fetcher, known=self._known, stop=stop, on_bytes=on_bytes)
 
-        def fetch(data_range: tuple[int, int | None], stream: bool = False) -> remotezip.PartialBuffer:
-            """Bytes first to last: of a member (stream), or of the archive's end, which is kept in memory."""
-            first, last = data_range
-            if last is None:
-                first = max(0, self.size + first)
-            if stream:
-                data = read(first, min(last + 1, first + self._longest.get(first, 0)))
-            else:
-                if self.size - first > LARGEST_DIRECTORY:
-                    raise PermanentError(f"its directory has more than {LARGEST_DIRECTORY:,} bytes")
-                start = self.size - len(self._end)
-                if first < start:
-                    self._end = read(first, start) + self._end
-                data = self._end[max(0, first - start) :][: None if last is None else last + 1 - first]
-            return remotezip.PartialBuffer(io.BytesIO(data), first, len(data), stream=False)
 
-        if not self.size:
-            read(0, 1)
-        return remotezip.RemoteZip(url, FIRST_READ, fetcher=lambda *_, **__: SimpleNamespace(fetch=fetch))
+class _Fetcher(remotezip.RemoteFetcher):
+    """The byte ranges that remotezip asks one URL for."""
 
-    def _read(self, url: str, first: int, end: int, stop: threading.Event, on_bytes: _OnBytes) -> bytes:
-        """The bytes `first` to `end` - 1 of the archive."""
+    def __init__(self, url: str, *_: object, known: _Known, stop: threading.Event, on_bytes: _OnBytes, **__: object):
+        super().__init__(url)
+        self._known, self._stop, self._on_bytes = known, stop, on_bytes
+        if not known.size:
+            self._read(0, 1)
+
+    def fetch(self, data_range: tuple[int, int | None], stream: bool = False) -> remotezip.PartialBuffer:
+        """Bytes first to last of a member (stream), or of the archive's end, which is kept in memory."""
+        known, (first, last) = self._known, data_range
+        if last is None:
+            first, last = max(0, known.size + first), known.size - 1
+        if stream:
+            data = self._read(first, min(last + 1, first + known.longest.get(first, 0)))
+        else:
+            start = known.size - len(known.end)
+            if known.size - first > LARGEST_DIRECTORY:
+                raise PermanentError(f"its directory has more than {LARGEST_DIRECTORY:,} bytes")
+            if first < start:
+                known.end, start = self._read(first, start) + known.end, first
+            data = known.end[first - start :][: last + 1 - first]
+        return remotezip.PartialBuffer(io.BytesIO(data), first, len(data), stream=False)
+
+    def _read(self, first: int, end: int) -> bytes:
+        """The bytes `first` to `end` - 1."""
         if not 0 <= first < end:
             raise zipfile.BadZipFile(f"bytes {first} to {end - 1}, which no archive has")
-        with http.get(url, {"Range": f"bytes={first}-{end - 1}"}) as response:
+        return http.retried(partial(self._request, first, end), stop=self._stop)
+
+    def _request(self, first: int, end: int) -> bytes:
+        with http.get(self._url, {"Range": f"bytes={first}-{end - 1}"}) as response:
             *span, total = http.content_range(response)
             if response.status_code == 416:
                 raise PermanentError(f"416, has no bytes {first} to {end - 1}")
@@ -172,11 +190,11 @@ class RemoteZip:
                 raise _WholeOnly("serves no parts of it")
             if span != [first, end - 1]:
                 raise TransientError("answers with another range than it was asked for")
-            if total is None or total != (self.size or total):
+            if total is None or total != (self._known.size or total):
                 raise PermanentError("is not the file that it was before")
-            self.size, data = total, bytearray()
-            for chunk in http.body(response, stop):
-                on_bytes(len(chunk))
+            self._known.size, data = total, bytearray()
+            for chunk in http.body(response, self._stop):
+                self._on_bytes(len(chunk))
                 data += chunk
         if len(data) != end - first:
             raise TransientError(f"broke off at {len(data)} of {end - first} bytes")
