@@ -1,20 +1,20 @@
-"""Trials of the readings -> reports/<profile>/readings.csv and .md: mean and spread of each over its seeds."""
+"""Trials of the readings of eq. (1) and (6) -> reports/<profile>/readings.{csv,md}: mean and spread over the seeds."""
 
 from pathlib import Path
 
 from study.params import load
 from study.runner import run_stage
-from study.tables.readings import READINGS, readings_table
-from study.tables.trials import read_trials
+from study.tables.seeds import READINGS, read_trials, readings_table
 from study.tracking.stages import tell_trials
 
 TRIALS, REPORTS = Path("metrics/trials"), Path("reports")
 
 
 def readings() -> None:
+    """Write the table of readings and print it."""
     params = load()
-    trials = read_trials(TRIALS / params.profile, READINGS)
     out = REPORTS / params.profile
+    trials = read_trials(TRIALS / params.profile, READINGS)
     chosen = (params.kernel.reading, params.global_kernel.reading)
     table = readings_table(trials, chosen=chosen, profile=params.profile)
     table.write(out)

@@ -1,54 +1,40 @@
-"""Trials of Table 1's trained rows -> reports/<profile>/seeds{,_bands}: gains with intervals over seeds and photos."""
+"""Trials of Table 1's trained rows -> reports/<profile>/seeds{,_bands}.{csv,md}: gains over several seeds, intervals.
 
-from collections.abc import Iterator
+On real photos also attributes.{csv,md}: the attribute branch against labels by eye.
+"""
+
 from pathlib import Path
-
-import pandas as pd
 
 from study.params import load
 from study.runner import run_stage
-from study.tables.seeds import attributes_table, seeds_tables
-from study.tables.table import Table
-from study.tables.trials import read_trial_photos
+from study.tables.seeds import attributes_tables, read_trial_photos, seeds_tables
 from study.tracking.stages import tell_trials
 
-BY_EYE = Path("attributes/by_eye")  # of PFCN's photos, not of drawn ones
 TRIALS, REPORTS = Path("metrics/trials"), Path("reports")
 
 
 def seeds() -> None:
+    """Write the tables over seeds and print them."""
     params = load()
-    trials = {
+    out = REPORTS / params.profile
+    methods = {
         "portrait_fcn": "portrait_fcn",
-        "portrait_deeplab": "plain",
+        "plain": "portrait_deeplab",
         "bsn_ac": "bsn_ac",
-        "bsn_gk": params.global_kernel.reading,
-        "bsn_ik": params.kernel.reading,
+        params.global_kernel.reading: "bsn_gk",
+        params.kernel.reading: "bsn_ik",
         "bsn": "bsn",
     }
-    photos = read_trial_photos(TRIALS / params.profile, trials.values())
-    out = REPORTS / params.profile
-    methods = {trial: method for method, trial in trials.items()}
-    photos = photos.assign(method=photos["trial"].map(methods))
-    tested = photos[photos["set"] == "pfcn"]
-    tables = [
-        *seeds_tables(tested, profile=params.profile, seed=params.seed),
-        *(() if params.data.draw else _attributes(photos)),
-    ]
+    photos = read_trial_photos(TRIALS / params.profile, methods)
+    photos["method"] = photos["trial"].map(methods)
+    tables = [*seeds_tables(photos[photos["set"] == "pfcn"], profile=params.profile, seed=params.seed)]
+    if not params.data.draw:  # the labels by eye are of PFCN's photos
+        held_out = photos[photos["set"] == "validation"]
+        tables += attributes_tables(held_out, by_eye=Path("attributes/by_eye"), rule=Path("data/attributes"))
     for table in tables:
         table.write(out)
         print(table.text())
     tell_trials(params, *(out / f"{table.name}.{kind}" for table in tables for kind in ("csv", "md")))
-
-
-def _attributes(photos: pd.DataFrame) -> Iterator[Table]:
-    """One table per attribute with labels by looking, of the methods that have learned it."""
-    for file in sorted(BY_EYE.glob("*.csv")):
-        by_eye = pd.read_csv(file, dtype=str).set_index("id")[file.stem]
-        rule = pd.read_csv(Path("data/attributes") / file.name, dtype=str).set_index("id")[file.stem]
-        held_out = photos[photos["set"] == "validation"]
-        if file.stem in held_out and held_out["id"].isin(by_eye.index).any():
-            yield attributes_table(held_out, attribute=file.stem, by_eye=by_eye, rule=rule)
 
 
 if __name__ == "__main__":

@@ -1,30 +1,27 @@
-"""Tables 1 to 3, from metrics/ and the sets' index.csv, to reports/ and metrics/tables.json.
-
-Beside them the portraits by margin of the face box, and what DVC's plots show.
-"""
+"""Tables 1 to 3 -> reports/table{1,2,3}.{csv,md} and metrics/tables.json; series for DVC's plots -> reports/*.csv."""
 
 import json
 from pathlib import Path
 
 from study.params import load
-from study.results import results
 from study.runner import run_stage
-from study.tables.bands import band_rows
-from study.tables.pairs import pair_rows
-from study.tables.tables import build, headline, margin_rows
+from study.tables.results import load_results
+from study.tables.series import band_rows, margin_rows, pair_rows
+from study.tables.tables import headline, paper_tables
+
+REPORTS = Path("reports")
 
 
 def tables() -> None:
     """Write the three tables and print them."""
-    params = load()
-    measured = results(params)
-    made = build(measured)
+    results = load_results(load())
+    made = paper_tables(results)
     for table in made:
-        table.write(Path("reports"))
-    margin_rows(measured).to_csv("reports/portrait_margins.csv", index=False)
-    band_rows(measured).to_csv("reports/bands.csv", index=False)
-    pair_rows(measured).to_csv("reports/pairs.csv", index=False)
-    Path("metrics/tables.json").write_text(json.dumps(headline(measured), indent=2) + "\n", "utf-8")
+        table.write(REPORTS)
+    margin_rows(results).to_csv(REPORTS / "portrait_margins.csv", index=False)
+    band_rows(results).to_csv(REPORTS / "bands.csv", index=False)
+    pair_rows(results).to_csv(REPORTS / "pairs.csv", index=False)
+    Path("metrics/tables.json").write_text(json.dumps(headline(results), indent=2) + "\n", "utf-8")
     print("\n" + "\n".join(table.text() for table in made))
 
 

@@ -10,12 +10,11 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from study.paper import SETS
+from study.paper import NAMES, SETS
 from study.runner import run_stage
 from study.speed import TIMINGS
 from study.tables import formats
-from study.tables.choice import NAMES
-from study.tables.table import Table
+from study.tables.formats import Table
 
 
 def timings() -> None:

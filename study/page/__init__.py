@@ -1,4 +1,4 @@
-"""`reports/index.html` and what lies beside it."""
+"""`reports/index.html`, and `reports/compare/` beside it."""
 
 from study.page.comparison import compare
 from study.page.document import render, sized, write

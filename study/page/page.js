@@ -1,6 +1,6 @@
 "use strict";
 
-/* The slider between two methods: what is shown lies in three images, where it is divided in --split. */
+/* Slider between two methods: three images on top of each other, divided at --split. */
 (() => {
   const data = document.getElementById("comparison");
   if (!data) return;
@@ -41,7 +41,7 @@
     thumbs.forEach((thumb) => thumb.setAttribute("aria-pressed", thumb.value === photo.id));
   };
 
-  /* Mouse and finger move the divider wherever they are; the range itself takes the keys. */
+  /* Pointers move the divider from anywhere on the stage; the range input takes the keys. */
   const follow = (event) => {
     const box = stage.getBoundingClientRect();
     range.value = (100 * (event.clientX - box.left)) / box.width;
@@ -64,12 +64,12 @@
       show();
     });
   }
-  /* A browser that comes back to the page keeps what was chosen. */
+  /* A browser that returns to the page restores the form: show what it restored. */
   divide();
   show();
 })();
 
-/* Figures open by themselves; a click on one changes between the window's size and its own. */
+/* A click on a figure opens it in a dialog; a second click switches between the window's size and its own. */
 (() => {
   const dialog = document.querySelector("dialog");
   const image = dialog.querySelector("img");
@@ -89,7 +89,7 @@
   });
 })();
 
-/* Where the clipboard is refused, the command is marked for the reader's own copy. */
+/* Where the clipboard is refused, select the command instead. */
 for (const button of document.querySelectorAll(".command button")) {
   button.addEventListener("click", async () => {
     const code = button.previousElementSibling;
@@ -98,7 +98,7 @@ for (const button of document.querySelectorAll(".command button")) {
       button.textContent = "Copied";
     } catch {
       getSelection().selectAllChildren(code);
-      button.textContent = "Marked";
+      button.textContent = "Selected";
     }
     setTimeout(() => (button.textContent = "Copy"), 1500);
   });

@@ -1,11 +1,79 @@
-"""How numbers are written in tables. None and NaN are a dash."""
+"""How tables and their numbers are written: cells, Markdown, plain text and CSV. None and NaN are written as a dash."""
 
 import math
-from collections.abc import Callable
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 DASH = "-"
 MINUS = "\N{MINUS SIGN}"
+
+Columns = dict[str, Callable[[dict[str, Any]], str]]
+"""Heading -> function from a row of the table's frame to the written cell. Bold is Markdown's, `**bold**`."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the report: raw numbers for its CSV, and how each shown column is written."""
+
+    name: str
+    caption: str
+    frame: pd.DataFrame
+    columns: Columns
+    notes: tuple[str, ...]
+    labels: int = 1
+    """Number of columns, from the left, that hold words."""
+
+    def cells(self) -> list[list[str]]:
+        """Written cells, one list per row, in the order of `columns`."""
+        rows = self.frame.to_dict("records")
+        return [[write(row) for write in self.columns.values()] for row in rows]
+
+    def markdown(self) -> str:
+        """Caption, table and notes in GitHub's Markdown."""
+        heads = list(self.columns)
+        rules = [":--"] * self.labels + ["--:"] * (len(heads) - self.labels)
+        lines = ["| " + " | ".join(row) + " |" for row in [heads, rules, *self.cells()]]
+        notes = "".join(f"\n- {note}" for note in self.notes)
+        return f"**{self.caption}**\n\n" + "\n".join(lines) + f"\n{notes}\n"
+
+    def text(self) -> str:
+        """Caption, aligned columns and notes for a terminal."""
+        rows = [[_starred(cell) for cell in row] for row in self.cells()]
+        wrapped = [_wrapped(heading, column) for heading, *column in zip(self.columns, *rows, strict=True)]
+        tallest = max(len(lines) for lines in wrapped)
+        heads = list(zip(*([""] * (tallest - len(lines)) + lines for lines in wrapped), strict=True))
+        widths = [max(len(cell) for cell in column) for column in zip(*heads, *rows, strict=True)]
+        lines = [self._aligned(row, widths) for row in [*heads, *rows]]
+        across = sum(widths) + 2 * len(widths) - 2
+        lines.insert(tallest, "-" * across)
+        notes = [
+            textwrap.fill(note, max(across, 72), initial_indent="  ", subsequent_indent="  ") for note in self.notes
+        ]
+        return "\n".join([self.caption, "", *lines, *notes]) + "\n"
+
+    def _aligned(self, row: Sequence[str], widths: list[int]) -> str:
+        cells = [
+            cell.ljust(width) if place < self.labels else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        return "  ".join(cells).rstrip()
+
+    def write(self, folder: Path) -> None:
+        """Write `<name>.csv` and `<name>.md` into `folder`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.frame.to_csv(folder / f"{self.name}.csv", index=False, float_format="%.6g")
+        (folder / f"{self.name}.md").write_text(self.markdown(), encoding="utf-8")
+
+
+def column(write: Callable[..., str], *keys: str) -> Callable[[dict[str, Any]], str]:
+    """Column of a `Table` that writes the values of `keys` by `write`, such as `column(percent, "mean_iou")`."""
+    return lambda row: write(*(row[key] for key in keys))
 
 
 def _or_dash(write: Callable[..., str]) -> Callable[..., str]:
@@ -37,9 +105,15 @@ def interval(low: float, high: float) -> str:
 
 
 @_or_dash
+def difference(mean: float, low: float, high: float) -> str:
+    """0.02, -0.01, 0.05 -> +2.0 (−1.0 to +5.0)"""
+    return f"{signed_percent(mean)} ({signed_percent(low)} to {signed_percent(high)})"
+
+
+@_or_dash
 def gain(mean: float, low: float, high: float) -> str:
-    """Signed difference with its interval, in bold (Markdown) when the interval leaves out zero."""
-    written = f"{signed_percent(mean)} ({signed_percent(low)} to {signed_percent(high)})"
+    """As `difference`, in bold where the interval excludes 0."""
+    written = difference(mean, low, high)
     return f"**{written}**" if low > 0 or high < 0 else written
 
 
@@ -75,5 +149,15 @@ def parameters(number: float) -> str:
 
 @_or_dash
 def seconds(number: float) -> str:
-    """0.02137 -> 0.021, 0.01 -> 0.010: two digits that count."""
+    """0.02137 -> 0.021, 0.01 -> 0.010: two significant digits."""
     return f"{number:#.2g}".rstrip(".")
+
+
+def _starred(cell: str) -> str:
+    """Markdown's bold as a leading star."""
+    return "*" + cell.replace("**", "") if "**" in cell else cell
+
+
+def _wrapped(heading: str, column: list[str]) -> list[str]:
+    """The heading in lines no wider than its longest word or cell."""
+    return textwrap.wrap(heading, max(map(len, [*heading.split(), *column])))

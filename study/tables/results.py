@@ -1,8 +1,10 @@
-"""The measured numbers of one run, read from disk once, for the tables and the page."""
+"""The measured numbers of one run, read from metrics/ and data/portraits/ for the tables and the page."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -10,21 +12,24 @@ from bsn.errors import InputError
 from bsn.metrics import paired_difference
 from study.datasets.index import PhotoRow, read_index
 from study.datasets.portraits import portraits_by_margin
-from study.paper import FLOOR, METHODS, SETS
+from study.paper import NAMES, SETS
+from study.params import Params
 
 
 @dataclass(frozen=True)
 class Results:
-    """Everything that the tables are made from. A method or set that was not run is simply not in here."""
+    """Numbers of one run. Methods and sets that were not run have no entry."""
 
     profile: str
     drawn: bool
+    """Whether the photos are drawings."""
     seed: int
+    """Of the bootstrap."""
     min_face: float
-    """The filter's smallest face, share of the photo."""
+    """The portrait filter's smallest face, as a share of the photo."""
     min_on_mask: float
-    """The filter's smallest share of a face's box on the person's mask."""
-    metrics: dict[str, dict] = field(default_factory=dict)
+    """The portrait filter's smallest share of a face box on the person's mask."""
+    metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
     """`metrics/methods/<method>.json` by method."""
     photos: dict[str, pd.DataFrame] = field(default_factory=dict)
     """`metrics/photos/<method>.csv` by method."""
@@ -33,55 +38,99 @@ class Results:
 
     @property
     def setting(self) -> str:
-        """What the profile's numbers may be compared with, in words."""
+        """How far the run's numbers can be compared with the paper's, in words."""
         if self.drawn:
-            return "drawn data: not comparable with the paper"
+            return "drawn data, not comparable with the paper"
         if self.profile == "paper":
             return "real photos"
-        return "real photos, but not the paper's network and schedule"
+        return "real photos, but not the paper's network and training schedule"
 
-    def summary(self, method: str, name: str) -> dict:
-        """The method's numbers on the set; empty when there are none."""
+    def summary(self, method: str, name: str) -> dict[str, Any]:
+        """The method's numbers on the set, as `bsn.metrics.summarise` returns them; empty where there are none."""
         entry = self.metrics.get(method, {}).get("sets", {}).get(name, {})
         return {} if "absent" in entry else entry
 
     def absence(self, name: str) -> str | None:
-        """Why the set is not there, as the evaluation recorded it; None when some method was run on it."""
+        """Why the set was not evaluated, as recorded by the evaluation; None if some method was run on it."""
         entries = [record.get("sets", {}).get(name, {}) for record in self.metrics.values()]
         if any("mean_iou" in entry for entry in entries):
             return None
         reasons = [entry["absent"] for entry in entries if "absent" in entry]
         return reasons[0].rstrip(".") if reasons else "no method was evaluated on it"
 
-    def margins(self, name: str) -> dict[float, int] | None:
-        """Photos that the filter would keep by margin of the face box; None when there were none to look at."""
+    def kept(self, name: str) -> int | None:
+        """Number of the set's photos that passed the portrait filter; None without photos."""
         rows = self.portraits.get(name)
-        if not rows:
-            return None
-        return portraits_by_margin(rows, min_face=self.min_face, min_on_mask=self.min_on_mask)
+        return sum(row.kept for row in rows) if rows else None
+
+    def kept_by_margin(self, name: str) -> dict[float, int] | None:
+        """Number of photos that would pass the portrait filter by margin of the face box; None without photos."""
+        rows = self.portraits.get(name)
+        return portraits_by_margin(rows, min_face=self.min_face, min_on_mask=self.min_on_mask) if rows else None
+
+    def scores(self, column: str, methods: Iterable[str]) -> pd.DataFrame:
+        """`column` of the PFCN photos' CSVs, one row per photo that all methods have and one column per method."""
+        series = {}
+        for method in methods:
+            rows = self.photos[method]
+            series[method] = rows[rows["set"] == "pfcn"].set_index("id")[column]
+        return pd.concat(series, axis=1, join="inner").sort_index() if series else pd.DataFrame()
 
     def gain(self, method: str, baseline: str, name: str, *, measure: str = "iou") -> tuple[float, float, float] | None:
-        """Mean of `measure`, a column of the photos' CSV, of `method` less `baseline` over the set's photos, with its
-        95 % bootstrap interval."""
+        """Mean paired difference of a metric over the photos that both methods have.
+
+        Args:
+            method: key of `photos`.
+            baseline: key of `photos`.
+            name: the set.
+            measure: column of the photos' CSV.
+
+        Returns:
+            Mean of `method - baseline` and its 95 % bootstrap interval over photos; None where one was not run.
+        """
         if method not in self.photos or baseline not in self.photos:
             return None
-        ours, theirs = (_of_set(self.photos[key], name, measure) for key in (method, baseline))
+        ours, theirs = (
+            rows.loc[rows["set"] == name, ["id", measure]] for rows in (self.photos[method], self.photos[baseline])
+        )
         both = ours.merge(theirs, on="id", suffixes=("", "_baseline"))
         if both.empty:
             return None
         return paired_difference(both[measure].to_numpy(), both[f"{measure}_baseline"].to_numpy(), seed=self.seed)
 
 
+def load_results(params: Params) -> Results:
+    """Read the results of this checkout under its parameters."""
+    return read_results(
+        Path("metrics"),
+        Path("data/portraits"),
+        profile=params.profile,
+        drawn=params.data.draw is not None,
+        seed=params.seed,
+        min_face=params.portraits.min_face,
+        min_on_mask=params.portraits.min_on_mask,
+    )
+
+
 def read_results(
     metrics: Path, portraits: Path, *, profile: str, drawn: bool, seed: int, min_face: float, min_on_mask: float
 ) -> Results:
-    """Read `metrics/methods/*.json`, `metrics/photos/*.csv` and `data/portraits/*/index.csv`.
+    """Read the results of one run.
 
-    `drawn` says that the photos are drawings; `min_face` and `min_on_mask` are the filter's. Raises InputError when
-    a metrics file comes from another profile than `profile`.
+    Args:
+        metrics: folder of `methods/<method>.json` and `photos/<method>.csv`.
+        portraits: folder of `<set>/index.csv`.
+        profile: that the metrics must come from.
+        drawn: whether the photos are drawings.
+        seed: of the bootstrap.
+        min_face: of the portrait filter.
+        min_on_mask: of the portrait filter.
+
+    Raises:
+        InputError: a metrics file comes from another profile.
     """
     results = Results(profile, drawn, seed, min_face, min_on_mask)
-    for method in [*METHODS, FLOOR]:
+    for method in NAMES:
         file = metrics / "methods" / f"{method}.json"
         if not file.exists():
             continue
@@ -96,13 +145,8 @@ def read_results(
     return results
 
 
-def _record(file: Path, profile: str) -> dict:
+def _record(file: Path, profile: str) -> dict[str, Any]:
     record = json.loads(file.read_text("utf-8"))
     if record["profile"] != profile:
         raise InputError(f"{file} was made with profile {record['profile']!r}, not {profile!r}: run `dvc repro`")
     return record
-
-
-def _of_set(rows: pd.DataFrame, name: str, measure: str) -> pd.DataFrame:
-    """id and measure of the set's photos."""
-    return rows.loc[rows["set"] == name, ["id", measure]]

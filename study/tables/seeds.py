@@ -1,25 +1,88 @@
-"""The trained rows of Table 1 with several seeds: mean and spread, and which gains are significant."""
+"""Trials over several seeds: their results, and the tables of methods, of the attribute branch and of readings."""
 
+import json
 import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from bsn.errors import InputError
 from study import paper
 from study.tables import formats
 from study.tables.crossed import CrossedMean, crossed_bootstrap
-from study.tables.table import Table
+from study.tables.formats import Columns, Table, column
 
 LEVEL = 0.95
 BANDS = (2, 4, 10, 20)  # pixels
+# Trials of the readings, in the paper's words.
+PLAIN = "plain"
+READINGS = {
+    PLAIN: "PortraitDeepLabv2: neither kernel",
+    "distance": "BSN_IK, eq. (1): d / d_max",
+    "closeness": "BSN_IK, eq. (1): 1 - d / d_max",
+    "sum": "BSN_IK, eq. (1): d / sum of d",
+    "text": "BSN_GK, eq. (6): uncertain places weigh b",
+    "printed": "BSN_GK, eq. (6): uncertain places weigh a",
+}
+_PARTS = {"validation": "Validation", "pfcn": "Test"}
+# Key in the CSV -> column of the photos' CSV.
 _MEASURES = {"mean_iou": "iou", "boundary_iou": "boundary_iou", **{f"band_{width}": f"band_{width}" for width in BANDS}}
+_SEEDS_COMMAND = "Made by `dvc repro trials/dvc.yaml:seeds`."
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Results of one trial under one seed."""
+
+    name: str
+    seed: int
+    summaries: dict[str, dict[str, Any]]
+    """What `bsn.metrics.summarise` returns for `pfcn`, the test photos, and for `validation`, if there are any."""
+
+
+def read_trials(folder: Path, names: Iterable[str]) -> list[Trial]:
+    """Read `<folder>/<name>-<seed>.json` of every seed, in the order of `names`.
+
+    Raises:
+        InputError: there is none.
+    """
+    files = [file for name in names for file in sorted(folder.glob(f"{name}-*.json"))]
+    if not files:
+        raise InputError(f"{folder} holds no trial of this report; run them with: dvc repro trials/dvc.yaml")
+    records = [json.loads(file.read_text("utf-8")) for file in files]
+    return [
+        Trial(record["trial"], record["seed"], {part: record[part] for part in _PARTS if part in record})
+        for record in records
+    ]
+
+
+def read_trial_photos(folder: Path, names: Iterable[str]) -> pd.DataFrame:
+    """Read `<folder>/photos/<name>-<seed>.csv` of the same trials into one table, after the columns `trial`, `seed`.
+
+    Raises:
+        InputError: there is no trial, or the file of one is missing.
+    """
+    tables = []
+    for trial in read_trials(folder, names):
+        file = folder / "photos" / f"{trial.name}-{trial.seed}.csv"
+        if not file.exists():
+            raise InputError(f"{file} is missing; get it with: git checkout, or dvc repro trials/dvc.yaml")
+        rows = pd.read_csv(file, dtype={"id": str, "set": str})
+        rows.insert(0, "trial", trial.name)
+        rows.insert(1, "seed", trial.seed)
+        tables.append(rows)
+    return pd.concat(tables, ignore_index=True)
 
 
 def seeds_tables(photos: pd.DataFrame, *, profile: str, seed: int) -> tuple[Table, Table]:
-    """Table of mean and boundary IoU, and table of the bands along the contour; one row per method.
+    """Build the table of mean and boundary IoU, and the table of the bands along the contour; one row per method.
 
     Each row has mean and standard deviation over the seeds, and the gain over the baseline with its crossed interval.
-    A gain is significant where the interval at the level of Bonferroni's correction, .05 over the number of gains in
-    both tables, leaves out 0.
+    A gain is significant if the interval at the level of Bonferroni's correction, .05 over the number of gains in both
+    tables, excludes 0.
 
     Args:
         photos: `method`, `seed`, `id`, `iou`, `boundary_iou` and `band_<width>` of every photo under every seed of
@@ -28,48 +91,79 @@ def seeds_tables(photos: pd.DataFrame, *, profile: str, seed: int) -> tuple[Tabl
         seed: of the bootstrap.
     """
     scores = {
-        method: {key: rows.pivot(index="seed", columns="id", values=column) for key, column in _MEASURES.items()}
+        str(method): {key: rows.pivot(index="seed", columns="id", values=name) for key, name in _MEASURES.items()}
         for method, rows in photos.groupby("method")
     }
     compared = [name for name in scores if name != paper.BASELINE] if paper.BASELINE in scores else []
-    level = 1 - (1 - LEVEL) / max(len(compared) * len(_MEASURES), 1)
+    comparisons = len(compared) * len(_MEASURES)
+    level = 1 - (1 - LEVEL) / max(comparisons, 1)
     rows = []
     for method in [name for name in paper.TABLE_1 if name in scores]:
-        row = {"method": method, "seeds": len(scores[method]["mean_iou"])}
+        row: dict[str, Any] = {"method": method, "seeds": len(scores[method]["mean_iou"])}
         row["gain_paper"] = paper.TABLE_1[method] - paper.TABLE_1[paper.BASELINE] if method in compared else None
         for key in _MEASURES:
             means = scores[method][key].mean(axis=1)
             row |= {key: means.mean(), f"{key}_sd": means.std()}
-            # pandas aligns seeds and photos; what only one of the two has is NaN, and left out.
+            # pandas aligns seeds and photos; what only one of the two has becomes NaN, which the bootstrap ignores.
             gains = scores[method][key] - scores[paper.BASELINE][key] if method in compared else pd.DataFrame()
-            row |= _gain(key, crossed_bootstrap(gains.to_numpy(), seed=seed), level)
+            row |= _gain_values(key, crossed_bootstrap(gains.to_numpy(), seed=seed), level)
         rows.append(row)
     frame = pd.DataFrame(rows)
-    first = {"Method": lambda row: paper.METHODS[row["method"]], "Seeds": lambda row: formats.count(row["seeds"])}
-    main = {
-        **first,
-        **_columns("mean_iou", "Mean IoU", "", paper_gain=True),
-        **_columns("boundary_iou", "Boundary IoU", "boundary "),
+    of_bands = [name for name in frame.columns if name.startswith("band_")]
+    first: Columns = {"Method": _method, "Seeds": column(formats.count, "seeds")}
+    main: Columns = first | {
+        "Mean IoU": _mean("mean_iou"),
+        "Gain, paper": column(formats.signed_percent, "gain_paper"),
+        "Gain": _gain("mean_iou"),
+        "Detectable": column(formats.percent, "mean_iou_gain_detectable"),
+        "Boundary IoU": _mean("boundary_iou"),
+        "Boundary gain": _gain("boundary_iou"),
+        "Boundary detectable": column(formats.percent, "boundary_iou_gain_detectable"),
     }
     bands = dict(first)
     for width in BANDS:
-        bands |= _columns(f"band_{width}", f"{width} px", f"{width} px ", detectable=False)
-    notes = _notes(photos, profile, len(compared) * len(_MEASURES))
-    of_bands = [name for name in frame.columns if name.startswith("band_")]
+        bands |= {f"{width} px": _mean(f"band_{width}"), f"{width} px gain": _gain(f"band_{width}")}
+    caption = "The trained rows of Table 1 over several seeds, on the PFCN test photos."
+    bands_caption = "IoU in bands along the true contour over several seeds, on the PFCN test photos."
+    notes = (
+        f"Profile {profile}: {photos['id'].nunique()} PFCN test photos. Mean ± standard deviation over the seeds, in "
+        f"percent. Gain: over {paper.METHODS[paper.BASELINE]} with the same seed on the same photos.",
+        "In brackets: 95 % interval of the gain, crossed bootstrap over seeds and photos. Bold: significant after "
+        f"Bonferroni's correction for {comparisons} comparisons (the interval at that level excludes 0).",
+        "Detectable: smallest true gain that would be significant, at that level, in 80 % of studies with this many "
+        "seeds and photos.",
+        "With few seeds the intervals tend to be too narrow, because the bootstrap draws repeat them.",
+        _SEEDS_COMMAND,
+    )
     return (
-        Table("seeds", _CAPTION, frame.drop(columns=of_bands), main, notes),
-        Table("seeds_bands", _BANDS_CAPTION, frame[["method", "seeds", *of_bands]], bands, notes),
+        Table("seeds", caption, frame.drop(columns=of_bands), main, notes),
+        Table("seeds_bands", bands_caption, frame[["method", "seeds", *of_bands]], bands, notes),
     )
 
 
+def attributes_tables(photos: pd.DataFrame, *, by_eye: Path, rule: Path) -> Iterator[Table]:
+    """Build one table per attribute that has labels by eye and that some method has learned.
+
+    Args:
+        photos: as of `attributes_table`, with one column per attribute.
+        by_eye: folder of `<attribute>.csv`, with the labels that a person gave by looking at the photos.
+        rule: folder of `<attribute>.csv`, with the labels that the networks were trained on.
+    """
+    for file in sorted(by_eye.glob("*.csv")):
+        name = file.stem
+        labels, rules = (pd.read_csv(folder / file.name, dtype=str).set_index("id")[name] for folder in (by_eye, rule))
+        if name in photos and photos["id"].isin(labels.index).any():
+            yield attributes_table(photos, attribute=name, by_eye=labels, rule=rules)
+
+
 def attributes_table(photos: pd.DataFrame, *, attribute: str, by_eye: pd.Series, rule: pd.Series) -> Table:
-    """Share of photos of which the attribute branch says what a person saw; one row per method.
+    """Build the table of the attribute branch's accuracy against labels by eye; one row per method.
 
     Args:
         photos: `method`, `seed`, `id` and the attribute's column, of photos that no network was trained on.
         attribute: name of that column.
-        by_eye: the value that a person saw, by photo id.
-        rule: the rule's value, by photo id, which the branch was trained on.
+        by_eye: label that a person gave, by photo id.
+        rule: label by the rule that made the training labels, by photo id.
     """
     judged = photos[photos["id"].isin(by_eye.index) & photos[attribute].notna()]
     right = judged[attribute] == judged["id"].map(by_eye)
@@ -78,27 +172,80 @@ def attributes_table(photos: pd.DataFrame, *, attribute: str, by_eye: pd.Series,
         {"method": method, "seeds": len(shares), "accuracy": shares.mean(), "accuracy_sd": shares.std()}
         for method, shares in by_seed.groupby(level="method")
     ]
-    columns = {
-        "Method": lambda row: paper.METHODS[row["method"]],
-        "Seeds": lambda row: formats.count(row["seeds"]),
-        "Accuracy": lambda row: formats.spread(row["accuracy"], row["accuracy_sd"]),
+    columns: Columns = {
+        "Method": _method,
+        "Seeds": column(formats.count, "seeds"),
+        "Accuracy": _mean("accuracy"),
     }
     seen = by_eye[by_eye.index.isin(judged["id"])]
     agreement = (rule.reindex(seen.index) == seen).mean()
     notes = (
-        f"{len(seen)} validation photos whose {attribute} was labelled by looking. The rule, whose labels the branch "
-        f"was trained on, is right on {formats.percent(agreement)} % of them; always the more frequent value on "
-        f"{formats.percent(seen.value_counts(normalize=True).max())} %.",
-        "Made by `dvc repro trials/dvc.yaml:seeds`.",
+        f"{len(seen)} validation photos whose {attribute} was labelled by eye. The rule that made the training labels "
+        f"is right on {formats.percent(agreement)} % of them; the more frequent class, as the answer to every photo, "
+        f"on {formats.percent(seen.value_counts(normalize=True).max())} %.",
+        _SEEDS_COMMAND,
     )
     return Table("attributes", f"Accuracy of the attribute branch: {attribute}.", pd.DataFrame(rows), columns, notes)
 
 
-_CAPTION = "The trained rows of Table 1 with several seeds, on the PFCN test photos."
-_BANDS_CAPTION = "IoU in bands along the true contour with several seeds, on the PFCN test photos."
+def readings_table(trials: Sequence[Trial], *, chosen: Sequence[str], profile: str) -> Table:
+    """Build the table of readings: mean and deviation over the seeds, gain over the plain network of the same seeds.
+
+    Readings are chosen on the validation photos; the test photos confirm the choice.
+
+    Args:
+        trials: those of `READINGS` have a row. The validation columns are missing if a trial has no validation photos.
+        chosen: readings in params.yaml.
+        profile: named in the notes.
+    """
+    parts = {part: title for part, title in _PARTS.items() if all(part in trial.summaries for trial in trials)}
+    keys = {f"{part}_{key}": (part, key) for part in parts for key in ("mean_iou", "boundary_iou")}
+    flat = pd.DataFrame(
+        [
+            {
+                "reading": trial.name,
+                "seed": trial.seed,
+                **{name: trial.summaries[part][key] for name, (part, key) in keys.items()},
+            }
+            for trial in trials
+        ]
+    )
+    plain = flat[flat["reading"] == PLAIN].set_index("seed")
+    rows = []
+    for reading in READINGS:
+        runs = flat[flat["reading"] == reading].set_index("seed")
+        if runs.empty:
+            continue
+        row: dict[str, Any] = {"reading": reading, "chosen": reading in chosen, "seeds": len(runs)}
+        for key in keys:
+            gains = (runs[key] - plain[key]).dropna() if reading != PLAIN else pd.Series(dtype=float)
+            row |= {key: runs[key].mean(), f"{key}_sd": runs[key].std()}
+            row |= {f"{key}_gain": gains.mean(), f"{key}_gain_sd": gains.std()}
+        rows.append(row)
+    columns: Columns = {
+        "Reading": lambda row: READINGS[row["reading"]] + (" (in params.yaml)" if row["chosen"] else ""),
+        "Seeds": column(formats.count, "seeds"),
+    }
+    for part, title in parts.items():
+        for key, measure in (("mean_iou", "mean IoU"), ("boundary_iou", "boundary IoU")):
+            heading, gain = f"{title} {measure}", f"{part}_{key}_gain"
+            columns[heading] = _mean(f"{part}_{key}")
+            columns[f"{heading}, gain"] = column(formats.signed_spread, gain, f"{gain}_sd")
+    counts = ", ".join(
+        f"{' or '.join(sorted({str(trial.summaries[part]['photos']) for trial in trials}))} {title.lower()} photos"
+        for part, title in parts.items()
+    )
+    notes = (
+        f"Profile {profile}: {counts} of PFCN. Mean ± standard deviation over the seeds, in percent. Gain: over "
+        "PortraitDeepLabv2 with the same seed.",
+        "Made by `dvc repro trials/dvc.yaml:readings`.",
+    )
+    caption = "Readings of eq. (1) and eq. (6), compared over several seeds."
+    return Table("readings", caption, pd.DataFrame(rows), columns, notes)
 
 
-def _gain(key: str, gain: CrossedMean, level: float) -> dict[str, float]:
+def _gain_values(key: str, gain: CrossedMean, level: float) -> dict[str, float]:
+    """Columns of the CSV for one gain."""
     (low, high), (strict_low, strict_high) = gain.interval(LEVEL), gain.interval(level)
     return {
         f"{key}_gain": gain.mean,
@@ -110,33 +257,24 @@ def _gain(key: str, gain: CrossedMean, level: float) -> dict[str, float]:
     }
 
 
-def _columns(key: str, title: str, prefix: str, *, paper_gain: bool = False, detectable: bool = True) -> dict:
-    columns = {title: lambda row: formats.spread(row[key], row[f"{key}_sd"])}
-    if paper_gain:
-        columns["Gain, paper"] = lambda row: formats.signed_percent(row["gain_paper"])
-    columns[f"{prefix}gain".capitalize()] = lambda row: _written_gain(row, key)
-    if detectable:
-        columns[f"{prefix}detectable".capitalize()] = lambda row: formats.percent(row[f"{key}_gain_detectable"])
-    return columns
+def _method(row: dict[str, Any]) -> str:
+    return paper.METHODS[row["method"]]
 
 
-def _written_gain(row: dict, key: str) -> str:
+def _mean(key: str) -> Callable[[dict[str, Any]], str]:
+    """Mean ± standard deviation over the seeds."""
+    return column(formats.spread, key, f"{key}_sd")
+
+
+def _gain(key: str) -> Callable[[dict[str, Any]], str]:
     """The gain with its 95 % interval, in bold where it is significant after the correction."""
-    mean, low, high = (row[f"{key}_gain{end}"] for end in ("", "_low", "_high"))
-    if math.isnan(low):  # with one seed the gain itself is known, and its interval is not
-        return formats.signed_percent(mean)
-    written = formats.gain(mean, low, high).replace("**", "")
-    significant = row[f"{key}_gain_corrected_low"] > 0 or row[f"{key}_gain_corrected_high"] < 0
-    return f"**{written}**" if significant else written
 
+    def write(row: dict[str, Any]) -> str:
+        mean, low, high = (row[f"{key}_gain{end}"] for end in ("", "_low", "_high"))
+        if math.isnan(low):  # one seed: the gain is known, and no interval
+            return formats.signed_percent(mean)
+        written = formats.difference(mean, low, high)
+        significant = row[f"{key}_gain_corrected_low"] > 0 or row[f"{key}_gain_corrected_high"] < 0
+        return f"**{written}**" if significant else written
 
-def _notes(photos: pd.DataFrame, profile: str, comparisons: int) -> tuple[str, ...]:
-    return (
-        f"Profile {profile}: {photos['id'].nunique()} PFCN test photos. Mean ± standard deviation over the seeds, in "
-        f"per cent; gains are over {paper.METHODS[paper.BASELINE]} with the same seed on the same photos.",
-        "In brackets: 95 % interval of the gain by the crossed bootstrap over seeds and photos. Bold: the interval at "
-        f"Bonferroni's level for {comparisons} comparisons excludes 0.",
-        "Detectable: the smallest true gain that this many seeds and photos show in 80 % of studies, at that level.",
-        "Draws of few seeds repeat them, so that the intervals of three seeds are rather too narrow than too wide.",
-        "Made by `dvc repro trials/dvc.yaml:seeds`.",
-    )
+    return write

@@ -1,37 +1,61 @@
-"""Tables 1 to 3 with the paper's numbers beside ours, and the same numbers under short keys."""
+"""Tables 1 to 3 with the paper's numbers beside ours, and the same numbers under short keys for DVC."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
+from bsn import metrics
 from study import paper
 from study.tables import formats
+from study.tables.formats import Columns, Table, column
 from study.tables.results import Results
-from study.tables.table import Columns, Table
 
-# Of the margins in reports/portrait_margins.csv, those that Table 2 tells in words.
-TOLD_MARGINS = (0.0, 0.1, 0.2, 0.3)
+OURS = "Ours"
+SHOWN_MARGINS = (0.0, 0.1, 0.2, 0.3)  # of those in reports/portrait_margins.csv, the ones in Table 2's notes
 
 
-def build(results: Results) -> list[Table]:
-    """Tables 1, 2 and 3 of the paper from one run's results."""
+@dataclass(frozen=True)
+class Score:
+    """One column of Tables 1 and 3."""
+
+    heading: str
+    metric: Callable[..., Any] | None
+    """Function that computes the number, from masks or from photos' scores; None where study/paper.py has a part in it
+    or, for the parameters, the network."""
+    write: Callable[..., str]
+    keys: tuple[str, ...]
+    """Columns of the CSV that the cell shows."""
+
+
+SCORES = (
+    Score("Paper", None, formats.percent, ("mean_iou_paper",)),
+    Score(OURS, metrics.iou, formats.percent, ("mean_iou",)),
+    Score("Difference", None, formats.signed_percent, ("difference",)),
+    Score("95 % interval", metrics.bootstrap, formats.interval, ("mean_iou_low", "mean_iou_high")),
+    Score("Gain, paper", None, formats.signed_percent, ("gain_paper",)),
+    Score("Gain, ours", metrics.paired_difference, formats.gain, ("gain", "gain_low", "gain_high")),
+    Score("Boundary IoU", metrics.boundary_iou, formats.percent, ("boundary_iou",)),
+    Score(
+        "Boundary gain",
+        metrics.paired_difference,
+        formats.gain,
+        ("boundary_iou_gain", "boundary_iou_gain_low", "boundary_iou_gain_high"),
+    ),
+    Score("Two-class mIoU", metrics.miou_two_class, formats.percent, ("miou_two_class",)),
+    Score("Parameters", None, formats.parameters, ("parameters",)),
+)
+
+
+def paper_tables(results: Results) -> list[Table]:
+    """Build Tables 1, 2 and 3 of the paper from the results of one run."""
     return [_table_1(results), _table_2(results), _table_3(results)]
 
 
-def margin_rows(results: Results) -> pd.DataFrame:
-    """Count against box margin, a row a set and margin: set, margin, photos, photos_paper."""
-    counted = {name: results.margins(name) or {} for name in paper.TABLE_2}
-    rows = [
-        {"set": name, "margin": margin, "photos": photos, "photos_paper": paper.TABLE_2[name]}
-        for name, counts in counted.items()
-        for margin, photos in counts.items()
-    ]
-    return pd.DataFrame(rows, columns=["set", "margin", "photos", "photos_paper"])
-
-
-def headline(results: Results) -> dict:
-    """The tables' numbers for `metrics/tables.json`: set -> method -> number, and the photos of Table 2."""
-    numbers: dict = {}
+def headline(results: Results) -> dict[str, dict[str, Any]]:
+    """Numbers for `metrics/tables.json`: set -> method -> metric, and under `portraits` the photos of Table 2."""
+    numbers: dict[str, dict[str, Any]] = {}
     shown = [("pfcn", method) for method in paper.TABLE_1]
     shown += [(name, method) for name, methods in paper.TABLE_3.items() for method in methods]
     for name, method in shown:
@@ -39,7 +63,7 @@ def headline(results: Results) -> dict:
         if summary:
             chosen = {key: summary[key] for key in ("mean_iou", "boundary_iou", "miou_two_class")}
             numbers.setdefault(name, {})[method] = chosen
-    kept = {name: _kept(results, name) for name in paper.TABLE_2}
+    kept = {name: results.kept(name) for name in paper.TABLE_2}
     return numbers | {"portraits": {name: photos for name, photos in kept.items() if photos is not None}}
 
 
@@ -47,24 +71,27 @@ def _table_1(results: Results) -> Table:
     baseline = paper.BASELINE
     rows = [
         _measured(results, method, "pfcn", published)
-        | _gain(results, method, baseline, "pfcn", published - paper.TABLE_1[baseline])
+        | _gains(results, method, baseline, "pfcn", published - paper.TABLE_1[baseline])
         for method, published in paper.TABLE_1.items()
     ]
-    columns = {"Method": _method, **_scores(results)}
     notes = _notes(results, ["pfcn"], paper.TABLE_1, baseline)
     floor = results.summary(paper.FLOOR, "pfcn")
     if floor:
         score = formats.percent(floor["mean_iou"])
-        notes.append(f"The aligned mean mask as the answer to every photo scores {score}.")
-    caption = _caption(results, 1, "Mean IoU (%) on the PFCN test photos.")
-    notes.append(_command(results))
-    return Table("table1", caption, pd.DataFrame(rows), columns, tuple(notes))
+        notes.append(f"Lower bound: the aligned mean mask, as the prediction for every photo, scores {score}.")
+    return Table(
+        name="table1",
+        caption=_caption(results, 1, "Mean IoU (%) on the PFCN test photos."),
+        frame=pd.DataFrame(rows),
+        columns={"Method": _method, **_scores(results)},
+        notes=(*notes, _command(results)),
+    )
 
 
 def _table_2(results: Results) -> Table:
     rows = []
     for name, published in paper.TABLE_2.items():
-        kept = _kept(results, name)
+        kept = results.kept(name)
         rows.append(
             {
                 **_origin(results),
@@ -75,69 +102,62 @@ def _table_2(results: Results) -> Table:
                 "looked_at": None if kept is None else len(results.portraits[name]),
             }
         )
-    columns = {
-        "Dataset": lambda row: f"{paper.SETS[row['set']]} portrait",
-        "Paper": _write(formats.count, "photos_paper"),
-        _ours(results): _write(formats.count, "photos"),
-        "Difference": _write(formats.signed_count, "difference"),
-        "Photos looked at": _write(formats.count, "looked_at"),
-    }
-    caption = _caption(results, 2, "Photos in the three portrait datasets.")
-    notes = [*_absent(results, paper.TABLE_2), *_margins(results), *_overlaps(results), _command(results)]
-    # dtype=object keeps whole numbers whole beside the ones that are missing.
-    return Table("table2", caption, pd.DataFrame(rows, dtype=object), columns, tuple(notes))
+    return Table(
+        name="table2",
+        caption=_caption(results, 2, "Photos in the three portrait datasets."),
+        # dtype=object keeps integers as such beside missing ones.
+        frame=pd.DataFrame(rows, dtype=object),
+        columns={
+            "Dataset": lambda row: f"{paper.SETS[row['set']]} portrait",
+            "Paper": column(formats.count, "photos_paper"),
+            _ours(results): column(formats.count, "photos"),
+            "Difference": column(formats.signed_count, "difference"),
+            "Photos checked": column(formats.count, "looked_at"),
+        },
+        notes=(*_absent(results, paper.TABLE_2), *_margins(results), *_overlaps(results), _command(results)),
+    )
 
 
 def _table_3(results: Results) -> Table:
-    rows = []
-    for name, published in paper.TABLE_3.items():
-        for method in published:
-            step = published[method] - published["portrait_fcn"]
-            rows.append(
-                _measured(results, method, name, published[method]) | _gain(results, method, "portrait_fcn", name, step)
-            )
-    columns = {"Dataset": lambda row: paper.SETS[row["set"]], "Method": _method, **_scores(results)}
-    notes = [*_notes(results, paper.TABLE_3, ["portrait_fcn", "bsn"], "portrait_fcn"), _command(results)]
-    caption = _caption(
-        results, 3, "Mean IoU (%) on the COCO, COCO-Stuff and PASCAL VOC portraits, without fine-tuning."
+    baseline = "portrait_fcn"
+    rows = [
+        _measured(results, method, name, score) | _gains(results, method, baseline, name, score - published[baseline])
+        for name, published in paper.TABLE_3.items()
+        for method, score in published.items()
+    ]
+    title = "Mean IoU (%) on the COCO, COCO-Stuff and PASCAL VOC portraits, without fine-tuning."
+    return Table(
+        name="table3",
+        caption=_caption(results, 3, title),
+        frame=pd.DataFrame(rows),
+        columns={"Dataset": lambda row: paper.SETS[row["set"]], "Method": _method, **_scores(results)},
+        notes=(*_notes(results, paper.TABLE_3, [baseline, "bsn"], baseline), _command(results)),
+        labels=2,
     )
-    return Table("table3", caption, pd.DataFrame(rows), columns, tuple(notes), labels=2)
 
 
-def _write(write: Callable[..., str], *keys: str) -> Callable[[dict], str]:
-    return lambda row: write(*(row[key] for key in keys))
-
-
-def _method(row: dict) -> str:
+def _method(row: dict[str, Any]) -> str:
     return paper.METHODS[row["method"]]
 
 
 def _ours(results: Results) -> str:
-    """The heading over our numbers: even a single column of drawn data must say so."""
-    return "Ours (drawn)" if results.drawn else "Ours"
+    """Heading over our numbers; with drawn data it says so, even where one column is copied."""
+    return f"{OURS} (drawn)" if results.drawn else OURS
 
 
 def _scores(results: Results) -> Columns:
     return {
-        "Paper": _write(formats.percent, "mean_iou_paper"),
-        _ours(results): _write(formats.percent, "mean_iou"),
-        "Difference": _write(formats.signed_percent, "difference"),
-        "95 % interval": _write(formats.interval, "mean_iou_low", "mean_iou_high"),
-        "Gain, paper": _write(formats.signed_percent, "gain_paper"),
-        "Gain, ours": _write(formats.gain, "gain", "gain_low", "gain_high"),
-        "Boundary IoU": _write(formats.percent, "boundary_iou"),
-        "Its gain": _write(formats.gain, "boundary_iou_gain", "boundary_iou_gain_low", "boundary_iou_gain_high"),
-        "Two-class mIoU": _write(formats.percent, "miou_two_class"),
-        "Parameters": _write(formats.parameters, "parameters"),
+        _ours(results) if score.heading == OURS else score.heading: column(score.write, *score.keys) for score in SCORES
     }
 
 
-def _origin(results: Results) -> dict:
-    """The first columns of every CSV, so that no copy of a number can hide what it was measured on."""
+def _origin(results: Results) -> dict[str, str]:
+    """First columns of every CSV: what its numbers were measured on."""
     return {"profile": results.profile, "data": "drawn" if results.drawn else "real"}
 
 
-def _measured(results: Results, method: str, name: str, published: float) -> dict:
+def _measured(results: Results, method: str, name: str, published: float) -> dict[str, Any]:
+    """One row of a CSV: the paper's number, ours and their difference."""
     summary = results.summary(method, name)
     ours = summary.get("mean_iou")
     copied = ("mean_iou_low", "mean_iou_high", "boundary_iou", "boundary_f", "miou_two_class", "photos")
@@ -153,56 +173,18 @@ def _measured(results: Results, method: str, name: str, published: float) -> dic
     }
 
 
-def _gain(results: Results, method: str, baseline: str, name: str, published: float) -> dict:
-    """What the method adds to the baseline, in the paper and here; nothing for the baseline itself."""
-    row: dict = {"gain_paper": published if method != baseline else None}
+def _gains(results: Results, method: str, baseline: str, name: str, published: float) -> dict[str, float | None]:
+    """Gains over the baseline, the paper's and ours with intervals; None for the baseline itself."""
+    row: dict[str, float | None] = {"gain_paper": published if method != baseline else None}
     for measure, key in (("iou", "gain"), ("boundary_iou", "boundary_iou_gain")):
         known = results.gain(method, baseline, name, measure=measure) if method != baseline else None
         row |= dict(zip((key, f"{key}_low", f"{key}_high"), known or (None, None, None), strict=True))
     return row
 
 
-def _kept(results: Results, name: str) -> int | None:
-    """Photos that the rule kept; None when there were none to look at."""
-    rows = results.portraits.get(name)
-    return sum(row.kept for row in rows) if rows else None
-
-
 def _caption(results: Results, number: int, title: str) -> str:
-    """The title with the profile, so that no copy of a table can hide where its numbers come from."""
+    """The title with profile and kind of data, so that a copied table says where its numbers come from."""
     return f"Table {number}. {title} Profile {results.profile}: {results.setting}."
-
-
-def _margins(results: Results) -> list[str]:
-    """The count at a few margins of the face box: the paper's detector is unnamed, and MTCNN draws tightly."""
-    counted = {name: counts for name in paper.TABLE_2 if (counts := results.margins(name))}
-    told = [
-        f"{paper.SETS[name]} {', '.join(str(counts[margin]) for margin in TOLD_MARGINS)}"
-        for name, counts in counted.items()
-    ]
-    margins = ", ".join(f"{margin:.0%}" for margin in TOLD_MARGINS)
-    return [f"With the face box grown by {margins} on each side: {'; '.join(told)}."] if told else []
-
-
-def _overlaps(results: Results) -> list[str]:
-    """Photos that stand in two sets, or in two years of VOC; each set counts them once."""
-    kept = {name: [row for row in rows if row.kept] for name, rows in results.portraits.items() if rows}
-    notes = []
-    if "coco" in kept and "cocostuff" in kept:
-        both = len({row.id for row in kept["coco"]} & {row.id for row in kept["cocostuff"]})
-        notes.append(f"{both} of the COCO-Stuff portraits are COCO portraits as well, by id.")
-    if "voc" in kept:
-        several, portraits = (sum(row.listed > 1 for row in rows) for rows in (results.portraits["voc"], kept["voc"]))
-        notes.append(
-            f"{several} of the PASCAL VOC photos, {portraits} of its portraits among them, stand in more than one "
-            "year and are counted once."
-        )
-    return notes
-
-
-def _absent(results: Results, names: Iterable[str]) -> list[str]:
-    reasons = {name: results.absence(name) for name in names}
-    return [f"{paper.SETS[name]} is left out: {reason}." for name, reason in reasons.items() if reason]
 
 
 def _notes(results: Results, names: Iterable[str], methods: Iterable[str], baseline: str) -> list[str]:
@@ -214,14 +196,47 @@ def _notes(results: Results, names: Iterable[str], methods: Iterable[str], basel
     photos = {name: summary["photos"] for name, summary in measured if summary}
     counted = [f"{number} of {paper.SETS[name]}" for name, number in photos.items()]
     if counted:
+        notes += [
+            f"Photos: {', '.join(counted)}. One trained network per method. Intervals: 95 %, bootstrap over photos.",
+            f"Gain: over {paper.METHODS[baseline]} on the same photos. Bold: the 95 % interval excludes 0. Networks "
+            "trained with another seed may differ by more; `dvc repro trials/dvc.yaml:seeds` compares methods over "
+            "several seeds.",
+        ]
+    return notes
+
+
+def _absent(results: Results, names: Iterable[str]) -> list[str]:
+    reasons = {name: results.absence(name) for name in names}
+    return [f"{paper.SETS[name]} is left out: {reason}." for name, reason in reasons.items() if reason]
+
+
+def _margins(results: Results) -> list[str]:
+    """Counts at a few margins of the face box: the paper names no detector, and MTCNN's boxes are tight."""
+    counted = {name: counts for name in paper.TABLE_2 if (counts := results.kept_by_margin(name))}
+    shown = [
+        f"{paper.SETS[name]} {', '.join(str(counts[margin]) for margin in SHOWN_MARGINS)}"
+        for name, counts in counted.items()
+    ]
+    margins = ", ".join(f"{100 * margin:.0f}" for margin in SHOWN_MARGINS)
+    return [f"With the face box enlarged by {margins} % on each side: {'; '.join(shown)}."] if shown else []
+
+
+def _overlaps(results: Results) -> list[str]:
+    """Photos that are in two sets, or in two years of VOC; each set counts them once."""
+    kept = {name: [row for row in rows if row.kept] for name, rows in results.portraits.items() if rows}
+    notes = []
+    if "coco" in kept and "cocostuff" in kept:
+        both = len({row.id for row in kept["coco"]} & {row.id for row in kept["cocostuff"]})
+        notes.append(f"{both} of the COCO-Stuff portraits are also COCO portraits (same photo id).")
+    if "voc" in kept:
+        several, portraits = (sum(row.listed > 1 for row in rows) for rows in (results.portraits["voc"], kept["voc"]))
         notes.append(
-            f"Photos: {', '.join(counted)}. Intervals are 95 %, bootstrapped over photos, of one trained network per "
-            f"method. Gain is over {paper.METHODS[baseline]} on the same photos; bold: its interval excludes 0. "
-            "Networks of another seed may differ by more: `dvc repro trials/dvc.yaml:seeds` compares methods."
+            f"{several} of the PASCAL VOC photos, {portraits} of them portraits, are in more than one year and are "
+            "counted once."
         )
     return notes
 
 
 def _command(results: Results) -> str:
-    """The note with the command that makes the table."""
+    """Note with the command that makes the table."""
     return f"Made by `dvc exp run -S profile={results.profile} -S seed={results.seed}`."

@@ -22,7 +22,7 @@ def test_the_tables_hold_all_methods_and_all_sets(project):
     table = (project.folder / "reports/table1.md").read_text()
     for name in ("Graph-cut", "PortraitFCN+", "PortraitDeepLabv2", "BSN_AC", "BSN_GK", "BSN_IK", "BSN"):
         assert f"| {name} " in table
-    assert "drawn data: not comparable with the paper" in table
+    assert "drawn data, not comparable with the paper" in table
     headline = json.loads((project.folder / "metrics/tables.json").read_text())
     assert set(headline["pfcn"]) == {"graph_cut", *TRAINED}
     assert (project.folder / "reports/index.html").stat().st_size > 1000

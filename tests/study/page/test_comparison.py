@@ -2,13 +2,14 @@
 
 import json
 import shutil
+from dataclasses import asdict
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from study.page.comparison import compare, overlay
+from study.page.comparison import Comparison, compare, overlay
 from study.tables.results import read_results
 
 
@@ -40,36 +41,34 @@ def test_ignored_pixels_of_the_truth_are_not_portrait():
 
 def test_every_photo_has_its_jpeg_the_truth_and_each_method(run, tmp_path):
     comparison = made(run, tmp_path / "compare")
-    assert json.loads((tmp_path / "compare/compare.json").read_text("utf-8")) == comparison
+    assert json.loads((tmp_path / "compare/compare.json").read_text("utf-8")) == asdict(comparison)
     names = ["graph_cut", "portrait_fcn", "portrait_deeplab", "bsn_ac", "bsn_gk", "bsn_ik", "bsn"]
-    assert [method["key"] for method in comparison["methods"]] == names
-    assert len(comparison["photos"]) == 4
-    for photo in comparison["photos"]:
-        folder = tmp_path / "compare" / photo["id"]
+    assert [method["key"] for method in comparison.methods] == names
+    assert len(comparison.photos) == 4
+    for photo in comparison.photos:
+        folder = tmp_path / "compare" / photo.id
         assert {file.name for file in folder.iterdir()} == {
             "photo.jpg",
             "truth.png",
             *(f"{name}.png" for name in names),
         }
-        assert (
-            {Image.open(file).size for file in folder.iterdir()} == {(120, 160)} == {(photo["width"], photo["height"])}
-        )
-        truth = cv2.imread(str(run / f"data/portraits/pfcn/masks/{photo['id']}.png"), cv2.IMREAD_GRAYSCALE)
+        assert {Image.open(file).size for file in folder.iterdir()} == {(120, 160)} == {(photo.width, photo.height)}
+        truth = cv2.imread(str(run / f"data/portraits/pfcn/masks/{photo.id}.png"), cv2.IMREAD_GRAYSCALE)
         assert ((rgba(folder / "truth.png")[..., 3] == 0) == (truth == 1)).all()
-        bsn = cv2.imread(str(run / f"data/predictions/bsn/pfcn/{photo['id']}.png"), cv2.IMREAD_GRAYSCALE)
+        bsn = cv2.imread(str(run / f"data/predictions/bsn/pfcn/{photo.id}.png"), cv2.IMREAD_GRAYSCALE)
         assert ((rgba(folder / "bsn.png")[..., 3] == 0) == (bsn == 255)).all()
         inside, outside = np.sum((truth == 1) & (bsn == 255)), np.sum((truth == 1) | (bsn == 255))
-        assert photo["scores"]["bsn"]["iou"] == pytest.approx(inside / outside, abs=1e-6)
+        assert photo.scores["bsn"]["iou"] == pytest.approx(inside / outside, abs=1e-6)
 
 
 def test_a_large_photo_is_made_small(run, tmp_path):
     for file in (*(run / "data/portraits/pfcn").glob("*/*.png"), *(run / "data/predictions").glob("*/pfcn/*.png")):
         image = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
         cv2.imwrite(str(file), cv2.resize(image, (600, 800), interpolation=cv2.INTER_NEAREST))
-    photo = made(run, tmp_path / "compare")["photos"][0]
-    assert (photo["width"], photo["height"]) == (480, 640)
-    assert Image.open(tmp_path / f"compare/{photo['id']}/photo.jpg").size == (480, 640)
-    assert (tmp_path / f"compare/{photo['id']}/bsn.png").stat().st_size < 8_000
+    photo = made(run, tmp_path / "compare").photos[0]
+    assert (photo.width, photo.height) == (480, 640)
+    assert Image.open(tmp_path / f"compare/{photo.id}/photo.jpg").size == (480, 640)
+    assert (tmp_path / f"compare/{photo.id}/bsn.png").stat().st_size < 8_000
 
 
 def test_the_same_run_gives_the_same_bytes(run, tmp_path):
@@ -84,11 +83,11 @@ def test_the_same_run_gives_the_same_bytes(run, tmp_path):
 def test_a_method_without_predictions_takes_no_part(run, tmp_path):
     shutil.rmtree(run / "data/predictions/bsn")
     comparison = made(run, tmp_path / "compare")
-    assert comparison["subject"] == "bsn_ik"
-    assert "bsn" not in comparison["photos"][0]["scores"]
+    assert comparison.subject == "bsn_ik"
+    assert "bsn" not in comparison.photos[0].scores
 
 
 def test_without_pfcn_there_is_no_photo(run, tmp_path):
     shutil.rmtree(run / "data/portraits/pfcn")
     shutil.rmtree(run / "data/predictions")
-    assert made(run, tmp_path / "compare") == {"methods": [], "subject": None, "photos": []}
+    assert made(run, tmp_path / "compare") == Comparison(methods=[], subject=None, photos=[])

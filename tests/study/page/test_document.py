@@ -6,11 +6,10 @@ import shutil
 
 from study import page
 from study.figures import draw_all
-from study.page.comparison import compare
-from study.page.document import NO_BREAK
-from study.page.slider import slider
+from study.page.comparison import Comparison, compare
+from study.page.document import NO_BREAK, slider
 from study.tables.results import read_results
-from study.tables.tables import build
+from study.tables.tables import paper_tables
 
 
 class Reader(html.parser.HTMLParser):
@@ -56,7 +55,7 @@ FIGURE = {
     "width": 1600,
     "height": 900,
 }
-NOTHING = {"methods": [], "subject": None, "photos": []}
+NOTHING = Comparison(methods=[], subject=None, photos=[])
 
 
 def compared(run, folder):
@@ -66,7 +65,7 @@ def compared(run, folder):
 def test_every_link_resolves(run, material, tmp_path):
     reports = tmp_path / "reports"
     shown = draw_all(material, reports / "figures")
-    for table in build(results(run)):
+    for table in paper_tables(results(run)):
         table.write(reports)
     shown = page.sized(shown, reports / "figures")
     text = page.render(results(run), shown, {"Profile": "sketch"}, compared(run, reports / "compare"))
@@ -89,7 +88,7 @@ def test_nothing_comes_from_the_network(run, tmp_path):
 
 def test_all_three_tables_are_there_cell_by_cell(run):
     reader = read(page.render(results(run), [], {}, NOTHING))
-    expected = [cell.replace("**", "") for table in build(results(run)) for row in table.cells() for cell in row]
+    expected = [cell.replace("**", "") for table in paper_tables(results(run)) for row in table.cells() for cell in row]
     assert [cell.replace(NO_BREAK, " ") for cell in reader.cells] == expected
 
 
@@ -114,12 +113,12 @@ def test_words_from_outside_are_escaped(run):
 def test_the_slider_starts_with_deeplab_and_bsn_on_the_median_photo(run, tmp_path):
     comparison = compared(run, tmp_path / "compare")
     text = page.render(results(run), [], {}, comparison)
-    first = comparison["photos"][0]["id"]
+    first = comparison.photos[0].id
     reader = read(text)
     first_pictures = [link for link in reader.links if link.startswith("compare/")][:3]
     assert first_pictures == [f"compare/{first}/{name}" for name in ("photo.jpg", "portrait_deeplab.png", "bsn.png")]
     assert text.count('aria-pressed="true"><img') == 1
-    assert "BSN&#39;s median photo" in text
+    assert "Median IoU of BSN" in text
 
 
 def test_the_slider_starts_with_the_truth_where_deeplab_was_not_run(run, tmp_path):

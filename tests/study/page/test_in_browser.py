@@ -15,7 +15,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 from study import page
 from study.page.comparison import compare
 from study.tables.results import read_results
-from study.tables.tables import build
+from study.tables.tables import paper_tables
 from tests.chromium import chromium, needs_chromium
 
 FIGURES = [
@@ -41,7 +41,7 @@ def site(run):
     results = read_results(
         run / "metrics", run / "data/portraits", profile="sketch", drawn=True, seed=1, min_face=0.1, min_on_mask=0.5
     )
-    for table in build(results):
+    for table in paper_tables(results):
         table.write(reports)
     shown = page.sized(FIGURES, reports / "figures")
     compared = compare(results, run / "data/portraits", run / "data/predictions", reports / "compare")

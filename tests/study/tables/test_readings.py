@@ -1,17 +1,17 @@
 import math
+from dataclasses import replace
 
 import pytest
 
-from study.tables.readings import readings_table
+from study.tables.seeds import Trial, readings_table
 
 
 def trial(reading, seed, iou, boundary=0.5):
-    return {
-        "trial": reading,
-        "seed": seed,
+    summaries = {
         "pfcn": {"photos": 60, "mean_iou": iou, "boundary_iou": boundary},
         "validation": {"photos": 40, "mean_iou": iou - 0.1, "boundary_iou": boundary},
     }
+    return Trial(reading, seed, summaries)
 
 
 TRIALS = [
@@ -47,10 +47,10 @@ def test_the_written_table_names_the_readings_in_use_and_what_is_not_known_is_a_
     assert (distance["Validation mean IoU"], distance["Validation mean IoU, gain"]) == ("82.5 ± 0.7", "+1.5 ± 0.7")
     assert (distance["Test boundary IoU"], distance["Test boundary IoU, gain"]) == ("54.0 ± 2.8", "+4.0 ± 2.8")
     assert text["Test mean IoU"] == "-"
-    assert "40 validation photos of PFCN, 60 test photos of PFCN" in table.notes[0]
+    assert "40 validation photos, 60 test photos of PFCN" in table.notes[0]
 
 
 def test_without_validation_photos_the_test_photos_alone_are_shown():
-    trials = [{key: value for key, value in one.items() if key != "validation"} for one in TRIALS]
+    trials = [replace(one, summaries={"pfcn": one.summaries["pfcn"]}) for one in TRIALS]
     table = readings_table(trials, chosen=(), profile="paper")
     assert [heading for heading in table.columns if "alidation" in heading] == []

@@ -80,7 +80,7 @@ def test_the_method_s_seeds_that_the_baseline_lacks_are_not_compared():
     assert math.isnan(frame.loc["bsn", "mean_iou_gain_low"])
 
 
-def test_with_one_seed_the_gain_is_told_and_spread_interval_and_verdict_are_dashes():
+def test_with_one_seed_the_gain_is_known_and_deviation_interval_and_verdict_are_dashes():
     table = seeds_table(rows(SCORES, (1,)))
     bsn = dict(zip(table.columns, table.cells()[-1], strict=True))
     assert (bsn["Seeds"], bsn["Mean IoU"], bsn["Gain"], bsn["Detectable"]) == ("1", "-", "+2.5", "-")
@@ -105,4 +105,4 @@ def test_the_attribute_branch_is_right_where_it_says_what_a_person_saw():
     ]
     assert "3 validation photos" in table.notes[0]
     assert "is right on 33.3 % of them" in table.notes[0]
-    assert "the more frequent value on 66.7 %" in table.notes[0]
+    assert "the more frequent class, as the answer to every photo, on 66.7 %" in table.notes[0]

@@ -1,11 +1,10 @@
-"""The CSVs that DVC's plots draw: bands by method, photos by pair."""
+"""The series that DVC plots: bands by method, photos in pairs."""
 
 import pandas as pd
 import pytest
 
-from study.tables.bands import band_rows
-from study.tables.pairs import pair_rows
 from study.tables.results import Results, read_results
+from study.tables.series import band_rows, pair_rows
 
 EMPTY = Results(profile="sketch", drawn=True, seed=1, min_face=0.1, min_on_mask=0.5)
 
@@ -17,7 +16,7 @@ def results(run):
     )
 
 
-def test_a_row_a_width_and_a_column_a_method(results):
+def test_there_is_one_row_per_width_and_one_column_per_method(results):
     rows = band_rows(results)
     assert rows["width"].tolist() == [2, 4, 6, 8, 10, 14, 20, 28, 40]
     assert list(rows.columns[1:]) == list(results.metrics)

@@ -9,11 +9,13 @@ import pandas as pd
 import pytest
 
 from bsn.errors import InputError
+from bsn.photos import read_palette
 from study import paper
 from study.datasets.index import PhotoRow, write_index
 from study.tables import formats
 from study.tables.results import read_results
-from study.tables.tables import build, headline, margin_rows
+from study.tables.series import margin_rows
+from study.tables.tables import SCORES, headline, paper_tables
 
 
 def read(run, **changes):
@@ -37,7 +39,7 @@ def test_the_paper_s_numbers_are_those_it_prints():
 
 
 def test_table_1_puts_ours_beside_the_paper(run):
-    table = build(read(run))[0]
+    table = paper_tables(read(run))[0]
     bsn = dict(zip(table.columns, table.cells()[-1], strict=True))
     summary = json.loads((run / "metrics/methods/bsn.json").read_text())["sets"]["pfcn"]
     assert len(table.cells()) == 7
@@ -45,6 +47,18 @@ def test_table_1_puts_ours_beside_the_paper(run):
     assert bsn["Ours (drawn)"] == f"{100 * summary['mean_iou']:.1f}"
     assert bsn["Difference"] == formats.signed_percent(summary["mean_iou"] - 0.967)
     assert bsn["Parameters"] == "6.00 M"
+
+
+@pytest.mark.parametrize("heading", ["Ours", "Boundary IoU"])
+def test_a_column_is_the_mean_over_photos_of_the_function_that_it_names(run, heading):
+    (score,) = [score for score in SCORES if score.heading == heading]
+    values = []
+    for photo in sorted((run / "data/predictions/bsn/pfcn").glob("*.png")):
+        mask = read_palette(run / "data/portraits/pfcn/masks" / photo.name)
+        values.append(score.metric(read_palette(photo), mask))
+    table = paper_tables(read(run, drawn=False))[0]
+    bsn = dict(zip(table.columns, table.cells()[-1], strict=True))
+    assert bsn[heading] == formats.percent(np.mean(values))
 
 
 def test_gain_is_paired_photo_by_photo_and_marked_when_it_is_real(run):
@@ -57,7 +71,7 @@ def test_gain_is_paired_photo_by_photo_and_marked_when_it_is_real(run):
     mean, *interval = results.gain("bsn", "portrait_deeplab", "pfcn")
     assert mean == pytest.approx(expected_one)
     assert all(map(math.isnan, interval))  # one photo has none
-    frame = build(read(run))[0].frame.set_index("method")
+    frame = paper_tables(read(run))[0].frame.set_index("method")
     photos = {m: pd.read_csv(run / f"metrics/photos/{m}.csv")["iou"] for m in ("bsn", "portrait_deeplab")}
     expected = (photos["bsn"] - photos["portrait_deeplab"]).mean()
     assert frame.loc["bsn", "gain"] == pytest.approx(expected)
@@ -69,7 +83,7 @@ def test_gain_is_paired_photo_by_photo_and_marked_when_it_is_real(run):
 
 
 def test_boundary_iou_has_a_paired_gain_of_its_own(run):
-    frame = build(read(run))[0].frame.set_index("method")
+    frame = paper_tables(read(run))[0].frame.set_index("method")
     photos = {m: pd.read_csv(run / f"metrics/photos/{m}.csv")["boundary_iou"] for m in ("bsn", "portrait_deeplab")}
     assert frame.loc["bsn", "boundary_iou_gain"] == pytest.approx((photos["bsn"] - photos["portrait_deeplab"]).mean())
     assert frame.loc["bsn", "boundary_iou_gain_low"] <= frame.loc["bsn", "boundary_iou_gain"]
@@ -77,12 +91,12 @@ def test_boundary_iou_has_a_paired_gain_of_its_own(run):
 
 
 def test_every_table_ends_with_the_command_that_makes_it(run):
-    for table in build(read(run, seed=3)):
+    for table in paper_tables(read(run, seed=3)):
         assert table.notes[-1] == "Made by `dvc exp run -S profile=sketch -S seed=3`."
 
 
 def test_absent_sets_are_dashes_with_a_reason(run):
-    _, second, third = build(read(run))
+    _, second, third = paper_tables(read(run))
     assert [row[2] for row in second.cells()] == ["-", "-", "-"]
     assert {row[3] for row in third.cells()} == {"-"}
     for table in (second, third):
@@ -93,7 +107,7 @@ def test_absent_sets_are_dashes_with_a_reason(run):
 def test_table_2_counts_what_the_rule_kept(run):
     rows = [PhotoRow(id=name, split="test", kept=kept) for name, kept in (("a", True), ("b", False), ("c", True))]
     write_index(run / "data/portraits/voc/index.csv", rows)
-    table = build(read(run))[1]
+    table = paper_tables(read(run))[1]
     assert table.cells()[2] == ["PASCAL VOC portrait", "62", "2", "−60", "3"]
     table.write(run / "reports")
     assert (run / "reports/table2.csv").read_text().splitlines()[-1] == "sketch,drawn,voc,62,2,-60,3"
@@ -114,14 +128,11 @@ def test_table_2_tells_the_counts_by_margin_and_what_stands_in_two_sets(run):
     for name, rows in {"coco": coco, "cocostuff": stuff, "voc": voc}.items():
         write_index(run / f"data/portraits/{name}/index.csv", rows)
     results = read(run)
-    notes = build(results)[1].notes
-    told = "With the face box grown by 0%, 10%, 20%, 30% on each side: "
+    notes = paper_tables(results)[1].notes
+    told = "With the face box enlarged by 0, 10, 20, 30 % on each side: "
     assert told + "COCO 1, 2, 3, 3; COCO-Stuff 2, 2, 2, 2; PASCAL VOC 2, 2, 2, 2." in notes
-    assert "1 of the COCO-Stuff portraits are COCO portraits as well, by id." in notes
-    assert (
-        "2 of the PASCAL VOC photos, 1 of its portraits among them, stand in more than one year and are counted once."
-        in notes
-    )
+    assert "1 of the COCO-Stuff portraits are also COCO portraits (same photo id)." in notes
+    assert "2 of the PASCAL VOC photos, 1 of them portraits, are in more than one year and are counted once." in notes
     rows = margin_rows(results)
     assert rows[rows["set"] == "coco"].to_dict("list") == {
         "set": ["coco"] * 7,
@@ -133,12 +144,12 @@ def test_table_2_tells_the_counts_by_margin_and_what_stands_in_two_sets(run):
 
 def test_absent_sets_have_no_counts_by_margin(run):
     assert margin_rows(read(run)).empty
-    assert not any("grown" in note for note in build(read(run))[1].notes)
+    assert not any("enlarged" in note for note in paper_tables(read(run))[1].notes)
 
 
 def test_a_method_that_was_not_run_is_named(run):
     (run / "metrics/methods/bsn_gk.json").unlink()
-    table = build(read(run))[0]
+    table = paper_tables(read(run))[0]
     assert table.cells()[4][:3] == ["BSN_GK", "96.2", "-"]
     assert "Not evaluated: BSN_GK." in table.notes
 
@@ -146,18 +157,18 @@ def test_a_method_that_was_not_run_is_named(run):
 def test_an_empty_run_gives_tables_of_dashes(run):
     shutil.rmtree(run / "metrics")
     shutil.rmtree(run / "data")
-    for table in build(read(run)):
+    for table in paper_tables(read(run)):
         assert "-" in table.cells()[0]
         assert table.text()
 
 
 def test_drawn_data_cannot_be_mistaken(run):
-    for table in build(read(run)):
+    for table in paper_tables(read(run)):
         for written in (table.markdown(), table.text()):
-            assert "drawn data: not comparable with the paper" in written.splitlines()[0]
+            assert "drawn data, not comparable with the paper" in written.splitlines()[0]
         assert "Ours (drawn)" in table.columns
         assert set(table.frame["data"]) == {"drawn"}
-    real = build(read(run, drawn=False))[0]
+    real = paper_tables(read(run, drawn=False))[0]
     assert "drawn" not in real.caption
     assert "Ours" in real.columns
     assert set(real.frame["data"]) == {"real"}
@@ -169,7 +180,7 @@ def test_numbers_of_another_profile_are_refused(run):
 
 
 def test_text_is_aligned(run):
-    lines = build(read(run))[0].text().splitlines()
+    lines = paper_tables(read(run))[0].text().splitlines()
     rule = next(place for place, line in enumerate(lines) if line.startswith("---"))
     rows = lines[rule + 1 : rule + 8]
     assert len({len(row) for row in rows}) == 1
@@ -178,16 +189,16 @@ def test_text_is_aligned(run):
 
 
 def test_markdown_is_a_table(run):
-    lines = build(read(run))[2].markdown().splitlines()
+    lines = paper_tables(read(run))[2].markdown().splitlines()
     assert lines[0].startswith("**Table 3.")
     assert lines[0].endswith("**")
     cells = {line.count("|") for line in lines if line.startswith("|")}
-    assert cells == {len(build(read(run))[2].columns) + 1}
+    assert cells == {len(paper_tables(read(run))[2].columns) + 1}
     assert lines[3].startswith("| :-- | :-- | --: |")
 
 
 def test_csv_holds_raw_numbers(run):
-    build(read(run))[0].write(run / "reports")
+    paper_tables(read(run))[0].write(run / "reports")
     frame = pd.read_csv(run / "reports/table1.csv").set_index("method")
     record = json.loads((run / "metrics/methods/bsn_ik.json").read_text())["sets"]["pfcn"]
     assert frame.loc["bsn_ik", "mean_iou"] == pytest.approx(record["mean_iou"])
@@ -202,11 +213,14 @@ def test_headline_has_short_keys_and_only_what_was_measured(run):
 
 
 def test_the_mean_mask_s_floor_is_told_when_it_is_known(run):
-    assert not any("mean mask" in note for note in build(read(run))[0].notes)
+    assert not any("mean mask" in note for note in paper_tables(read(run))[0].notes)
     record = json.loads((run / "metrics/methods/graph_cut.json").read_text())
     record["sets"]["pfcn"]["mean_iou"] = 0.7654
     (run / "metrics/methods/mean_mask.json").write_text(json.dumps(record))
-    assert "The aligned mean mask as the answer to every photo scores 76.5." in build(read(run))[0].notes
+    assert (
+        "Lower bound: the aligned mean mask, as the prediction for every photo, scores 76.5."
+        in paper_tables(read(run))[0].notes
+    )
 
 
 @pytest.mark.parametrize(

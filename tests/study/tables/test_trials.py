@@ -3,7 +3,7 @@ import json
 import pytest
 
 from bsn.errors import InputError
-from study.tables.trials import read_trial_photos, read_trials
+from study.tables.seeds import read_trial_photos, read_trials
 
 
 def write(folder, name, seed, *, photos=True):

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from study.tables.choice import choose, subject
+from study.page.comparison import choose, subject
 
 PHOTOS = list("abcdefghi")
 IOU = pd.DataFrame(
@@ -25,15 +25,15 @@ def said(iou=IOU, boundary=BOUNDARY):
 
 def test_each_rule_gives_its_photo_and_its_number():
     assert said() == [
-        ("f", "BSN's median photo", "86.0"),
-        ("b", "BSN's best", "95.0"),
-        ("i", "BSN's worst", "55.0"),
+        ("f", "Median IoU of BSN", "86.0"),
+        ("b", "Highest IoU of BSN", "95.0"),
+        ("i", "Lowest IoU of BSN", "55.0"),
         # b gains most, +35, and is shown already.
-        ("h", "BSN's largest gain over PortraitDeepLabv2 (no. 2 by this rule)", "+10.0"),
-        ("d", "BSN's largest loss to PortraitDeepLabv2", "−5.0"),
-        ("e", "BSN's least boundary IoU (no. 3 by this rule)", "40.0"),
-        ("a", "Methods furthest apart", "80.0"),
-        ("g", "Least like the mean mask", "20.0"),
+        ("h", "Largest gain of BSN over PortraitDeepLabv2 (rank 2)", "+10.0"),
+        ("d", "Largest loss of BSN to PortraitDeepLabv2", "−5.0"),
+        ("e", "Lowest boundary IoU of BSN (rank 3)", "40.0"),
+        ("a", "Largest difference between methods", "80.0"),
+        ("g", "Least like the mean mask: its IoU", "20.0"),
     ]
 
 
@@ -50,7 +50,7 @@ def test_a_method_that_never_loses_has_no_largest_loss():
 def test_without_bsn_the_last_method_of_table_1_takes_its_place():
     assert subject(["mean_mask", "portrait_fcn", "graph_cut"]) == "portrait_fcn"
     rules = [rule for _, rule, _ in said(IOU[["graph_cut"]], IOU[["graph_cut"]])]
-    assert rules[0] == "Graph-cut's median photo"
+    assert rules[0] == "Median IoU of Graph-cut"
     assert not [rule for rule in rules if "PortraitDeepLabv2" in rule]
 
 
