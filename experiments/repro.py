@@ -10,13 +10,13 @@ paths that its processes use (.dvc/tmp/rwlock). Everything else it writes under 
 import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
 from configobj import ConfigObj, ConfigObjError
 
 from study.git import GitError, NoCommit, NoGit, NoRepository, git, head
-from study.locks import take
 
 LOCKS = ("dvc.lock", "trials/dvc.lock")
 
@@ -49,18 +49,19 @@ def mend(root: Path) -> list[str]:
     """Put right what a kill has left of DVC's files, unless a DVC command works on them; says what was done."""
     if not _broken(root) and not _stale(root):
         return []
+    from filelock import FileLock, Timeout  # late for start-up time: there is seldom anything to mend
+
     (root / ".dvc/tmp").mkdir(exist_ok=True)
-    with (root / ".dvc/tmp/lock").open("ab") as stream:
-        if not take(stream):  # DVC's own lock, which it holds while it writes
-            return []
-        done = []
+    done = []
+    # DVC's own lock, which it holds while it writes.
+    with suppress(Timeout), FileLock(root / ".dvc/tmp/lock", blocking=False):
         if _stale(root):
             (root / ".dvc/tmp/rwlock").unlink()
             done.append(".dvc/tmp/rwlock was left by a process that was killed; it is removed")
         for name in _broken(root):
             how = _put_back(root, name)
             done.append(f"{name} was left half written by a kill; {how}; finished stages are in DVC's cache")
-        return done
+    return done
 
 
 def whole(lock: str) -> bool:

@@ -16,11 +16,11 @@ from dvc.dvcfile import Lockfile
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.utils.serialize import parse_yaml
+from filelock import FileLock
 
 from experiments.job import prepare
 from experiments.repro import follow_git, mend, whole
 from study.git import git
-from study.locks import take
 from tests.experiments.conftest import Clone, someone
 from tests.study.test_git import someone_elses
 
@@ -271,8 +271,7 @@ def test_without_a_committed_lock_the_broken_one_is_set_aside_with_the_reason(pr
 
 def test_a_lock_that_another_command_writes_just_now_is_left_to_it(project):
     (project.folder / "dvc.lock").write_text(LOCK[:50])
-    with (project.folder / ".dvc/tmp/lock").open("ab") as stream:
-        assert take(stream)
+    with FileLock(project.folder / ".dvc/tmp/lock"):
         assert mend(project.folder) == []
     assert (project.folder / "dvc.lock").read_text() == LOCK[:50]
     assert len(mend(project.folder)) == 1
