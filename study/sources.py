@@ -1,4 +1,4 @@
-"""sources.yaml, checked: where the official archives are. `load_sources()` is the only door to it."""
+"""Schema of sources.yaml: URLs, sizes and hashes of the official archives."""
 
 from pathlib import Path
 from typing import Annotated
@@ -25,25 +25,25 @@ class Archive(Section):
     md5: Annotated[str | None, Field(pattern=r"^[0-9a-f]{32}$", description="32 hexadecimal digits")] = None
 
     def download(self) -> Download:
-        """The archive as bsn fetches it."""
+        """The entry as study.fetch takes it."""
         return Download(name=self.name, urls=tuple(self.urls), size=self.size, sha256=self.sha256, md5=self.md5)
 
 
 class Photos(Section):
-    """COCO's photos, one by one."""
+    """COCO's photos, which are downloaded one by one. whole: bytes of the official zips of all photos."""
 
     mirrors: Annotated[list[Address], Field(description="a list of addresses")]
     whole: Annotated[int, Field(ge=1, description="bytes, a whole number")]
 
 
 class Pfcn(Section):
-    """PFCN's release; the addresses of its photos are in it."""
+    """PFCN's release, which holds the URLs of its photos."""
 
     release: Archive
 
 
 class Coco(Section):
-    """COCO's annotations by year, and its photos."""
+    """COCO's annotations per year, and its photos."""
 
     annotations_2014: Archive
     annotations_2017: Archive
@@ -51,13 +51,13 @@ class Coco(Section):
 
 
 class CocoStuff(Section):
-    """COCO-Stuff 10K."""
+    """COCO-Stuff 10K: one zip of everything."""
 
     release: Archive
 
 
 class Sources(Section):
-    """All of sources.yaml; VOC's keys start with the year."""
+    """All of sources.yaml. voc: one archive per key, which starts with the year."""
 
     pfcn: Pfcn
     coco: Coco
@@ -66,5 +66,5 @@ class Sources(Section):
 
 
 def load_sources() -> Sources:
-    """The checked content of sources.yaml. Raises InputError: a line a bad value."""
+    """Read and check sources.yaml. Raises InputError with one line per invalid value."""
     return validated(Sources, read_yaml(SOURCES_FILE))
