@@ -1,5 +1,6 @@
 """README, CONTRIBUTING, docs/ and CITATION.cff: links and named files exist, numbers are the committed ones."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -13,6 +14,12 @@ DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [README, ROOT / "CONTRIBUTING.md", *DOCS]
 MORE_PAGES = [*PAGES, ROOT / "CHANGELOG.md", ROOT / "reports/lite/README.md", ROOT / "benchmarks/README.md"]
 CODE = ("bsn", "study", "drawn", "stages", "experiments", "benchmarks", "tests", "docs", "profiles", "trials")
+# Files that a reader opens in each walk, at most.
+WALKS = {
+    "From `kernel.width` to the loss": 8,
+    "From a PFCN photo to Table 1": 25,
+    "From a metric to the page and MLflow": 12,
+}
 
 
 def relative(pages: list[Path]) -> list[str]:
@@ -73,6 +80,40 @@ def test_every_page_is_linked_from_the_readme():
 @pytest.mark.parametrize("page", relative([page for page in DOCS if page != ARCHITECTURE]))
 def test_every_page_starts_with_a_command(page):
     assert re.match(r"# .+\n\n(<!-- .+ -->\n)?```sh\n", text_of(page))
+
+
+def defined(code: str) -> set[str]:
+    """Names that a module defines: functions, classes, their methods as Class.method, and constants."""
+    names = set()
+    for node in ast.parse(code).body:
+        if isinstance(node, ast.FunctionDef):
+            names.add(node.name)
+        elif isinstance(node, ast.ClassDef):
+            names.add(node.name)
+            names |= {f"{node.name}.{part.name}" for part in node.body if isinstance(part, ast.FunctionDef)}
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return names
+
+
+def walks() -> dict[str, list[tuple[str, str]]]:
+    """File and name of each step of each walk, by the walk's heading."""
+    sections = re.split(r"(?m)^## (.+)$", ARCHITECTURE.read_text("utf-8"))
+    found = dict(zip(sections[1::2], sections[2::2], strict=True))
+    step = re.compile(r"`([\w./-]+\.(?:py|yaml|j2|css|js)):?([\w.]*)`")
+    return {title: step.findall(found[title]) for title in WALKS}
+
+
+@pytest.mark.parametrize("title", WALKS)
+def test_a_walk_names_files_and_functions_that_exist_and_is_short(title):
+    steps = walks()[title]
+    assert len(steps) > 3
+    for file, name in steps:
+        assert (ROOT / file).is_file(), file
+        if file.endswith(".py") and name:
+            assert name in defined(text_of(file)), f"{file}:{name}"
+    assert len({file for file, _ in steps}) <= WALKS[title]
 
 
 def test_the_citation_has_what_the_format_requires():
