@@ -24,8 +24,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.step import Step, made_up_batch
 from bsn.models import build
-from bsn.models.batch_norm import freeze_batch_norm
-from bsn.training.determinism import settle
+from bsn.models.layers import freeze_batch_norm
+from bsn.training.launch import enable_determinism
 
 UPDATES, GOAL_SHARE, GOAL_MINUTES = 40_000, 0.40, 30
 RATE = 2.5e-4  # learning rate of the timed steps, the paper's
@@ -207,7 +207,7 @@ def main() -> None:
     gpu = torch.cuda.is_available()
     scale = on_gpu() if gpu else on_cpu()
     if gpu:
-        settle()  # as in training
+        enable_determinism()  # as in training
         print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, CUDA {torch.version.cuda}")
     else:
         print("No GPU at hand: a small network on a CPU, which shows that the code runs and says nothing of a GPU.")

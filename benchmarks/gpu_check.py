@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -34,8 +34,9 @@ from bsn.kernels import label_codes
 from bsn.models import build
 from bsn.training import loop
 from bsn.training.checkpoints import Checkpoint
-from bsn.training.determinism import settle
-from bsn.training.samples import Augmentation, PatchSampler, TrainingPhoto, working_labels
+from bsn.training.launch import enable_determinism
+from bsn.training.recipe import NO_AUGMENTATION, Phase, Recipe
+from bsn.training.samples import PatchSampler, TrainingPhoto, working_labels
 from drawn.catalog import scene_of
 from drawn.painter import paint
 from study.runner import run_stage
@@ -177,7 +178,7 @@ def _command(name: str, folder: str, kind: str) -> list[str]:
 def train(name: str, folder: str, kind: str) -> None:
     """Train one case and print what came of it, in JSON. kind: whole or killed; first or float32, the first steps."""
     case = cases()[name]
-    settle()
+    enable_determinism()
     on_cpu = kind == "float32" or not torch.cuda.is_available()
     fabric = Fabric(accelerator="cpu" if on_cpu else "cuda", devices=1, precision="32-true" if on_cpu else "bf16-mixed")
     is_short = kind in ("first", "float32")
@@ -188,14 +189,14 @@ def train(name: str, folder: str, kind: str) -> None:
     state = loop.train(
         model,
         drawn(case, batch=FIRST_BATCH if is_short else case.batch),
-        recipe=loop.Recipe(
-            phases=[loop.Phase(iterations=FIRST if is_short else case.steps, learning_rate=case.rate)],
+        Recipe(
+            phases=[Phase(iterations=FIRST if is_short else case.steps, learning_rate=case.rate)],
             optimizer="sgd",
             momentum=0.9,
             weight_decay=5e-4,
             freeze_batch_norm=case.frozen,
         ),
-        fabric=fabric,
+        fabric,
         checkpoint=Checkpoint(Path(folder) / kind),
         on_point=lambda point: times.append((point.iteration, time.perf_counter())),
     )
@@ -224,7 +225,7 @@ def drawn(case: Case, *, batch: int) -> PatchSampler:
             )
         )
     ones = np.ones(FRAME, np.float32)
-    augmentation = Augmentation(flip=0.5)
+    augmentation = replace(NO_AUGMENTATION, flip=0.5)
     return PatchSampler(
         photos, crop=case.crop, batch=batch, seed=1, augmentation=augmentation, aligned_mean_mask=ones, kernel=ones
     )

@@ -13,7 +13,7 @@ keep up with a GPU, so the patches/s that an H200 would eat at the project's goa
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -24,7 +24,8 @@ from benchmarks.step import Step, made_up_batch
 from bsn.alignment import FRAME
 from bsn.inputs import WorkingPhoto, scaling
 from bsn.models import build
-from bsn.training.samples import Augmentation, PatchSampler, TrainingPhoto
+from bsn.training.recipe import NO_AUGMENTATION, Augmentation
+from bsn.training.samples import PatchSampler, TrainingPhoto
 from study.params import PARAMS_FILE, PROFILES_FOLDER, DeepLab, check, read_yaml
 
 CORES, GOAL, PHOTOS = 2, 10, 32
@@ -128,8 +129,8 @@ def main() -> None:
     cv2.setNumThreads(1)
     torch.set_num_threads(CORES)
     augmentations = {
-        "crop, flip": Augmentation(flip=0.5),
-        "crop, flip, scale, rotation, gamma": Augmentation(**network("lite").augmentation.model_dump()),
+        "crop, flip": replace(NO_AUGMENTATION, flip=0.5),
+        "crop, flip, scale, rotation, gamma": network("lite").augmentation,
     }
     print(f"| profile | crop | augmentation | loader, patches/s | step, patches/s | ratio (goal {GOAL}) | by round |")
     print("|---|---|---|---|---|---|---|")

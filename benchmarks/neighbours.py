@@ -6,10 +6,10 @@ The training is that of stages.train with fewer steps, in a process of its own, 
 steps are not counted. The three take turns, and the ratios are of the same round.
 """
 
-import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -20,14 +20,14 @@ from bsn.workers import cores
 from study.runner import run_stage
 
 METHOD, STEPS, ROUNDS = "portrait_deeplab", 90, 3
-DATA = Path("data/pretrained/deeplab.safetensors")
+PRETRAINED = Path("data/pretrained/deeplab.safetensors")
 GOAL_BUSY, GOAL_TWO = 2.5, 1.1
 
 
 def started(*, native: bool = False) -> subprocess.Popen[str]:
     """A training under way. native: whatever the profile says, with the processor's newest instructions."""
-    if not DATA.exists():
-        raise InputError(f"{DATA} is not here; make the data first: dvc repro train@{METHOD}")
+    if not PRETRAINED.exists():
+        raise InputError(f"{PRETRAINED} is not here; make the data first: dvc repro train@{METHOD}")
     command = [sys.executable, "-m", "benchmarks.neighbours", "native" if native else "pinned"]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
@@ -66,23 +66,30 @@ def two_at_once() -> float:
 def train(level: str) -> None:
     """Train and print the time after every ten steps."""
     environment.fix_results(native=level == "native")
-    # Here, for the variables are read when these load.
+    # Late, because these load libraries that read the variables.
+    from bsn.training import loop
+    from bsn.training.checkpoints import open_checkpoint
     from bsn.training.launch import launch
     from study.params import load
-    from study.training import fit_method
+    from study.training import DATA, attribute_classes, model_description, patch_sampler, starting_model
 
     params = load()
-    network = params.networks.deeplab
-    phase = network.phases[0].model_copy(update={"iterations": STEPS})
-    network = network.model_copy(update={"phases": [phase]})
-    params = params.model_copy(update={"networks": params.networks.model_copy(update={"deeplab": network})})
-    with TemporaryDirectory() as folder:
-        os.environ["DVC_ROOT"] = folder  # where checkpoints are kept, of which none is to be gone on from
-        fit_method(
-            params,
-            params.methods[METHOD],
-            Path(folder) / "model",
-            fabric=launch(threads=network.threads),
+    method = params.methods[METHOD]
+    network = params.network(method)
+    recipe = params.recipe(method)
+    recipe = replace(recipe, phases=[replace(recipe.phases[0], iterations=STEPS)])
+    fabric = launch(threads=network.threads)
+    attributes = attribute_classes(DATA / "attributes" / f"{method.attribute}.csv")
+    sampler = patch_sampler(params, method, attributes)
+    description = model_description(params, method, attributes)
+    model = starting_model(description, seed=params.seed)
+    with TemporaryDirectory() as folder:  # of checkpoints, of which none is resumed
+        loop.train(
+            model,
+            sampler,
+            recipe,
+            fabric,
+            checkpoint=open_checkpoint(Path(folder), description, model, sampler, recipe, fabric),
             on_point=lambda _: print(time.monotonic(), flush=True),
         )
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from bsn.inputs import network_input
-from bsn.models.dropout import draw_dropout
-from bsn.training.criterion import losses
+from bsn.losses import batch_losses
+from bsn.models.layers import draw_dropout
 
 MOMENTUM = 0.9
 WARM_UP = 3  # steps before a capture: cuDNN chooses its algorithms, the optimizer makes its buffers
@@ -136,5 +136,5 @@ class _Loss(nn.Module):
             branches=tuple(branch.float() for branch in output.branches),
             attributes=None if output.attributes is None else output.attributes.float(),
         )
-        segmentation, attribute = losses(output, batch, combination="product")
+        segmentation, attribute = batch_losses(output, batch, combination="product")
         return segmentation + attribute

@@ -4,7 +4,7 @@ The file's input is `photo`, (N, 6, h, w) float32: RGB by ImageNet's mean and de
 (bsn/inputs.py). Its outputs are `score`, (N, h, w) float32, foreground logit minus background logit, above zero
 is portrait, and `cells`, the same (N, rows, columns) on the network's own coarse grid. N, h and w are free. Its
 metadata says how to use it: `method`, `size` (JSON, height and width of a PFCN photo's working copy) and `corners`
-(JSON, how the cells lie on the photo: `bsn.models.output.upsample`).
+(JSON, how the cells lie on the photo: `bsn.models.layers.upsample`).
 """
 
 import json
@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from bsn import models
 from bsn.errors import InputError
 from bsn.inputs import CHANNELS
-from bsn.models.output import foreground_score, upsample
+from bsn.model_format import ModelDescription
+from bsn.models.layers import foreground_score, upsample
 
 # Names in the ONNX file.
 INPUT, SCORE, CELLS = "photo", "score", "cells"
@@ -37,7 +38,7 @@ class _Scores(nn.Module):
     def forward(self, photo: Tensor) -> tuple[Tensor, Tensor]:
         output = self.model(photo)
         cells = foreground_score(output.fused)[:, None]
-        score = upsample(cells, photo.shape[-2:], corners=output.corners)
+        score = upsample(cells, photo.shape[-2:], align_corners=output.align_corners)
         return score[:, 0], cells[:, 0]
 
 
@@ -51,9 +52,9 @@ def export_onnx(folder: Path, file: Path) -> None:
 
     Raises InputError when the folder holds a baseline, which has no network.
     """
-    description = json.loads((folder / "model.json").read_text("utf-8"))
-    if description["network"] not in models.BUILDERS:
-        raise InputError(f"{folder} is of {description['network']}, which has no network; export a trained method")
+    description = ModelDescription.read(folder)
+    if description.network not in models.BUILDERS:
+        raise InputError(f"{folder} is of {description.network}, which has no network; export a trained method")
     model = models.load(folder)
     # Odd sides, and two photos: torch takes a side or a batch of 1 for a constant.
     example = torch.zeros(2, CHANNELS, 93, 71)
@@ -74,7 +75,7 @@ def export_onnx(folder: Path, file: Path) -> None:
         )
     program.model.metadata_props.update(
         method=folder.resolve().name,
-        size=json.dumps(description["size"]),
-        corners=json.dumps(getattr(model, "corners", False)),
+        size=json.dumps(description.size),
+        corners=json.dumps(getattr(model, "align_corners", False)),
     )
     program.save(file, external_data=False)

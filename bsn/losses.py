@@ -1,29 +1,37 @@
-"""The losses of the paper: eq. (4) with the individual kernel, eq. (7) with the global one, and both together.
+"""The losses of section 3: eq. (4) with the individual kernel, eq. (7) with the global one, and a batch's total.
 
-Shapes: logits (N, C, H, W); labels (N, C, H, W), a soft label or a one-hot vector at each pixel, all zero where the
-pixel is ignored; kernel (N, H, W), the global kernel under each patch. A mean is over the pixels not ignored.
+Shapes: logits (N, C, H, W); labels (N, C, H, W), a soft label or a one-hot vector per pixel, all zero where the pixel
+is ignored; kernel (N, H, W), the global kernel under each patch. Means are over the pixels that are not ignored.
 """
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from bsn.models.layers import Output, upsample
+
 
 def individual_kernel_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Eq. (4) at each pixel: -sum over j of K_indv_j log y_j, y the softmax of the logits. Returns (N, H, W).
+    """Eq. (4) per pixel: -sum over j of K_indv_j log y_j, where y is the softmax of the logits.
 
-    Its gradient by the logits is eq. (5), y - K_indv. With one-hot labels it is the plain cross-entropy, and an
-    ignored pixel, whose label is all zero, gives zero loss and zero gradient. The softmax of bf16 logits is float32.
+    Its gradient by the logits is eq. (5), y - K_indv. With one-hot labels it is the plain cross-entropy. An ignored
+    pixel gives zero loss and zero gradient.
+
+    Returns:
+        (N, H, W); float32 for bf16 logits.
     """
     precision = torch.promote_types(logits.dtype, torch.float32)
     return -(labels * functional.log_softmax(logits, dim=1, dtype=precision)).sum(dim=1)
 
 
 def global_kernel_loss(logits: Tensor, labels: Tensor, kernel: Tensor) -> Tensor:
-    """Eq. (7) at each pixel: -K_global_s log y_g, g the pixel's class, the largest of its label. Returns (N, H, W).
+    """Eq. (7) per pixel: -K_global_s log y_g, where g is the pixel's class, the largest of its label.
 
     Its gradient by the logits is eq. (8) with the sign of a descent, K_global_s (y - 1(i = g)). Where the boundary is
     as likely as another class, the pixel is boundary.
+
+    Returns:
+        (N, H, W).
     """
     classes = labels.argmax(dim=1)
     if labels.shape[1] == 3:
@@ -35,12 +43,20 @@ def global_kernel_loss(logits: Tensor, labels: Tensor, kernel: Tensor) -> Tensor
 def boundary_sensitive_loss(
     logits: Tensor, labels: Tensor, kernel: Tensor | None = None, *, combination: str = "product"
 ) -> Tensor:
-    """The segmentation loss of one patch batch, a scalar: eq. (4), (7), or the full BSN's of both.
+    """Segmentation loss of one batch: eq. (4), eq. (7), or both for the full BSN.
 
-    How (4) and (7) combine is not written in the paper:
-    "product"  K_global_s x eq. (4); with one-hot labels this is eq. (7) itself
-    "sum"      eq. (4) + eq. (7)
-    Without a kernel it is eq. (4) alone. Raises ValueError for another combination.
+    Args:
+        logits: (N, C, H, W).
+        labels: (N, C, H, W).
+        kernel: (N, H, W); None gives eq. (4) alone.
+        combination: of eq. (4) and eq. (7), which the paper does not write down. "product" is K_global_s x eq. (4),
+            with one-hot labels eq. (7) itself; "sum" is eq. (4) + eq. (7).
+
+    Returns:
+        A scalar.
+
+    Raises:
+        ValueError: another combination.
     """
     if combination not in ("product", "sum"):
         raise ValueError(f"combination is {combination!r}; it is product or sum")
@@ -55,3 +71,56 @@ def boundary_sensitive_loss(
 def not_ignored(labels: Tensor) -> Tensor:
     """(N, H, W) float, 1 where a pixel has a label and 0 where it is ignored."""
     return (labels.sum(dim=1) > 0).to(labels.dtype)
+
+
+def targets(labels: Tensor, classes: int) -> Tensor:
+    """Labels for a network of 3 or 2 classes.
+
+    Args:
+        labels: (N, 3, H, W), soft labels [l_fg, l_bdry, l_bg].
+        classes: 3 keeps them; 2 takes the nearer of foreground and background, one-hot.
+
+    Returns:
+        (N, classes, H, W).
+    """
+    if classes == 3:
+        return labels
+    labelled = labels.sum(dim=1) > 0
+    foreground = labels[:, 0] >= labels[:, 2]
+    return torch.stack([foreground & labelled, ~foreground & labelled], dim=1).to(labels.dtype)
+
+
+def batch_losses(output: Output, batch: dict[str, Tensor], *, combination: str) -> tuple[Tensor, Tensor]:
+    """Segmentation and attribute loss of one batch: means over its labelled pixels and its known attribute values.
+
+    The segmentation loss is summed over the fused map and every branch, as in DeepLabv2, and the attribute loss over
+    the classifiers. The segmentation loss is taken at the patch's own resolution: on the grid of the logits, an eighth
+    of it, a band of 10 pixels would hardly exist.
+
+    Args:
+        output: of the network.
+        batch: of `bsn.training.samples.PatchSampler.load`, as tensors. Attributes of class -1 are ignored.
+        combination: see `boundary_sensitive_loss`.
+
+    Returns:
+        Two scalars.
+    """
+    size = batch["labels"].shape[-2:]
+    wanted = targets(batch["labels"], output.fused.shape[1])
+    segmentation = torch.zeros((), device=wanted.device)
+    for logits in (output.fused, *output.branches):
+        full = upsample(logits, size, align_corners=output.align_corners)
+        segmentation = segmentation + boundary_sensitive_loss(full, wanted, batch["kernel"], combination=combination)
+    if output.attributes is None:
+        return segmentation, segmentation.new_zeros(())
+    classes, attribute = batch["attributes"].flatten(), torch.zeros((), device=wanted.device)
+    for logits in output.attributes:
+        attribute = attribute + functional.cross_entropy(
+            logits.flatten(0, 1), classes, ignore_index=-1, reduction="sum"
+        )
+    return segmentation, attribute / (classes >= 0).sum().clamp(min=1)
+
+
+def known_counts(batch: dict[str, Tensor]) -> Tensor:
+    """Numbers of labelled pixels and of known attribute values, (2,) float32: what `batch_losses`' means are over."""
+    return torch.stack([not_ignored(batch["labels"]).sum(), (batch["attributes"] >= 0).sum().float()])

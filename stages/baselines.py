@@ -1,9 +1,9 @@
 """Write a baseline's parameters as a model folder, models/<name>/; nothing is trained."""
 
-import json
 from pathlib import Path
 
 from bsn.errors import InputError
+from bsn.model_format import ModelDescription
 from study.params import load
 from study.runner import run_stage
 
@@ -15,8 +15,7 @@ def baselines(name: str) -> None:
     if name not in options:
         raise InputError(f"baseline = {name!r} is refused; allowed: {', '.join(options)}")
     (OUT / name).mkdir(parents=True, exist_ok=True)
-    description = {"network": name, "options": options[name]}
-    (OUT / name / "model.json").write_text(json.dumps(description, indent=1) + "\n", "utf-8")
+    ModelDescription(network=name, options=options[name]).write(OUT / name)
 
 
 if __name__ == "__main__":

@@ -1,56 +1,59 @@
-"""Train one method of params.yaml on from its phase one -> models/<method>/: weights, what builds them, curves.
+"""Train one method of params.yaml, from its phase one on -> models/<method>/: weights, model.json, curves.
 
-With several processes each makes a share of every batch, and the weights are those of one process:
+With several processes each computes a share of every batch; the weights are those of one process, but for rounding:
 
-    python -m stages.train bsn                                  # one processor, or every GPU of this machine
-    torchrun --nproc-per-node 2 --module stages.train bsn       # two processes, each with half of every batch
+    python -m stages.train bsn                                  # on the CPU, or on every GPU of this machine
+    torchrun --nproc-per-node 2 --module stages.train bsn       # two processes with half of every batch each
     srun --ntasks-per-node 2 python -m stages.train bsn         # the same under Slurm
 """
 
-from dataclasses import asdict
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bsn.errors import InputError
-from bsn.training.checkpoints import file_fingerprint
+from bsn.training import loop
+from bsn.training.checkpoints import CurvePoint, file_fingerprint, load_phase_one, open_checkpoint, save_model
+from bsn.training.launch import launch, report_lost_process
 from study.params import load
 from study.runner import run_stage
+from study.tracking import WEIGHTS_TAG, Run
 from study.tracking.stages import track
-from study.training import DATA, fit_method
+from study.training import DATA, attribute_classes, checkpoints_folder, model_description, patch_sampler, starting_model
 
-if TYPE_CHECKING:
-    from bsn.training.loop import CurvePoint
-    from study.tracking import Run
-
-OUT, BASES = Path("models"), Path("data/phase_one")
-CURVES = ("loss", "loss_segmentation", "loss_attribute", "lr")
+OUT, PHASE_ONE = Path("models"), Path("data/phase_one")
 
 
 def train(name: str) -> None:
     params = load()
     if name not in params.methods:
         raise InputError(f"method = {name!r} is refused; allowed: {', '.join(params.methods)}")
-    from bsn.training.launch import launch
-
     method = params.methods[name]
-    base = BASES / method.base
-    fabric = launch(threads=getattr(params.networks, method.network).threads)
-    if not fabric.is_global_zero:
-        fit_method(params, method, OUT / name, fabric=fabric, base=base)
-        return
-    from study.tracking import WEIGHTS_TAG
-
-    with track(params, name) as run:
-        fit_method(params, method, OUT / name, fabric=fabric, base=base, on_point=lambda point: _log(run, point))
-        run.tag(WEIGHTS_TAG, file_fingerprint(OUT / name / "weights.safetensors"))
-        run.model(OUT / name, aligned_mean_mask=DATA / "mean_mask/aligned.npy")
-    if run.model_uri:
+    network, recipe = params.network(method), params.recipe(method)
+    fabric = launch(threads=network.threads)
+    with track(params, name) if fabric.is_global_zero else nullcontext() as run, report_lost_process(fabric):
+        attributes = attribute_classes(DATA / "attributes" / f"{method.attribute}.csv")
+        sampler = patch_sampler(params, method, attributes)
+        description = model_description(params, method, attributes)
+        model = starting_model(description, seed=params.seed)
+        start = load_phase_one(PHASE_ONE / method.base)
+        checkpoint = open_checkpoint(checkpoints_folder(), description, model, sampler, recipe, fabric, start=start)
+        log = partial(_log, run)
+        state = loop.train(
+            model, sampler, recipe, fabric, checkpoint=checkpoint, start=start, workers=network.workers, on_point=log
+        )
+        if run:
+            save_model(OUT / name, description, state)
+            checkpoint.clear()
+            run.tag(WEIGHTS_TAG, file_fingerprint(OUT / name / "weights.safetensors"))
+            run.model(OUT / name, aligned_mean_mask=DATA / "mean_mask/aligned.npy")
+    if run and run.model_uri:
         print(f"to serve it: mlflow models serve -m {run.model_uri} --env-manager local")
 
 
-def _log(run: "Run", point: "CurvePoint") -> None:
-    values = asdict(point)
-    run.point({f"train/{key}": values[key] for key in CURVES}, step=point.iteration)
+def _log(run: Run | None, point: CurvePoint) -> None:
+    if run:
+        run.point({f"train/{key}": value for key, value in point.values().items()}, step=point.iteration)
 
 
 if __name__ == "__main__":

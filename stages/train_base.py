@@ -1,31 +1,40 @@
-"""Phase one of a training -> data/phase_one/<network>-<labels>-<weight>/: weights and the optimizer's state.
+"""Train phase one -> data/phase_one/<network>-<labels>-<weight>/: weights and the optimizer's state.
 
-The attribute branch joins in phase two (section 4.1), so methods that differ in their attribute alone have the same
-phase one, and train it once.
+The attribute branch is trained in phase two only (section 4.1), so methods that differ in their attribute alone share
+phase one, and it is trained once.
 
     python -m stages.train_base deeplab-soft-global     # or by torchrun or srun, as stages.train
 """
 
 from pathlib import Path
 
+from bsn.training import loop
+from bsn.training.checkpoints import open_checkpoint, save_phase_one
+from bsn.training.launch import launch, report_lost_process
 from study.checking import require_choice, validated
 from study.params import Method, bases, load
 from study.runner import run_stage
-from study.training import fit_phase_one
+from study.training import checkpoints_folder, model_description, patch_sampler, starting_model
 
 OUT = Path("data/phase_one")
 
 
 def train_base(name: str) -> None:
     require_choice("phase one", name, bases())
-    # Late: a wrong name is refused at once.
-    from bsn.training.launch import launch
-
     params = load()
     network, labels, weight = name.split("-")
     method = validated(Method, {"network": network, "labels": labels, "weight": weight, "attribute": "none"})
-    fabric = launch(threads=getattr(params.networks, method.network).threads)
-    fit_phase_one(params, method, OUT / name, fabric=fabric)
+    network, recipe = params.network(method), params.recipe(method)
+    fabric = launch(threads=network.threads)
+    with report_lost_process(fabric):
+        sampler = patch_sampler(params, method, attributes={})
+        description = model_description(params, method, attributes=())
+        model = starting_model(description, seed=params.seed)
+        checkpoint = open_checkpoint(checkpoints_folder(), description, model, sampler, recipe, fabric, phases=1)
+        state = loop.train(model, sampler, recipe, fabric, checkpoint=checkpoint, phases=1, workers=network.workers)
+        if fabric.is_global_zero:
+            save_phase_one(OUT / name, state)
+            checkpoint.clear()
 
 
 if __name__ == "__main__":

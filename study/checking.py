@@ -1,13 +1,15 @@
-"""YAML files read against a pydantic model; what is refused is refused in one line a value.
+"""Read YAML files and validate them against a pydantic model, with one line per invalid value.
 
-Each field's `description` is what the user is told when a value is refused, so it says what is allowed.
+Each field's `description` says what is allowed: it ends the message that refuses another value.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
@@ -15,7 +17,7 @@ from bsn.errors import InputError
 
 
 class Section(BaseModel):
-    """A part of the parameters; text is never taken for a number, and no key is silently ignored."""
+    """Base of all sections of parameters: strings are never taken for numbers, and unknown keys are refused."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -24,7 +26,11 @@ Model = TypeVar("Model", bound=Section)
 
 
 def validated(model: type[Model], content: dict[str, Any]) -> Model:
-    """`content` as the model. Raises InputError: a line a bad value, with its key, the value and what is allowed."""
+    """Validate `content` against the model.
+
+    Raises:
+        InputError: one line per invalid value, with its key, the value and what is allowed.
+    """
     try:
         return model.model_validate(content)
     except ValidationError as error:
@@ -39,10 +45,12 @@ def require_choice(key: str, value: str, choices: Iterable[str]) -> None:
 
 
 def read_yaml(file: Path) -> dict[str, Any]:
-    """The keys of a YAML file, read as DVC reads it: by YAML 1.2, in which 1e-05 is a number and yes is text.
+    """Read a YAML file as DVC does: by YAML 1.2, in which 1e-05 is a number and yes is a string.
 
-    A whole number is an int, however it is written: `dvc exp run -S seed=1e3` writes 1000.0.
-    Raises InputError when the file is missing, no YAML or holds no keys.
+    A whole number becomes an int, however it is written: `dvc exp run -S seed=1e3` writes 1000.0.
+
+    Raises:
+        InputError: the file is missing, is not YAML, or holds no keys.
     """
     try:
         content = _whole_as_int(YAML(typ="safe").load(file.read_text(encoding="utf-8")))
@@ -53,7 +61,7 @@ def read_yaml(file: Path) -> dict[str, Any]:
     except MarkedYAMLError as error:
         problem = " ".join(error.problem.split())
         raise InputError(f"{file}, line {error.problem_mark.line + 1} is not YAML: {problem}") from None
-    # ValueError: no UTF-8, no date. RecursionError: an anchor within itself.
+    # ValueError: not UTF-8, or an invalid date. RecursionError: an anchor that contains itself.
     except (YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
@@ -71,17 +79,17 @@ def _whole_as_int(value: Any) -> Any:
     return int(value) if is_whole else value
 
 
-def _line(root: type[Section], problem: dict[str, Any]) -> str:
+def _line(root: type[Section], problem: ErrorDetails) -> str:
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "missing":
         return f"{key} is missing; allowed: {_allowed(root, problem['loc'])}"
-    if problem["type"] == "extra_forbidden":
+    if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"{key} is not a parameter; allowed beside it: {', '.join(_siblings(root, problem['loc']))}"
     return f"{key} = {problem['input']!r} is refused; allowed: {_allowed(root, problem['loc'])}"
 
 
 def _allowed(root: type[Section], loc: tuple[str | int, ...]) -> str:
-    """The nearest description on the way to `loc`."""
+    """The innermost description on the way to `loc`."""
     annotation, found = root, "a section of parameters"
     for part in loc:
         annotation, description = _inside(annotation, part)
@@ -93,17 +101,24 @@ def _siblings(root: type[Section], loc: tuple[str | int, ...]) -> list[str]:
     annotation: Any = root
     for part in loc[:-1]:
         annotation, _ = _inside(annotation, part)
-    return list(annotation.model_fields)
+    return list(_fields(annotation))
 
 
 def _inside(annotation: Any, part: str | int) -> tuple[Any, str | None]:
-    """Type and description of what `part` names inside of `annotation` (a section, a dict or a list)."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        field = annotation.model_fields.get(str(part))
-        return _plain(field.annotation, field.description) if field else (None, None)
-    if get_origin(annotation) in (dict, list):
+    """Type and description of the key or index `part` of `annotation`: a section, dataclass, dict or list."""
+    if get_origin(annotation) in (dict, list, Sequence):
         return _plain(get_args(annotation)[-1], None)
-    return None, None
+    field = _fields(annotation).get(str(part))
+    return _plain(*field) if field else (None, None)
+
+
+def _fields(annotation: Any) -> dict[str, tuple[Any, str | None]]:
+    """Type and description of each field of a section or dataclass; {} for anything else."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return {name: (field.annotation, field.description) for name, field in annotation.model_fields.items()}
+    if is_dataclass(annotation):
+        return {field.name: (field.type, None) for field in fields(annotation)}
+    return {}
 
 
 def _plain(annotation: Any, description: str | None) -> tuple[Any, str | None]:
@@ -112,6 +127,6 @@ def _plain(annotation: Any, description: str | None) -> tuple[Any, str | None]:
         annotation, *metadata = get_args(annotation)
         description = next((m.description for m in metadata if getattr(m, "description", None)), description)
     members = [a for a in get_args(annotation) if a is not type(None)]
-    if get_origin(annotation) not in (dict, list, Literal) and len(members) == 1:
+    if get_origin(annotation) not in (dict, list, Sequence, Literal) and len(members) == 1:
         annotation = members[0]
     return annotation, description

@@ -1,9 +1,10 @@
-"""params.yaml and its profile, checked whole before any stage works: `load()` is the only door to them.
+"""Schema of params.yaml and its profile; `load()` reads and validates both before any stage works.
 
-Each field's `description` is what the user is told when a value is refused, so it says what is allowed.
+Each field's `description` says what is allowed: it ends the message that refuses another value.
 """
 
 from collections.abc import Iterator
+from dataclasses import fields
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
@@ -12,6 +13,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from bsn.errors import InputError
 from bsn.kernels import MAX_WIDTH
+from bsn.training.recipe import Augmentation, Count, Fraction, Phase, Positive, Recipe
 from study.checking import Section, read_yaml, validated
 
 if TYPE_CHECKING:
@@ -19,13 +21,10 @@ if TYPE_CHECKING:
 
 PARAMS_FILE = Path("params.yaml")
 PROFILES_FOLDER = Path("profiles")
-# Those of bsn.models.backbones, which would load torch.
+# As in bsn.models.backbones, which loads torch.
 RESNETS = ("resnet18", "resnet50", "resnet101")
 
-Fraction = Annotated[float, Field(ge=0, le=1, description="a fraction from 0 to 1")]
-Positive = Annotated[float, Field(gt=0, description="a number above 0")]
 NotNegative = Annotated[float, Field(ge=0, description="a number, 0 or more")]
-Count = Annotated[int, Field(ge=1, description="a whole number, 1 or more")]
 ZeroOrMore = Annotated[int, Field(ge=0, le=2**31 - 1, description="a whole number from 0 to 2147483647")]
 Size = Annotated[
     list[Annotated[int, Field(ge=16)]],
@@ -45,7 +44,7 @@ class Portraits(Section):
     min_on_mask: Fraction
 
     def rule(self) -> "PortraitRule":
-        """The filter's rule."""
+        """The portrait filter's rule."""
         from study.datasets.portraits import PortraitRule
 
         return PortraitRule(min_face=self.min_face, min_on_mask=self.min_on_mask, box_margin=self.box_margin)
@@ -109,7 +108,7 @@ class Method(Section):
 
     @property
     def base(self) -> str:
-        """What its phase one depends on; methods of one base share it."""
+        """Name of its phase one, which methods that differ in their attribute alone share."""
         return f"{self.network}-{self.labels}-{self.weight}"
 
 
@@ -119,28 +118,8 @@ def bases() -> list[str]:
     return ["-".join(name) for name in product(*words)]
 
 
-class Phase(Section):
-    """One of the two phases of section 4.1."""
-
-    iterations: Count
-    learning_rate: Positive
-
-
-class Augmentation(Section):
-    """Random changes of a training patch (bsn.training.samples.Augmentation)."""
-
-    flip: Fraction
-    draw: Annotated[Literal["range", "one"], Field(description="range or one")]
-    scale: Annotated[list[Positive], Field(description="numbers above 0; two of them where draw is range")]
-    rotation: Annotated[
-        list[Annotated[float, Field(ge=-180, le=180)]],
-        Field(description="degrees from -180 to 180; two of them where draw is range"),
-    ]
-    gamma: Annotated[list[Positive], Field(description="numbers above 0; two of them where draw is range")]
-
-
 class Network(Section):
-    """A network's scale and the recipe that trains it."""
+    """A network's scale and how it is trained (bsn.training.recipe.Recipe)."""
 
     size: Size
     crop: Size
@@ -176,7 +155,7 @@ class DeepLab(Network):
     attribute_weight: NotNegative
 
     def architecture(self) -> dict[str, Any]:
-        """The options of `bsn.models.build` that starting weights must fit."""
+        """Options of `bsn.models.build` that starting weights must fit."""
         keys = ("backbone", "base_width", "layout", "output_stride", "out_index")
         return {key: getattr(self, key) for key in keys}
 
@@ -189,7 +168,7 @@ class FCN8s(Network):
     added_channels: Annotated[Literal["zero", "random"], Field(description="zero or random")]
 
     def architecture(self) -> dict[str, Any]:
-        """The options of `bsn.models.build` that starting weights must fit."""
+        """Options of `bsn.models.build` that starting weights must fit."""
         return {"base_width": self.base_width, "batch_norm": self.batch_norm}
 
 
@@ -235,7 +214,7 @@ class Data(Section):
 
 
 class Params(Section):
-    """All that a run depends on: params.yaml, with the sections of profiles/<profile>.yaml beside them."""
+    """params.yaml with the sections of profiles/<profile>.yaml: all that a run depends on beside code and data."""
 
     profile: str
     instructions: Annotated[Literal["avx2", "native"], Field(description="avx2 or native")]
@@ -251,22 +230,38 @@ class Params(Section):
     data: Data
     networks: Networks
 
+    def network(self, method: Method) -> DeepLab | FCN8s:
+        """The section of the method's network."""
+        return getattr(self.networks, method.network)
+
+    def recipe(self, method: Method) -> Recipe:
+        """How the method is trained."""
+        network = self.network(method)
+        # Fields of one name; only DeepLab has an attribute_weight.
+        shared = {field.name: getattr(network, field.name) for field in fields(Recipe) if hasattr(network, field.name)}
+        return Recipe(**shared, combination=self.global_kernel.combination)
+
     def flat(self) -> dict[str, Any]:
-        """`{"kernel.width": 10, ...}`: one level, for MLflow."""
+        """One level of keys for MLflow: `{"kernel.width": 10, ...}`."""
         return dict(_flatten(self.model_dump(), ""))
 
 
 def load(folder: Path = Path()) -> Params:
-    """The checked parameters of this run, or of the project in another folder.
+    """Read and validate the parameters of the project in `folder`.
 
-    Raises InputError: a line a bad value, each with its key, the value and what is allowed.
+    Raises:
+        InputError: one line per invalid value, with its key, the value and what is allowed.
     """
     raw = read_yaml(folder / PARAMS_FILE)
     return check(raw, _read_profile(folder / PROFILES_FOLDER, raw.get("profile")))
 
 
 def check(raw: dict[str, Any], profile: dict[str, Any]) -> Params:
-    """`raw` as in params.yaml and `profile` as in profiles/<name>.yaml, joined and checked."""
+    """Validate the content of params.yaml together with that of a profile.
+
+    Raises:
+        InputError: as `load`.
+    """
     for key in profile:
         if key in raw:
             raise InputError(f"{key} stands in {PARAMS_FILE} and in the profile; keep it in one of them")
@@ -278,15 +273,13 @@ def check(raw: dict[str, Any], profile: dict[str, Any]) -> Params:
 
 
 def _contradictions(params: Params) -> Iterator[str]:
-    """Values that are good by themselves and do not go together, a line each."""
+    """One line per combination of values that are valid by themselves and do not fit together."""
     for key, network in (("deeplab", params.networks.deeplab), ("fcn8s", params.networks.fcn8s)):
-        for name in ("scale", "rotation", "gamma"):
-            values = getattr(network.augmentation, name)
-            if network.augmentation.draw == "range" and (len(values) != 2 or values[0] > values[1]):
-                yield (
-                    f"networks.{key}.augmentation.{name} = {values!r} is refused; allowed where draw is range: "
-                    "[low, high], two numbers in that order"
-                )
+        for name, values in network.augmentation.unordered_ranges().items():
+            yield (
+                f"networks.{key}.augmentation.{name} = {values!r} is refused; allowed where draw is range: "
+                "[low, high], two numbers in that order"
+            )
     for key, names in params.attributes.items():
         if "id" in names or len(set(names)) < len(names):
             yield f"attributes.{key} = {names!r} is refused; allowed: different names, id not among them"
@@ -305,7 +298,7 @@ def _contradictions(params: Params) -> Iterator[str]:
 
 
 def _starts_that_do_not_fit(networks: Networks) -> Iterator[str]:
-    """Starting weights that are not those of the network as it is described."""
+    """One line per starting weights that do not fit their network."""
     deeplab, fcn8s = networks.deeplab, networks.fcn8s
     is_resnet = deeplab.backbone in RESNETS
     if deeplab.layout == "caffe" and deeplab.backbone not in RESNETS[1:]:
@@ -317,7 +310,7 @@ def _starts_that_do_not_fit(networks: Networks) -> Iterator[str]:
             yield f"{refused}; allowed: none, imagenet or a file's path, for coco_voc is a ResNet"
         elif published and network.base_width != 64 and (key == "fcn8s" or is_resnet):
             yield f"{refused}; allowed: none or a file's path, or a base_width of 64, which those weights have"
-        elif key == "fcn8s" and network.freeze_batch_norm and not network.batch_norm:
+        elif key == "fcn8s" and network.freeze_batch_norm and not fcn8s.batch_norm:
             yield "networks.fcn8s.freeze_batch_norm = True is refused; allowed: false, for batch_norm is false"
         elif network.weights == "none" and network.freeze_batch_norm:
             refused = f"networks.{key}.freeze_batch_norm = True is refused"

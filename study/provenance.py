@@ -14,7 +14,7 @@ PACKAGES = ("torch", "torchvision", "opencv-python", "numpy", "facenet-pytorch")
 
 def environment() -> dict[str, str]:
     """What results may depend on beside code, parameters and data: machine, instruction set and packages, in words."""
-    from bsn.training.determinism import instructions
+    from bsn.training.launch import instructions
 
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return {"machine": machine(), "instructions": instructions(), "packages": packages}

@@ -1,36 +1,40 @@
-"""From the data folders and the parameters of one method to the inputs of its training."""
+"""From params.yaml and data/ to what `bsn.training.loop.train` takes: sampler, model and its description."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
+import torch
+from safetensors.torch import load_file
 from tqdm import tqdm
 
 from bsn.errors import InputError
 from bsn.inputs import working_photo
+from bsn.model_format import ModelDescription
+from bsn.models import build
+from bsn.models.layers import Network
+from bsn.models.weights import fill
 from bsn.photos import read_palette, read_photo
-from bsn.training.samples import Augmentation, PatchSampler, TrainingPhoto, working_labels
+from bsn.training.samples import PatchSampler, TrainingPhoto, working_labels
 from bsn.workers import threaded_map
 from study.datasets.index import PhotoRow, read_faces, read_index
-from study.params import DeepLab, FCN8s, Method, Params
+from study.params import DeepLab, Method, Params
 from study.runner import checkout
 
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric
-
-    from bsn.training.loop import CurvePoint, Recipe
-
+DATA = Path("data")
 KERNEL_FILE = "kernel.json"
 
 
 def attribute_classes(file: Path) -> dict[str, dict[str, int]]:
-    """Class by photo id, for each attribute in `data/attributes/<name>.csv` in the order of its columns.
+    """Class of each photo by its id, for each attribute of `data/attributes/<name>.csv` in the order of its columns.
 
-    The columns are `id` and, for each attribute, its name and `<name>.source`, where the value came from. Classes are
-    numbered by the names of the values. A photo whose value is empty is not in there.
+    Classes are numbered in the order of `attribute_values`. Photos without a value are left out.
+
+    Args:
+        file: with the columns `id` and, for each attribute, its name and `<name>.source`.
     """
     known = {name: values.dropna() for name, values in _attribute_columns(file).items()}
     return {
@@ -40,7 +44,7 @@ def attribute_classes(file: Path) -> dict[str, dict[str, int]]:
 
 
 def attribute_values(file: Path) -> dict[str, list[str]]:
-    """The values of each attribute in `data/attributes/<name>.csv`, in the order of `attribute_classes`' numbers."""
+    """Values of each attribute of `data/attributes/<name>.csv`, sorted: their places are the classes' numbers."""
     return {name: sorted(values.dropna().unique()) for name, values in _attribute_columns(file).items()}
 
 
@@ -54,7 +58,7 @@ def training_photos(
     attributes: Mapping[str, Mapping[str, int]] | None = None,
     threads: int = 2,
 ) -> list[TrainingPhoto]:
-    """Read every kept training photo.
+    """Read every kept training photo into memory.
 
     Args:
         portraits: `data/portraits/pfcn`.
@@ -62,11 +66,11 @@ def training_photos(
         labels: a folder of `<id>.png` label codes, and `kernel.json` with the width of the band they were made for.
         size: (h, w) of the working copy.
         reading: of eq. (1), "distance", "closeness" or "sum".
-        attributes: the class of each photo id, by attribute; -1 stands in the photo for a class that is not known.
+        attributes: class of each photo by its id, for each attribute; -1 is put for a missing one.
         threads: that read.
 
     Raises:
-        InputError: no photo is there, or none that has a class of some attribute.
+        InputError: there is no photo, or none that has a class of some attribute.
     """
     attributes = attributes or {}
     rows = [row for row in read_index(portraits / "index.csv") if row.kept and row.split == "train"]
@@ -91,124 +95,82 @@ def training_photos(
     return list(tqdm(photos, total=len(rows), desc="training photos", unit=" photos"))
 
 
-def _attribute_columns(file: Path) -> dict[str, pd.Series]:
-    """Values by photo id, for each attribute."""
-    # A value may be the word "None" or "NA".
-    table = pd.read_csv(file, dtype=str, keep_default_na=False, na_values=[""]).set_index("id")
-    return {name: table[name] for name in table.columns if not name.endswith(".source")}
-
-
-DATA = Path("data")
-
-
-def fit_method(
+def patch_sampler(
     params: Params,
     method: Method,
-    folder: Path,
+    attributes: Mapping[str, Mapping[str, int]],
     *,
-    fabric: "Fabric",
-    base: Path | None = None,
     kernel: np.ndarray | None = None,
-    on_point: Callable[["CurvePoint"], None] = lambda point: None,
-) -> None:
-    """Train a method of params.yaml and write its model folder.
+) -> PatchSampler:
+    """Read a method's training photos and make the sampler of its patches.
 
     Args:
         params: all parameters.
-        method: what is trained.
-        folder: of the model.
-        fabric: of `bsn.training.launch`.
-        base: the folder that `fit_phase_one` wrote for this method; without it both phases are trained.
-        kernel: (800, 600) float32, in place of the global kernel that the method names.
-        on_point: called with each point of the curves.
+        method: that is trained.
+        attributes: of `attribute_classes`; {} for phase one, in which attributes have no part.
+        kernel: (800, 600) float32, in place of the loss weights that the method names.
+
+    Raises:
+        InputError: as `training_photos`.
     """
-    from bsn.training.fitting import fit
-
-    attributes = attribute_classes(DATA / "attributes" / f"{method.attribute}.csv")
-    options = _training(params, method, attributes=attributes, kernel=kernel)
-    fit(folder, base=base, fabric=fabric, on_point=on_point, **options)
-
-
-def fit_phase_one(
-    params: Params, method: Method, folder: Path, *, fabric: "Fabric", kernel: np.ndarray | None = None
-) -> None:
-    """Train phase one of a method, in which its attribute has no part. Arguments as in `fit_method`."""
-    from bsn.training.fitting import fit_base
-
-    fit_base(folder, fabric=fabric, **_training(params, method, attributes={}, kernel=kernel))
-
-
-def _training(
-    params: Params,
-    method: Method,
-    *,
-    attributes: Mapping[str, Mapping[str, int]],
-    kernel: np.ndarray | None = None,
-) -> dict[str, Any]:
-    """The arguments of `bsn.training.fitting.fit` that follow from the parameters."""
-    from safetensors.torch import load_file
-
-    network: DeepLab | FCN8s = getattr(params.networks, method.network)
+    network = params.network(method)
     photos = training_photos(
         DATA / "portraits/pfcn",
         DATA / "faces/pfcn.csv",
         DATA / "labels" / method.labels,
-        size=tuple(network.size),
-        attributes=attributes,
+        size=(network.size[0], network.size[1]),
         reading=params.kernel.reading,
+        attributes=attributes,
     )
-    sampler = PatchSampler(
+    return PatchSampler(
         photos,
-        crop=tuple(network.crop),
+        crop=(network.crop[0], network.crop[1]),
         batch=network.batch,
         seed=params.seed,
-        augmentation=Augmentation(**network.augmentation.model_dump()),
+        augmentation=network.augmentation,
         aligned_mean_mask=np.load(DATA / "mean_mask/aligned.npy"),
         kernel=np.load(DATA / "loss_weights" / f"{method.weight}.npy") if kernel is None else kernel,
     )
-    return {
-        "sampler": sampler,
-        "description": {
-            "network": method.network,
-            "options": _options(method, network, attributes=len(attributes)),
-            "size": network.size,
-            "attributes": list(attributes),
-        },
-        "start": load_file(DATA / "pretrained" / f"{method.network}.safetensors"),
-        "recipe": _recipe(network, combination=params.global_kernel.combination),
-        "seed": params.seed,
-        "checkpoints": checkout() / "checkpoints",
-        "workers": network.workers,
-    }
 
 
-def _options(method: Method, network: DeepLab | FCN8s, *, attributes: int) -> dict[str, Any]:
-    """What `bsn.models.build` needs to build the method's network again."""
+def model_description(params: Params, method: Method, attributes: Collection[str]) -> ModelDescription:
+    """Describe a method's network. attributes: names of those that its branch classifies; none for no branch."""
+    network = params.network(method)
     options = {"classes": 3 if method.labels == "soft" else 2, **network.architecture()}
-    if not isinstance(network, DeepLab):
-        return options
-    branch = {"attribute_neurons": network.attribute_neurons, "attribute_classifiers": network.attribute_classifiers}
-    return {
-        **options,
-        "aspp_rates": network.aspp_rates,
-        "scales": network.scales,
-        "attributes": attributes,
-        **(branch if attributes else {}),
-    }
-
-
-def _recipe(network: DeepLab | FCN8s, *, combination: str) -> "Recipe":
-    from bsn.training.loop import Phase, Recipe
-
-    return Recipe(
-        phases=[Phase(**phase.model_dump()) for phase in network.phases],
-        optimizer=network.optimizer,
-        momentum=network.momentum,
-        weight_decay=network.weight_decay,
-        freeze_batch_norm=network.freeze_batch_norm,
-        schedule=network.schedule,
-        warmup=network.warmup,
-        head_lr_multiplier=network.head_lr_multiplier,
-        combination=combination,
-        attribute_weight=getattr(network, "attribute_weight", 1.0),
+    if isinstance(network, DeepLab):
+        options |= {"aspp_rates": network.aspp_rates, "scales": network.scales, "attributes": len(attributes)}
+        if attributes:
+            options["attribute_neurons"] = network.attribute_neurons
+            options["attribute_classifiers"] = network.attribute_classifiers
+    return ModelDescription(
+        network=method.network,
+        options=options,
+        size=(network.size[0], network.size[1]),
+        attributes=tuple(attributes),
     )
+
+
+def starting_model(description: ModelDescription, *, seed: int) -> Network:
+    """Build a network with its starting weights in data/pretrained; the others are drawn.
+
+    Args:
+        description: of the network.
+        seed: of the weights that are drawn.
+    """
+    torch.manual_seed(seed)
+    model = build(description.network, **description.options)
+    fill(model, load_file(DATA / "pretrained" / f"{description.network}.safetensors"))
+    # Faster for the depthwise and 1x1 convolutions of small networks, on a CPU, too.
+    return cast(Any, model).to(memory_format=torch.channels_last)
+
+
+def checkpoints_folder() -> Path:
+    """Folder of all runs' checkpoints: in the user's own checkout, also when DVC works in a temporary copy of it."""
+    return checkout() / "checkpoints"
+
+
+def _attribute_columns(file: Path) -> dict[str, pd.Series]:
+    """Values by photo id, for each attribute."""
+    # A value may be the word "None" or "NA".
+    table = pd.read_csv(file, dtype=str, keep_default_na=False, na_values=[""]).set_index("id")
+    return {str(name): values for name, values in table.items() if not str(name).endswith(".source")}

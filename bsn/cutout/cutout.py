@@ -113,6 +113,8 @@ class Portrait:
             raise InputError(_untrained(folder / "model.json", folder))
         try:
             method = load_method(folder, aligned_mean_mask=prior)
+        except InputError:
+            raise
         except FileNotFoundError:
             raise InputError(_untrained(folder / "weights.safetensors", folder)) from None
         # A damaged or foreign folder: which of these is raised depends on its content.

@@ -1,6 +1,5 @@
 """From a photo to its portrait mask, with any trained network."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +9,6 @@ from typing import Protocol
 import cv2
 import numpy as np
 import torch
-from torch import nn
 
 from bsn import models
 from bsn.alignment import warp_to_photo
@@ -18,7 +16,8 @@ from bsn.disk import disk_errors, write_png
 from bsn.errors import InputError, brief
 from bsn.inputs import network_input, prior_channels, working_photo
 from bsn.methods.graph_cut import graph_cut
-from bsn.models.output import Output, foreground_score, upsample
+from bsn.model_format import ModelDescription
+from bsn.models.layers import Network, foreground_score, upsample
 from bsn.photos import read_photo
 from bsn.workers import cores, ordered_map
 
@@ -37,6 +36,7 @@ class Method(Protocol):
 
         Returns (H, W) uint8 {0, 1}.
         """
+        ...
 
 
 def load_method(folder: Path, *, aligned_mean_mask: np.ndarray) -> Method:
@@ -44,14 +44,16 @@ def load_method(folder: Path, *, aligned_mean_mask: np.ndarray) -> Method:
 
     aligned_mean_mask: (800, 600) float32, of the training set.
     """
-    description = json.loads((folder / "model.json").read_text("utf-8"))
-    if description["network"] == "graph_cut":
-        return GraphCut(aligned_mean_mask=aligned_mean_mask, **description["options"])
-    if description["network"] == "mean_mask":
+    description = ModelDescription.read(folder)
+    if description.network == "graph_cut":
+        return GraphCut(aligned_mean_mask=aligned_mean_mask, **description.options)
+    if description.network == "mean_mask":
         return MeanMask(aligned_mean_mask=aligned_mean_mask)
+    if description.size is None:
+        raise ValueError(f"{folder} does not say at which size its network was trained")
     return Segmenter(
         models.load(folder),
-        size=tuple(description["size"]),
+        size=description.size,
         aligned_mean_mask=aligned_mean_mask,
         device="cuda" if torch.cuda.is_available() else "cpu",
     )
@@ -122,6 +124,23 @@ class GraphCut(MeanMask):
         return graph_cut(photo, self.prior(photo, affine), **self.options)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """What a network says of one photo.
+
+    score: (H, W) float32, foreground logit minus background logit at the photo's own size. attributes: the class of
+    each attribute; [] for a network without the branch.
+    """
+
+    score: np.ndarray
+    attributes: list[int]
+
+    @property
+    def mask(self) -> np.ndarray:
+        """(H, W) uint8 {0, 1}, the portrait."""
+        return (self.score > 0).astype(np.uint8)
+
+
 class Segmenter:
     """A trained network, ready for photos of any size.
 
@@ -133,7 +152,7 @@ class Segmenter:
 
     def __init__(
         self,
-        model: nn.Module,
+        model: Network,
         *,
         size: tuple[int, int],
         aligned_mean_mask: np.ndarray,
@@ -146,30 +165,30 @@ class Segmenter:
         self.parameters = sum(parameter.numel() for parameter in model.parameters())
 
     @torch.inference_mode()
-    def score(self, photo: np.ndarray, affine: np.ndarray | None) -> np.ndarray:
-        """Foreground logit minus background logit, (H, W) float32 at the photo's own size.
+    def predict(self, photo: np.ndarray, affine: np.ndarray | None) -> Prediction:
+        """Run the network once on a photo.
 
-        photo: (H, W, 3) uint8 RGB. affine: (2, 3) from its pixels to the frame, None when no face was found.
+        Args:
+            photo: (H, W, 3) uint8 RGB.
+            affine: (2, 3) from its pixels to the frame, None when no face was found.
         """
-        output = self._output(photo, affine)
-        score = foreground_score(output.fused)[:, None].float()
-        return upsample(score, photo.shape[:2], corners=output.corners)[0, 0].cpu().numpy()
-
-    @torch.inference_mode()
-    def attribute_classes(self, photo: np.ndarray, affine: np.ndarray | None) -> list[int]:
-        """The class of each attribute, by the mean of the branch's classifiers; [] for a network without the branch.
-
-        Arguments as in `score`.
-        """
-        told = self._output(photo, affine).attributes
-        return [] if told is None else told[:, 0].float().softmax(dim=-1).mean(dim=0).argmax(dim=-1).tolist()
-
-    def _output(self, photo: np.ndarray, affine: np.ndarray | None) -> Output:
         small = working_photo(photo, affine, self.size)
         prior = prior_channels(small.to_frame, self.aligned_mean_mask, small.image.shape[:2])
         image = torch.from_numpy(small.image.transpose(2, 0, 1)[None]).to(self.device)
-        return self.model(network_input(image, torch.from_numpy(prior[None]).to(self.device)))
+        output = self.model(network_input(image, torch.from_numpy(prior[None]).to(self.device)))
+        score = foreground_score(output.fused)[:, None].float()
+        logits = output.attributes
+        # The mean over the branch's classifiers.
+        classes = [] if logits is None else logits[:, 0].float().softmax(dim=-1).mean(dim=0).argmax(dim=-1).tolist()
+        return Prediction(
+            score=upsample(score, photo.shape[:2], align_corners=output.align_corners)[0, 0].cpu().numpy(),
+            attributes=classes,
+        )
+
+    def score(self, photo: np.ndarray, affine: np.ndarray | None) -> np.ndarray:
+        """Foreground logit minus background logit, (H, W) float32. Arguments as in `predict`."""
+        return self.predict(photo, affine).score
 
     def __call__(self, photo: np.ndarray, affine: np.ndarray | None) -> np.ndarray:
-        """The portrait mask, (H, W) uint8 {0, 1}, at the photo's own size. Arguments as in `score`."""
-        return (self.score(photo, affine) > 0).astype(np.uint8)
+        """The portrait mask, (H, W) uint8 {0, 1}, at the photo's own size. Arguments as in `predict`."""
+        return self.predict(photo, affine).mask

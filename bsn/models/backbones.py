@@ -1,11 +1,12 @@
 """DeepLabv2's backbones: the paper's ResNet, or any timm model that can be dilated to the wanted output stride."""
 
 import logging
+from typing import Any
 
 from torch import Tensor, nn
 
-from bsn.models.batch_norm import BatchNorm2d, BatchNormAct2d
 from bsn.models.convolutions import DilatedConv2d
+from bsn.models.layers import BatchNorm2d, BatchNormAct2d
 from bsn.models.resnet import DilatedResNet
 
 # The ResNets built here, whose layers follow the official DeepLabv2; every other name is timm's.
@@ -14,8 +15,8 @@ RESNETS = {"resnet18": 18, "resnet50": 50, "resnet101": 101}
 
 def build_backbone(
     name: str, *, channels: int, base_width: int, layout: str, output_stride: int, out_index: int
-) -> nn.Module:
-    """Build a backbone whose `out_channels` says how many feature maps it returns.
+) -> "DilatedResNet | TimmBackbone":
+    """Build a backbone.
 
     Args:
         name: `resnet18`, `resnet50`, `resnet101`, or the name of a timm model.
@@ -41,29 +42,40 @@ class TimmBackbone(nn.Module):
 
     def __init__(self, name: str, *, channels: int, output_stride: int, out_index: int) -> None:
         super().__init__()
-        self.net = timm_features(name, channels=channels, output_stride=output_stride, out_index=out_index)
-        self.out_channels = self.net.feature_info.channels()[-1]
-        for module in self.net.modules():
+        net = timm_features(name, channels=channels, output_stride=output_stride, out_index=out_index)
+        self.net = net
+        self.out_channels: int = net.feature_info.channels()[-1]
+        for module in net.modules():
             _adapt(module)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.net(x)[-1]
 
 
-def timm_features(name: str, *, channels: int, output_stride: int, out_index: int, **options: object) -> nn.Module:
-    """timm's feature extractor of one level, without the layers above it; `options` are `timm.create_model`'s.
+def timm_features(name: str, *, channels: int, output_stride: int, out_index: int, **options: Any) -> Any:
+    """Build timm's feature extractor of one level, without the layers above it.
+
+    Args:
+        name: of the timm model.
+        channels: input channels.
+        output_stride: input pixels per cell.
+        out_index: index of the feature level.
+        options: of `timm.create_model`.
+
+    Returns:
+        timm's nn.Module, with its `feature_info` and `default_cfg`.
 
     Raises:
         ValueError: as `build_backbone`.
     """
-    import timm  # takes two seconds, which only its users should wait for
+    import timm  # late: it takes two seconds
 
-    # It warns of the tensors of a file that are above the wanted level.
+    # timm warns of tensors of the file above the wanted level.
     logging.getLogger("timm.models").setLevel(logging.ERROR)
     if not timm.is_model(name):
         raise ValueError(f"backbone = {name!r} is refused; allowed: {', '.join(RESNETS)} or a model of timm's")
     try:
-        net = timm.create_model(
+        net: Any = timm.create_model(
             name,
             features_only=True,
             in_chans=channels,
@@ -78,14 +90,14 @@ def timm_features(name: str, *, channels: int, output_stride: int, out_index: in
             f"({reason}); choose another backbone of timm's, or other values"
         ) from None
     stages = getattr(net, "_stage_out_idx", None)
-    if stages is not None:  # timm runs all blocks of EfficientNets and MobileNets, also those above the wanted level
+    if stages is not None:  # timm would also run the blocks of EfficientNets and MobileNets above the wanted level
         net.blocks = net.blocks[: max(stages)]
     return net
 
 
 def _adapt(module: nn.Module) -> None:
     """Give a timm module our batch norm over processes and our dilated convolution; its parameters stay."""
-    from timm.layers import BatchNormAct2d as TimmBatchNormAct2d
+    from timm.layers.norm_act import BatchNormAct2d as TimmBatchNormAct2d  # late, as timm itself
 
     if type(module) is TimmBatchNormAct2d:
         module.__class__ = BatchNormAct2d

@@ -1,5 +1,7 @@
 """Convolutions that a CPU trains fast: dilated ones, and those before a frozen batch norm."""
 
+from typing import Any, cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -25,16 +27,20 @@ class DilatedConv2d(nn.Conv2d):
 class FoldedConv2d(nn.Conv2d):
     """A convolution that also applies the frozen batch norm behind it, y -> scale y + shift.
 
-    The parameter that is trained stays the unscaled `weight`. See `fold_frozen_batch_norm`, which makes these.
+    The trained parameter stays the unscaled `weight`. `fold_frozen_batch_norm` makes these.
 
     forward: (N, in, H, W) -> (N, out, h, w).
     """
 
+    scale: Tensor
+    shift: Tensor
+    pads_like_tensorflow: bool
+
     def forward(self, x: Tensor) -> Tensor:
         if self.pads_like_tensorflow:
-            from timm.layers.padding import pad_same
+            from timm.layers.padding import pad_same  # late: timm takes two seconds
 
-            x = pad_same(x, self.kernel_size, self.stride, self.dilation)
+            x = pad_same(x, list(self.kernel_size), list(self.stride), list(self.dilation))
         weight = self.weight * self.scale
         if self.kernel_size == self.stride == (1, 1) and self.groups == 1 and x.device.type == "cpu":
             # A matrix product needs no copy of activations that are stored channels last.
@@ -53,6 +59,8 @@ class FoldedConv2d(nn.Conv2d):
 class FoldedBatchNorm2d(nn.BatchNorm2d):
     """What is left of a batch norm that its convolution applies: the activation of timm's BatchNormAct2d, if any."""
 
+    act: nn.Module
+
     def forward(self, x: Tensor) -> Tensor:
         return self.act(x) if hasattr(self, "act") else x
 
@@ -61,22 +69,24 @@ class FoldedBatchNorm2d(nn.BatchNorm2d):
 def fold_frozen_batch_norm(model: nn.Module, *, channels: int) -> None:
     """Fold each frozen batch norm into the convolution before it, in place.
 
-    Saves two passes over the activations per layer and step. Names and values of all tensors stay as they are. Which
-    convolution feeds which batch norm is seen by running the model once; a batch norm behind anything else is left.
+    This saves two passes over the activations per layer and step. Names and values of all tensors stay as they are.
+    The model is run once to find which convolution feeds which batch norm; a batch norm behind anything else is kept.
 
     Args:
-        model: its batch norms are in evaluation mode and have no gradients.
+        model: with batch norms in evaluation mode and without gradients.
         channels: of its input.
     """
     for conv, norm in _convolutions_before_batch_norms(model, channels):
-        scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
-        conv.pads_like_tensorflow = type(conv).__name__ == "Conv2dSame"
+        pads_like_tensorflow = type(conv).__name__ == "Conv2dSame"
+        scale = norm.weight * (cast(Tensor, norm.running_var) + norm.eps).rsqrt()
         conv.register_buffer("scale", scale.view(-1, 1, 1, 1), persistent=False)
-        conv.register_buffer("shift", norm.bias - norm.running_mean * scale, persistent=False)
-        if hasattr(norm, "act"):
-            # In place on the view that a matrix product gives, autograd would copy both.
-            norm.act.inplace = False
+        conv.register_buffer("shift", norm.bias - cast(Tensor, norm.running_mean) * scale, persistent=False)
         conv.__class__, norm.__class__ = FoldedConv2d, FoldedBatchNorm2d
+        cast(FoldedConv2d, conv).pads_like_tensorflow = pads_like_tensorflow
+        activation: Any = getattr(norm, "act", None)
+        if activation is not None:
+            # In place on the view that a matrix product gives, autograd would copy both.
+            activation.inplace = False
 
 
 def _convolutions_before_batch_norms(model: nn.Module, channels: int) -> list[tuple[nn.Conv2d, nn.BatchNorm2d]]:
@@ -113,15 +123,22 @@ def convolve(
     weight: Tensor,
     bias: Tensor | None,
     *,
-    stride: tuple[int, int] = (1, 1),
-    padding: tuple[int, int] = (0, 0),
-    dilation: tuple[int, int] = (1, 1),
+    stride: tuple[int, ...] = (1, 1),
+    padding: str | tuple[int, ...] = (0, 0),
+    dilation: tuple[int, ...] = (1, 1),
     groups: int = 1,
 ) -> Tensor:
     """torch's conv2d; on a CPU and with gradients, a dilation d > 1 is computed on d x d interleaved sub-images.
 
-    oneDNN has no fast backward pass of dilated convolutions, and the sub-images need none. Sizes of input and output
-    must be equal for that; others are left to torch.
+    oneDNN has no fast backward pass of dilated convolutions, and the sub-images need none. Where input and output
+    differ in size, this is torch's own.
+
+    Args:
+        x: (N, in, H, W).
+        weight: (out, in / groups, rows, columns).
+        bias: (out,) or None.
+        stride, padding, dilation: (vertical, horizontal).
+        groups: of channels.
     """
     step, (height, width), (rows, columns) = dilation[0], x.shape[-2:], weight.shape[-2:]
     same = (step * (rows // 2), step * (columns // 2))

@@ -1,17 +1,20 @@
-"""DeepLabv2: three shared branches at three scales, ASPP, element-wise maximum (section 4.1)."""
+"""DeepLabv2 (section 4.1) with the attribute branch (section 3.3).
+
+One backbone and one ASPP are shared by branches at three scales, whose logits are fused by element-wise maximum.
+"""
 
 from collections.abc import Sequence
 from functools import reduce
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bsn.models.attributes import AttributeBranch
 from bsn.models.backbones import build_backbone
-from bsn.models.output import Output, upsample
+from bsn.models.layers import Dropout, Network, Output, upsample
 
-# DeepLabv2's, for the 50 cells of the paper's 400 pixels.
+# DeepLabv2's, in cells: the paper's 400 pixels are 50 of them.
 ASPP_RATES = (6, 12, 18, 24)
 
 
@@ -23,20 +26,21 @@ class ASPP(nn.Module):
 
     def __init__(self, channels: int, classes: int, *, rates: Sequence[int] = ASPP_RATES) -> None:
         super().__init__()
-        self.convs = nn.ModuleList(nn.Conv2d(channels, classes, 3, padding=rate, dilation=rate) for rate in rates)
-        for conv in self.convs:
+        convs = [nn.Conv2d(channels, classes, 3, padding=rate, dilation=rate) for rate in rates]
+        for conv in convs:
             nn.init.normal_(conv.weight, std=0.01)
-            nn.init.zeros_(conv.bias)
+            nn.init.zeros_(cast(Tensor, conv.bias))
+        self.convs: Any = nn.ModuleList(convs)
 
     def forward(self, x: Tensor) -> Tensor:
         if x.device.type == "cpu" and torch.is_grad_enabled():
             return self._as_one_product(x)
-        return sum(conv(x) for conv in self.convs)
+        return cast(Tensor, sum(conv(x) for conv in self.convs))
 
     def _as_one_product(self, x: Tensor) -> Tensor:
-        """The same sum: all taps of all rates in one matrix product, then shifted and added.
+        """The same sum as one matrix product of all taps of all rates, shifted and added.
 
-        oneDNN has no fast backward pass of dilated convolutions, and few classes make small maps to shift.
+        oneDNN has no fast backward pass of dilated convolutions, and with few classes the shifted maps are small.
         """
         weights = torch.cat([conv.weight.permute(2, 3, 0, 1).flatten(0, 2) for conv in self.convs])
         taps = functional.linear(x.permute(0, 2, 3, 1), weights).permute(0, 3, 1, 2).contiguous()
@@ -45,7 +49,7 @@ class ASPP(nn.Module):
             rate = conv.dilation[0]
             steps = [(i, j) for i in (-rate, 0, rate) for j in (-rate, 0, rate)]
             shifted += [_shift(tap, down, right) for tap, (down, right) in zip(by_rate.unbind(1), steps, strict=True)]
-        return torch.stack(shifted).sum(dim=0) + sum(conv.bias for conv in self.convs)[:, None, None]
+        return torch.stack(shifted).sum(dim=0) + cast(Tensor, sum(conv.bias for conv in self.convs))[:, None, None]
 
 
 def _shift(x: Tensor, down: int, right: int) -> Tensor:
@@ -56,7 +60,41 @@ def _shift(x: Tensor, down: int, right: int) -> Tensor:
     return functional.pad(x, (-right, right, -down, down))
 
 
-class DeepLabV2(nn.Module):
+class AttributeBranch(nn.Module):
+    """Boundary-sensitive attribute classifier of section 3.3: two logits per attribute from the shared features.
+
+    Each attribute has its own layers: FC, ReLU and dropout twice, then FC 2. "conv1_1 to pool5" are VGG's names; in a
+    ResNet pool5 is the global average pool of the last stage, which DeepLab leaves out and this branch puts back.
+
+    Args:
+        channels: of the features.
+        attributes: number of binary attributes.
+        neurons: of both hidden layers, 1024 in the paper.
+
+    forward: (N, channels, h, w) -> (N, attributes, 2).
+    """
+
+    def __init__(self, channels: int, *, attributes: int, neurons: int) -> None:
+        super().__init__()
+        self.classifiers = nn.ModuleList(
+            nn.Sequential(
+                nn.Linear(channels, neurons),
+                nn.ReLU(inplace=True),
+                Dropout(neurons),
+                nn.Linear(neurons, neurons),
+                nn.ReLU(inplace=True),
+                Dropout(neurons),
+                nn.Linear(neurons, 2),
+            )
+            for _ in range(attributes)
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        pooled = features.mean(dim=(2, 3))
+        return torch.stack([classifier(pooled) for classifier in self.classifiers], dim=1)
+
+
+class DeepLabV2(Network):
     """PortraitDeepLabv2 and the four BSNs.
 
     Args:
@@ -69,7 +107,7 @@ class DeepLabV2(nn.Module):
         out_index: index of the timm model's feature level that is used.
         aspp_rates: dilations of the ASPP, in cells.
         scales: of the branches.
-        attributes: how many binary attributes the branch of section 3.3 tells; 0 for no branch.
+        attributes: number of binary attributes that the branch classifies; 0 for no branch.
         attribute_neurons: of the branch's two hidden layers, 1024 in the paper.
         attribute_classifiers: "one" on the branch of the largest scale, or "each" for one per branch, as the paper's
             "for each channel" can be read.
@@ -92,10 +130,10 @@ class DeepLabV2(nn.Module):
         attribute_classifiers: str = "one",
     ) -> None:
         super().__init__()
-        # Largest first: its grid is the one that the others are brought to.
+        # Largest first: the others are resized to its grid.
         self.scales = tuple(sorted(scales, reverse=True))
-        # Caffe's resizing; and its grid of 51 cells over 400 pixels fits corner to corner alone.
-        self.corners = layout == "caffe"
+        # As in Caffe, whose grid of 51 cells over 400 pixels fits only with aligned corners.
+        self.align_corners = layout == "caffe"
         self.backbone = build_backbone(
             backbone,
             channels=channels,
@@ -112,27 +150,27 @@ class DeepLabV2(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Output:
-        """x: (N, channels, H, W). The logits of every branch come on the grid of the largest one."""
+        """Logits of a batch (N, channels, H, W); every branch's are on the grid of the largest one."""
         branches, attributes = [], []
         for number, scale in enumerate(self.scales):
             scaled = x if scale == 1 else self._rescale(x, scale)
             features = self.backbone(scaled)
             logits = self.aspp(features)
             grid = branches[0].shape[-2:] if branches else logits.shape[-2:]
-            branches.append(upsample(logits, grid, corners=self.corners))
+            branches.append(upsample(logits, grid, align_corners=self.align_corners))
             if number < len(self.attribute_branch):
                 attributes.append(self.attribute_branch[number](features))
-        told = torch.stack(attributes) if attributes else None
-        return Output(reduce(torch.maximum, branches), tuple(branches), told, self.corners)
+        attribute_logits = torch.stack(attributes) if attributes else None
+        return Output(reduce(torch.maximum, branches), tuple(branches), attribute_logits, self.align_corners)
 
     def _rescale(self, x: Tensor, scale: float) -> Tensor:
-        return upsample(x, [round(side * scale) for side in x.shape[-2:]], corners=self.corners)
+        return upsample(x, [round(side * scale) for side in x.shape[-2:]], align_corners=self.align_corners)
 
-    def parameter_groups(self, *, head_lr_multiplier: float) -> list[dict]:
-        """Parameters by multiplier: 1 for the backbone, `head_lr_multiplier` for the weights of the layers above
-        it, twice that for their biases, which carry no weight decay.
+    def parameter_groups(self, *, head_lr_multiplier: float) -> list[dict[str, Any]]:
+        """Optimizer groups, each with the `multiplier` of its learning rate.
 
-        DeepLabv2 takes 10 (and 20): its backbone is pre-trained, the layers above are new.
+        1 for the backbone, `head_lr_multiplier` for the weights above it, and twice that for their biases, which have
+        no weight decay. DeepLabv2 takes 10 and 20: its backbone is pre-trained, the layers above are new.
         """
         named = [*self.aspp.named_parameters(), *self.attribute_branch.named_parameters()]
         biases = [p for name, p in named if name.endswith("bias")]

@@ -1,18 +1,14 @@
-"""ResNet as DeepLabv2 uses it: output stride 8, the last two stages dilated by 2 and 4 in every block.
+"""ResNet of DeepLabv2: output stride 8, the last two stages dilated by 2 and 4 in every block.
 
-Parameter names are torchvision's, so that its ImageNet weights load. torchvision's own
-`replace_stride_with_dilation` is not the same network: it leaves the first block of a stage at the previous dilation.
-
-Two layouts have the same parameters and compute different things. "torchvision": a bottleneck's stride stands on its
-3x3. "caffe", the official network: the stride stands on the first 1x1, and the max pool (3x3, stride 2, padding 1, as
-the ports have it) rounds up, which makes 400 pixels a grid of 51 where torchvision's is 50.
+Parameter names are torchvision's, so that its ImageNet weights load. torchvision's `replace_stride_with_dilation`
+gives another network: it leaves the first block of a stage at the previous dilation.
 """
 
 from functools import partial
 
 from torch import Tensor, nn
 
-from bsn.models.batch_norm import BatchNorm2d
+from bsn.models.layers import BatchNorm2d
 
 STAGE_BLOCKS = {18: (2, 2, 2, 2), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
 LAYOUTS = ("torchvision", "caffe")
@@ -43,7 +39,7 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3, 1x1 and a shortcut (ResNet-50 and 101). layout: where a stride stands, see above."""
+    """1x1, 3x3, 1x1 and a shortcut (ResNet-50 and 101). layout: which one has the stride, see `DilatedResNet`."""
 
     expansion = 4
 
@@ -74,11 +70,28 @@ def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
 
 
 class DilatedResNet(nn.Module):
-    """`conv1` to the last stage. (N, channels, H, W) -> (N, out_channels, H/8, W/8).
+    """`conv1` to the last stage.
 
-    depth: 18, 50 or 101. base_width: channels of the first stage, 64 in the paper's network. layout: "torchvision" or
-    "caffe", which has no depth 18, for that has no bottleneck. Raises ValueError for any other.
+    The layouts have the same parameters and compute different things. In "torchvision" a bottleneck's stride is on its
+    3x3. In "caffe", the official network, it is on the first 1x1, and the max pool (3x3, stride 2, padding 1, as in the
+    ports) rounds up, so that 400 pixels give a grid of 51 cells where torchvision's has 50.
+
+    forward: (N, channels, H, W) -> (N, out_channels, H/8, W/8).
+
+    Args:
+        depth: 18, 50 or 101.
+        base_width: channels of the first stage, 64 in the paper.
+        channels: of the input.
+        layout: "torchvision" or "caffe", which needs a bottleneck and so depth 50 or 101.
+
+    Raises:
+        ValueError: another layout, or "caffe" with depth 18.
     """
+
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+    layer4: nn.Sequential
 
     def __init__(self, *, depth: int, base_width: int, channels: int, layout: str = "torchvision") -> None:
         super().__init__()

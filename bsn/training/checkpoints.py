@@ -1,23 +1,79 @@
-"""Where a training run keeps its state, so that it can go on after it was killed, and never another run's."""
+"""What a training run keeps: its state, the checkpoint that it is resumed from, and the trained model's folder."""
 
 import fcntl
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+import pandas as pd
 import torch
+from lightning_fabric import Fabric
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+import bsn
+from bsn.errors import InputError
+from bsn.model_format import WEIGHTS, ModelDescription
+from bsn.training.launch import instructions
+from bsn.training.recipe import Recipe
+from bsn.training.samples import PatchSampler
+
+# All code that a step computes with, in bsn/: a run is not resumed with other code.
+CODE = ("alignment.py", "inputs.py", "kernels.py", "losses.py", "models", "training")
+CURVES = "curves.csv"
+_PHASE_ONE_TENSORS, _PHASE_ONE_CURVES = "state.safetensors", "state.json"
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """Means over the iterations since the previous point. Without times: the same run gives the same points."""
+
+    iteration: int
+    phase: int
+    loss: float
+    loss_segmentation: float
+    loss_attribute: float
+    lr: float
+
+    def values(self) -> dict[str, float]:
+        """Losses and learning rate by name."""
+        return {key: value for key, value in asdict(self).items() if key not in ("iteration", "phase")}
+
+
+@dataclass(kw_only=True)
+class TrainingState:
+    """State of a training run after `iteration` steps.
+
+    model: the network's tensors by name. optimizer: the optimizer's tensors by parameter and name.
+    """
+
+    iteration: int = 0
+    curves: list[CurvePoint] = field(default_factory=list)
+    model: dict[str, Tensor] = field(default_factory=dict)
+    optimizer: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+
+    def content(self) -> dict[str, Any]:
+        """The state as numbers, strings and tensors, which load without pickle."""
+        return {**vars(self), "curves": [asdict(point) for point in self.curves]}
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> "TrainingState":
+        """The state with this `content()`."""
+        return cls(**{**content, "curves": [CurvePoint(**point) for point in content["curves"]]})
 
 
 class Checkpoint:
-    """One run's folder. A kill while saving leaves the state before it.
+    """Saved state of one run, in a folder of its own.
 
-    Two jobs of a sweep may train the very same network at once; their states are the same, and each may save its own.
+    A process that is killed while it saves leaves the previous state. Two jobs may train the very same network at
+    once: their states are equal, and a file lock keeps their reads and writes apart.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -25,37 +81,82 @@ class Checkpoint:
         self._file = folder / "state.pt"
 
     def load(self) -> dict[str, Any] | None:
-        """The last saved state, or None."""
-        with self._alone():
+        """The last saved content, or None."""
+        with self._locked():
             return torch.load(self._file, weights_only=True, map_location="cpu") if self._file.exists() else None
 
-    def save(self, state: dict[str, Any]) -> None:
-        """Replace the saved state, atomically."""
+    def save(self, content: Mapping[str, Any]) -> None:
+        """Replace the saved content, atomically."""
         partial = self._file.with_suffix(".partial")
-        with self._alone():
+        with self._locked():
             self.folder.mkdir(exist_ok=True)
             with partial.open("wb") as stream:
-                torch.save(state, stream)
+                torch.save(content, stream)
                 stream.flush()
                 os.fsync(stream.fileno())
             partial.replace(self._file)
 
     def clear(self) -> None:
-        """Forget the run: it is finished, and its weights are written."""
-        with self._alone():
+        """Delete the checkpoint of a run whose weights are written."""
+        with self._locked():
             shutil.rmtree(self.folder, ignore_errors=True)
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """No other process loads, saves or clears a state beside this one meanwhile."""
+    def _locked(self) -> Iterator[None]:
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         with (self.folder.parent / ".lock").open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
 
+def open_checkpoint(
+    folder: Path,
+    description: ModelDescription,
+    model: nn.Module,
+    sampler: PatchSampler,
+    recipe: Recipe,
+    fabric: Fabric,
+    *,
+    start: TrainingState | None = None,
+    phases: int | None = None,
+) -> Checkpoint:
+    """The checkpoint of the run with exactly these inputs, this code, and this machine's threads and instruction set.
+
+    Args:
+        folder: that holds the checkpoints of all runs.
+        description: of the model.
+        model: with its starting weights.
+        sampler: draws the patches.
+        recipe: phases, optimizer and schedule.
+        fabric: device, precision and processes.
+        start: state that the run continues from, as in `bsn.training.loop.train`.
+        phases: number of phases after which to end, as in `bsn.training.loop.train`.
+
+    Raises:
+        InputError: a process has other photos, parameters or code than the first one.
+        ValueError: the description has attributes that neither the model nor the recipe trains.
+    """
+    _check_attributes(description.attributes, model, recipe)
+    start = start or TrainingState()
+    settings = {
+        "description": description.content(),
+        "sampler": sampler.settings(),
+        "recipe": asdict(recipe),
+        "phases": phases,
+        "precision": fabric.strategy.precision.precision,
+        "start": [start.iteration, *start.model, *start.optimizer],
+    }
+    tensors = [*model.state_dict().values(), *start.model.values()]
+    tensors += [tensor for values in start.optimizer.values() for tensor in values.values()]
+    run = fingerprint(settings, [*sampler.arrays(), *(tensor.numpy() for tensor in tensors)], code=_code())
+    _check_that_processes_agree(fabric, run)
+    # Hosts may differ in these; the first one has the checkpoint.
+    machine = {"run": run, "threads": torch.get_num_threads(), "instructions": instructions()}
+    return Checkpoint(folder / fingerprint(machine, []))
+
+
 def fingerprint(settings: dict[str, Any], arrays: Iterable[np.ndarray], *, code: Iterable[Path] = ()) -> str:
-    """32 hex digits that change with any setting, value of an array and line of code that a run depends on."""
+    """32 hex digits that depend on every setting, array value and byte of code."""
     digest = hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=16)
     for file in code:
         digest.update(file.read_bytes())
@@ -66,6 +167,65 @@ def fingerprint(settings: dict[str, Any], arrays: Iterable[np.ndarray], *, code:
 
 
 def file_fingerprint(file: Path) -> str:
-    """32 hex digits that change with any byte of the file."""
+    """32 hex digits that depend on every byte of the file."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def save_model(folder: Path, description: ModelDescription, state: TrainingState) -> None:
+    """Write a trained model's folder: model.json, weights.safetensors and curves.csv."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({name: tensor.cpu().contiguous() for name, tensor in state.model.items()}, folder / WEIGHTS)
+    description.write(folder)
+    pd.DataFrame([asdict(point) for point in state.curves]).to_csv(folder / CURVES, index=False)
+
+
+def save_phase_one(folder: Path, state: TrainingState) -> None:
+    """Write the state after phase one, which `train` continues from for every method that shares it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {f"model.{name}": tensor for name, tensor in state.model.items()}
+    for parameter, values in state.optimizer.items():
+        tensors |= {f"optimizer.{name}.{parameter}": tensor for name, tensor in values.items()}
+    save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, folder / _PHASE_ONE_TENSORS)
+    rest = {"iteration": state.iteration, "curves": [asdict(point) for point in state.curves]}
+    (folder / _PHASE_ONE_CURVES).write_text(json.dumps(rest) + "\n")
+
+
+def load_phase_one(folder: Path) -> TrainingState:
+    """Read the state that `save_phase_one` wrote."""
+    state = TrainingState.of(json.loads((folder / _PHASE_ONE_CURVES).read_text()))
+    for key, tensor in load_file(folder / _PHASE_ONE_TENSORS).items():
+        kind, _, name = key.partition(".")
+        if kind == "model":
+            state.model[name] = tensor
+        else:
+            part, _, parameter = name.partition(".")
+            state.optimizer.setdefault(parameter, {})[part] = tensor
+    return state
+
+
+def _check_attributes(names: Sequence[str], model: nn.Module, recipe: Recipe) -> None:
+    if names and getattr(model, "attribute_branch", None) is None:
+        raise ValueError(f"{type(model).__name__} has no branch to learn {', '.join(names)}; leave the attributes out")
+    if names and len(recipe.phases) < 2:
+        raise ValueError(
+            f"{', '.join(names)}: attributes are learned in phase two, and the recipe has one; give it two"
+        )
+
+
+def _check_that_processes_agree(fabric: Fabric, run: str) -> None:
+    """Raise InputError in every process where one's fingerprint is not that of the first."""
+    own = torch.tensor(list(bytes.fromhex(run)), device=fabric.device)
+    runs = cast(Tensor, fabric.all_gather(own)).reshape(fabric.world_size, -1)
+    others = (runs != runs[0]).any(dim=1).nonzero().flatten().tolist()
+    if others:
+        raise InputError(
+            f"process {', '.join(map(str, others))} of {fabric.world_size} has other photos, parameters or code than "
+            "process 0; bring every host to the same commit and the same data/"
+        )
+
+
+def _code() -> list[Path]:
+    package = Path(bsn.__file__).parent
+    files = [package / name for name in CODE]
+    return sorted(file for path in files for file in (path.glob("*.py") if path.is_dir() else [path]))

@@ -1,10 +1,8 @@
-"""The processes that train: one of this machine's, or those that `torchrun` or Slurm's `srun` has started.
+"""Device, precision and processes of a training: one process, or those that `torchrun` or Slurm's `srun` started.
 
-    fabric = launch(threads=2)
-    with one_line_for_a_lost_process(fabric):
-        train(...)
-
-Several share every batch; the first one alone reads and writes files of the run.
+fabric = launch(threads=2)
+with report_lost_process(fabric):
+    train(...)
 """
 
 import os
@@ -12,49 +10,56 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any, cast
 
 import psutil
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.plugins.environments import (
-    ClusterEnvironment,
-    LightningEnvironment,
-    SLURMEnvironment,
-    TorchElasticEnvironment,
-)
-from lightning_fabric.strategies import DDPStrategy
+from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from lightning_fabric.strategies.ddp import DDPStrategy
 
+from bsn.environment import pinned
 from bsn.errors import InputError
-from bsn.training.determinism import settle
 
-# How long a process waits for the others: one may read its photos from a slow disk, none takes that long for a step.
-PATIENCE = timedelta(minutes=10)
-# For gloo, which connects processors, torch has no class of errors. One of these is in each text: the path of gloo's
-# code, or what its threads say to each other when one has lost patience.
+# How long a process waits for the others: one may read its photos from a slow disk; no step takes that long.
+TIMEOUT = timedelta(minutes=10)
+# torch has no class of errors for gloo, which connects CPUs. One of these is in each text: the path of gloo's code, or
+# what its threads say to each other after a timeout.
 GLOO = ("gloo", "pair closure")
+# Buffers of cuBLAS that no two products share: otherwise a product may be summed in another order.
+CUBLAS_WORKSPACE = ":4096:8"
 
 
 def launch(*, threads: int, devices: int | None = None) -> Fabric:
-    """What `torchrun` or `srun` has started, or else every GPU of this machine, or its processor; deterministic.
+    """Start Fabric on what `torchrun` or `srun` started, else on every GPU of this machine, else on its CPU.
 
-    threads: of torch, where one process trains alone; several have as many as whoever started them says. devices: how
-    many GPUs at most, in place of every one. Raises InputError when the other processes do not come.
+    torch computes deterministically from here on, in bf16 on a GPU.
+
+    Args:
+        threads: of torch in a single process; with several processes, the launcher's setting is kept.
+        devices: maximal number of GPUs; None for all.
+
+    Raises:
+        InputError: the other processes do not come, or hosts have different numbers of processes.
     """
-    settle()
-    environment, local, nodes = _started()
+    enable_determinism()
+    environment, local, nodes = _launcher()
     local = local or devices or torch.cuda.device_count() or 1
     several = local * nodes > 1
     fabric = Fabric(
         accelerator="auto",
         devices=local,
         num_nodes=nodes,
-        strategy=DDPStrategy(timeout=PATIENCE) if several else "auto",
+        strategy=DDPStrategy(timeout=TIMEOUT) if several else "auto",
         precision="bf16-mixed" if torch.cuda.is_available() else "32-true",
         plugins=[environment],
     )
     if nodes > 1:
         _choose_interface(environment.main_address)
-    with one_line_for_a_lost_process(fabric):
+    with report_lost_process(fabric):
         fabric.launch()
     if not several:
         torch.set_num_threads(threads)
@@ -62,8 +67,8 @@ def launch(*, threads: int, devices: int | None = None) -> Fabric:
 
 
 @contextmanager
-def one_line_for_a_lost_process(fabric: Fabric) -> Iterator[None]:
-    """Whatever torch raises in a process that waits for another becomes one InputError."""
+def report_lost_process(fabric: Fabric) -> Iterator[None]:
+    """Turn what torch raises in a process that waits for another one into an InputError."""
     try:
         yield
     except RuntimeError as error:
@@ -76,18 +81,18 @@ def one_line_for_a_lost_process(fabric: Fabric) -> Iterator[None]:
         ) from error
 
 
-def _started() -> tuple[ClusterEnvironment, int | None, int]:
-    """Who has started this process, how many of them are on this host (None: nobody says), and on how many hosts.
+def _launcher() -> tuple[ClusterEnvironment, int | None, int]:
+    """Who launched this process, the number of processes on this host (None: unknown), and the number of hosts.
 
-    Fabric by itself takes the job's variables, which a batch script and a terminal have as well, for those of a process
-    of many, and waits for others that nobody starts; and it does not know a step that is started from a terminal.
+    Fabric's own detection reads the job's variables, which a batch script and a terminal have as well, and then waits
+    for processes that nobody starts; and it does not detect a step that is started from a terminal.
     """
     if TorchElasticEnvironment.detect():
         local, world = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["WORLD_SIZE"])
         if world % local:
             raise InputError(f"{local} of {world} processes are on this host; start as many on each (--nproc-per-node)")
         return TorchElasticEnvironment(), local, world // local
-    # Of what srun has started: a step. A step's terminal (--pty) is that of its first process alone.
+    # What srun starts is a step. A step's terminal (--pty) belongs to its first process alone.
     tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS", 1))
     if tasks == 1 or os.isatty(0):
         return LightningEnvironment(), None, 1
@@ -98,7 +103,7 @@ def _started() -> tuple[ClusterEnvironment, int | None, int]:
             f"srun has spread {tasks} processes as {spread}; start as many on each host (--ntasks-per-node)"
         )
     nodes = tasks // local
-    # Fabric reads the job's.
+    # Fabric reads the job's variables.
     os.environ.update(
         SLURM_NTASKS_PER_NODE=str(local), SLURM_NNODES=str(nodes), SLURM_NODELIST=os.environ["SLURM_STEP_NODELIST"]
     )
@@ -106,9 +111,9 @@ def _started() -> tuple[ClusterEnvironment, int | None, int]:
 
 
 def _choose_interface(main_address: str) -> None:
-    """Have gloo, which connects processors, listen where the first host can be reached.
+    """Have gloo, which connects CPUs, listen on the interface that reaches the first host.
 
-    It would take the address of this host's own name, and that is often 127.0.1.1, where no other host finds it.
+    By default it takes the address of this host's own name, often 127.0.1.1, which other hosts cannot reach.
     """
     family, _, _, _, where = socket.getaddrinfo(main_address, 9, type=socket.SOCK_DGRAM)[0]
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
@@ -117,3 +122,28 @@ def _choose_interface(main_address: str) -> None:
     for name, addresses in psutil.net_if_addrs().items():
         if own in (address.address for address in addresses):
             os.environ.setdefault("GLOO_SOCKET_IFNAME", name)
+
+
+def enable_determinism() -> None:
+    """Make torch compute the same bytes each time. Call it before the first use of a GPU.
+
+    On a CPU this changes no byte and costs no time: there the number of threads counts, because a sum that several
+    threads share is rounded by where it is split. On a GPU cuDNN no longer chooses convolutions by timing them, and the
+    backward pass of bilinear upsampling is replaced by torch's slower deterministic one; where torch has none, it warns
+    and goes on. bf16 is as deterministic as float32. Another kind of GPU gives other bytes in any case.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", CUBLAS_WORKSPACE)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    # Filling every new tensor costs time, and only matters to code that reads before it writes.
+    cast(Any, torch.utils.deterministic).fill_uninitialized_memory = False
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
+
+
+def instructions() -> str:
+    """Instruction set that torch computes with: the CPU's newest, such as AVX512, or "AVX2, pinned" (bsn.environment).
+
+    oneDNN sums in another order with AVX2 than with AVX-512.
+    """
+    found = torch.backends.cpu.get_cpu_capability()
+    return f"{found}, pinned" if pinned() else found

@@ -1,8 +1,7 @@
-"""Training patches: each a function of (seed, iteration, slot) and of nothing else.
+"""Training patches and batches, each a function of (seed, iteration, slot) and of nothing else.
 
-A patch is cut from a photo by one affine map, from patch pixels to photo pixels, which holds crop, flip, scale and
-rotation together. Photo, labels, global kernel and the three channels of Shen et al. (position and mean mask in the
-face's own frame) all go through that one map, so they can never come apart.
+One affine map from patch pixels to photo pixels holds crop, flip, scale and rotation. Photo, labels, global kernel and
+the channels of Shen et al. (position and mean mask in the face's frame) all go through it, so they stay aligned.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,59 +12,22 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from torch.utils.data import DataLoader, Dataset
 
 from bsn.inputs import WorkingPhoto, prior_channels, scaling
 from bsn.kernels import soft_label_table
-
-
-@dataclass(frozen=True, kw_only=True)
-class Augmentation:
-    """Random changes of a patch. It is mirrored with the probability `flip`; the rest is drawn in one of two ways:
-
-    "range"  scale and gamma log-uniformly, and rotation (degrees) uniformly, between their two numbers
-    "one"    one change of all that are listed, or none, each as likely: what Shen et al. train PortraitFCN+ on, with
-             four scales, four rotations and four gammas
-
-    Raises ValueError for another way of drawing, a flip that is no probability, and a "range" that is not two numbers
-    in order.
-    """
-
-    flip: float = 0.5
-    draw: str = "range"
-    scale: Sequence[float] = (1.0, 1.0)
-    rotation: Sequence[float] = (0.0, 0.0)
-    gamma: Sequence[float] = (1.0, 1.0)
-
-    def __post_init__(self) -> None:
-        if self.draw not in ("range", "one"):
-            raise ValueError(f"draw is {self.draw!r}; it is range or one")
-        if not 0 <= self.flip <= 1:
-            raise ValueError(f"flip is {self.flip}; it is a probability, from 0 to 1")
-        for name in ("scale", "rotation", "gamma") if self.draw == "range" else ():
-            values = getattr(self, name)
-            if len(values) != 2 or values[0] > values[1]:
-                raise ValueError(f"{name} is {values}; where draw is range, give two numbers, the lower one first")
-
-    def change(self, draw: np.random.Generator) -> tuple[float, float, float]:
-        """A scale, a rotation in degrees and a gamma."""
-        if self.draw == "range":
-            scale = np.exp(draw.uniform(*np.log(self.scale)))
-            rotation = draw.uniform(*self.rotation)
-            return float(scale), float(rotation), float(np.exp(draw.uniform(*np.log(self.gamma))))
-        scales = [(scale, 0.0, 1.0) for scale in self.scale]
-        rotations = [(1.0, rotation, 1.0) for rotation in self.rotation]
-        gammas = [(1.0, 0.0, gamma) for gamma in self.gamma]
-        changes = [(1.0, 0.0, 1.0), *scales, *rotations, *gammas]
-        return changes[draw.integers(len(changes))]
+from bsn.training.recipe import Augmentation
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingPhoto:
     """One training photo at working size, in memory.
 
-    id: its name in the set.
-    labels: (h, w, 3) float16, soft labels [l_fg, l_bdry, l_bg], zero where ignored.
-    attributes: (A,) int64, class of each attribute, -1 where unknown.
+    Attributes:
+        id: its name in the data set.
+        photo: image and map to the face's frame.
+        labels: (h, w, 3) float16, soft labels [l_fg, l_bdry, l_bg], zero where ignored.
+        attributes: (A,) int64, class of each attribute, -1 where unknown.
     """
 
     id: str
@@ -75,11 +37,19 @@ class TrainingPhoto:
 
 
 def working_labels(codes: np.ndarray, size: tuple[int, int], *, width: float, reading: str) -> np.ndarray:
-    """Soft labels of a kernel, averaged over the photo pixels under each working pixel.
+    """Expand label codes to soft labels, averaged over the photo pixels under each working pixel.
 
     Averaging after expansion keeps `width` in pixels of the 800x600 frame at any working size: a band thinner than a
     working pixel becomes a partial label, not an aliased line.
-    codes: (H, W) uint8. size: (h, w). Returns (h, w, 3) float16.
+
+    Args:
+        codes: (H, W) uint8, of `bsn.kernels.label_codes`.
+        size: (h, w) of the working copy.
+        width: of the band that the codes were made for, pixels.
+        reading: of eq. (1), see `bsn.kernels.soft_labels`.
+
+    Returns:
+        (h, w, 3) float16, [l_fg, l_bdry, l_bg].
     """
     table = soft_label_table(codes, width=width, reading=reading)
     planes = [cv2.resize(row[codes], size[::-1], interpolation=cv2.INTER_AREA) for row in table]
@@ -87,10 +57,19 @@ def working_labels(codes: np.ndarray, size: tuple[int, int], *, width: float, re
 
 
 class PatchSampler:
-    """Batches of random patches.
+    """Random patches of a training set.
 
-    photos: the training set. crop: (h, w) of a patch. aligned_mean_mask: (800, 600) float32. kernel: (800, 600)
-    float32, the global kernel or ones.
+    Args:
+        photos: the training set.
+        crop: (h, w) of a patch, pixels.
+        batch: patches per iteration.
+        seed: of all draws.
+        augmentation: random changes of a patch.
+        aligned_mean_mask: (800, 600) float32.
+        kernel: (800, 600) float32, the global kernel of eq. (6) or ones.
+
+    Raises:
+        ValueError: a range of the augmentation is not two numbers in order, or another value of it is invalid.
     """
 
     def __init__(
@@ -104,6 +83,7 @@ class PatchSampler:
         aligned_mean_mask: np.ndarray,
         kernel: np.ndarray,
     ) -> None:
+        augmentation.check()
         self.photos = photos
         self.crop = crop
         self.batch = batch
@@ -113,16 +93,21 @@ class PatchSampler:
         self.kernel = kernel
 
     def load(self, iteration: int, slots: Sequence[int] | None = None) -> dict[str, np.ndarray]:
-        """The patches of one iteration; `slots` picks some of the batch, for a process that trains a share of it.
+        """The batch of one iteration.
 
-        image (B, 3, h, w) uint8 RGB; prior (B, 3, h, w) float32, see `prior_channels`; labels (B, 3, h, w) float32;
-        kernel (B, h, w) float32; attributes (B, A) int64.
+        Args:
+            iteration: counted from 0.
+            slots: places in the batch, for a process that trains a share of it; None for all.
+
+        Returns:
+            image (B, 3, h, w) uint8 RGB; prior (B, 3, h, w) float32, see `prior_channels`; labels (B, 3, h, w)
+            float32; kernel (B, h, w) float32; attributes (B, A) int64.
         """
         patches = [self.patch(iteration, slot) for slot in (range(self.batch) if slots is None else slots)]
         return {key: np.stack([patch[key] for patch in patches]) for key in patches[0]}
 
     def settings(self) -> dict[str, Any]:
-        """What the patches depend on beside `arrays`; JSON types only."""
+        """Settings that the patches depend on, as JSON types; with `arrays` they are all."""
         return {"crop": self.crop, "batch": self.batch, "seed": self.seed, **asdict(self.augmentation)}
 
     def arrays(self) -> Iterator[np.ndarray]:
@@ -134,7 +119,7 @@ class PatchSampler:
             yield np.zeros(0) if sample.photo.to_frame is None else sample.photo.to_frame
 
     def photo_index(self, iteration: int, slot: int) -> int:
-        """Which photo stands in that slot: every epoch goes through all photos once, in an order of its own."""
+        """Index of the photo in a slot: every epoch shows every photo once, in an order of its own."""
         epoch, place = divmod(iteration * self.batch + slot, len(self.photos))
         return int(_order(self.seed, epoch, len(self.photos))[place])
 
@@ -144,12 +129,12 @@ class PatchSampler:
         photo = sample.photo
         draw = np.random.default_rng([self.seed, iteration, slot])
         to_photo, mirrored, gamma = self._draw_map(draw, photo.image.shape[:2])
-        # Outside of the photo there is no label (zero: ignored), and the image repeats its border.
+        # Outside of the photo labels are zero, which is ignored, and the image repeats its border.
         image = _warp(photo.image, to_photo, self.crop, cv2.BORDER_REPLICATE)
         if gamma != 1:
             image = cv2.LUT(image, (255 * (np.arange(256) / 255) ** gamma).astype(np.uint8))
         to_kernel = scaling(photo.image.shape[:2], self.kernel.shape)
-        labels = _warp(_single(sample.labels), to_photo, self.crop, cv2.BORDER_CONSTANT)
+        labels = _warp(_float32(sample.labels), to_photo, self.crop, cv2.BORDER_CONSTANT)
         return {
             "image": np.stack(cv2.split(image)),
             "prior": prior_channels(
@@ -158,7 +143,7 @@ class PatchSampler:
                 self.crop,
                 mirrored=mirrored,
             ),
-            "labels": _whole(np.stack(cv2.split(labels))),
+            "labels": _normalised(np.stack(cv2.split(labels))),
             "kernel": _warp(self.kernel, to_kernel @ to_photo, self.crop, cv2.BORDER_REPLICATE),
             "attributes": sample.attributes,
         }
@@ -169,7 +154,7 @@ class PatchSampler:
         scale, rotation, gamma = self.augmentation.change(draw)
         angle = np.deg2rad(rotation)
         mirrored = bool(draw.random() < self.augmentation.flip)
-        # Whole pixels: without scale and rotation the patch is a plain crop, not an interpolated one.
+        # In whole pixels: without scale and rotation the patch is a plain crop, not an interpolated one.
         room_y, room_x = height - round(crop_height / scale), width - round(crop_width / scale)
         top, left = (int(draw.integers(min(room, 0), max(room, 0) + 1)) for room in (room_y, room_x))
         cosine, sine = np.cos(angle) / scale, np.sin(angle) / scale
@@ -191,13 +176,13 @@ def _warp(image: np.ndarray, to_source: np.ndarray, size: tuple[int, int], borde
     return cv2.warpAffine(image, to_source[:2], size[::-1], flags=flags, borderMode=border)
 
 
-def _single(labels: np.ndarray) -> np.ndarray:
-    """float16 as float32: PyTorch has the processor do it, NumPy goes number by number."""
+def _float32(labels: np.ndarray) -> np.ndarray:
+    """float16 to float32, by torch: it is vectorised, NumPy's is not."""
     return torch.from_numpy(labels).float().numpy()
 
 
-def _whole(labels: np.ndarray) -> np.ndarray:
-    """Labels (3, h, w) that sum to one again after resampling; a pixel that is mostly ignored is ignored."""
+def _normalised(labels: np.ndarray) -> np.ndarray:
+    """Make resampled labels (3, h, w) sum to one again; a pixel that is mostly ignored is ignored."""
     total = labels[0] + labels[1] + labels[2]
     return labels / np.where(total >= 0.5, total, np.float32(np.inf))
 
@@ -205,3 +190,35 @@ def _whole(labels: np.ndarray) -> np.ndarray:
 @lru_cache(maxsize=4)
 def _order(seed: int, epoch: int, photos: int) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(photos)
+
+
+def batches(
+    sampler: PatchSampler, iterations: range, *, slots: Sequence[int], workers: int
+) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+    """Yield (iteration, its batch) in order; the bytes do not depend on the number of workers.
+
+    Args:
+        sampler: draws the patches.
+        iterations: of the batches.
+        slots: places in each batch that this process trains.
+        workers: processes that make batches ahead; 0 makes them in this one.
+    """
+    loader: DataLoader[dict[str, np.ndarray]] = DataLoader(
+        _Batches(sampler, slots), sampler=iterations, batch_size=None, num_workers=workers, collate_fn=_unchanged
+    )
+    return zip(iterations, loader, strict=True)
+
+
+class _Batches(Dataset[dict[str, np.ndarray]]):
+    """Data set whose index is an iteration."""
+
+    def __init__(self, sampler: PatchSampler, slots: Sequence[int]) -> None:
+        self.sampler = sampler
+        self.slots = slots
+
+    def __getitem__(self, iteration: int) -> dict[str, np.ndarray]:
+        return self.sampler.load(iteration, self.slots)
+
+
+def _unchanged(batch: Any) -> Any:
+    return batch

@@ -1,13 +1,12 @@
 """Figure 1: BSN's network as built and trained, with the sizes of its tensors."""
 
-import json
-
 import torch
 from PIL import Image
 from torch import nn
 
 from bsn import models
 from bsn.inputs import CHANNELS
+from bsn.model_format import DESCRIPTION, ModelDescription
 from bsn.models.deeplab import DeepLabV2
 from study.figures.material import Material, Missing
 from study.figures.plots import picture, pyplot_in_style
@@ -21,13 +20,13 @@ _WIDTH = {"input": 2.1, "scaled": 1.7, "backbone": 2.3, "aspp": 2.1, "maximum": 
 def draw(material: Material) -> tuple[Image.Image, str]:
     """Block diagram of the trained network, left to right; shared parts have the same colour."""
     folder = material.curves / METHOD
-    if not (folder / "model.json").exists():
+    if not (folder / DESCRIPTION).exists():
         raise Missing("BSN was not trained in this run.")
-    description = json.loads((folder / "model.json").read_text("utf-8"))
+    description = ModelDescription.read(folder)
     model = models.load(folder)
-    height, width = description["size"]
+    height, width = description.size
     features, logits = _shapes(model, height, width)
-    options = description["options"]
+    options = description.options
     middle = (len(model.scales) - 1) / 2
     caption = (
         f"BSN's network as trained here: {_millions(model)} parameters, {_millions(model.backbone)} of them in the "
@@ -70,7 +69,7 @@ def draw(material: Material) -> tuple[Image.Image, str]:
         for number in range(len(model.attribute_branch)):
             row = last + 0.05 + 0.8 * number
             neurons = options["attribute_neurons"]
-            text = f"attributes: {', '.join(description['attributes'])}\npool, {neurons}, {neurons}, 2"
+            text = f"attributes: {', '.join(description.attributes)}\npool, {neurons}, {neurons}, 2"
             box("aspp", row, text, "#e6e0f0")
             arrow("backbone", last - 1 - number, "aspp", row)
         panel.set(xlim=(0, 14.6), ylim=(-last - 0.8 * max(len(model.attribute_branch), 1) + 0.1, 0.5))

@@ -5,9 +5,9 @@ import torch
 
 from benchmarks.step import Step, made_up_batch
 from bsn.inputs import network_input
+from bsn.losses import batch_losses
 from bsn.models import build
-from bsn.models.batch_norm import freeze_batch_norm
-from bsn.training.criterion import losses
+from bsn.models.layers import freeze_batch_norm
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_steps_update_the_weights_as_plain_torch_does(model, name):
             group["lr"] = rate * group["multiplier"]
         optimizer.zero_grad()
         output = plain(network_input(host["image"], host["prior"]))
-        sum(losses(output, host, combination="product")).backward()
+        sum(batch_losses(output, host, combination="product")).backward()
         optimizer.step()
     for mine, theirs in zip(model.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6)

@@ -10,7 +10,7 @@ from torch import nn
 from bsn.errors import InputError
 from bsn.export import export_onnx
 from bsn.models import build
-from bsn.models.output import foreground_score, upsample
+from bsn.models.layers import foreground_score, upsample
 
 NETWORKS = {
     "deeplab": {"classes": 3, "backbone": "resnet18", "base_width": 2, "attributes": 1, "scales": [0.75, 1.0]},
@@ -53,7 +53,7 @@ def test_onnx_computes_what_torch_does_at_any_size_and_batch(exported, shape):
     with torch.inference_mode():
         output = model(photo)
         cells = foreground_score(output.fused)
-        score = upsample(cells[:, None], photo.shape[-2:], corners=output.corners)[:, 0]
+        score = upsample(cells[:, None], photo.shape[-2:], align_corners=output.align_corners)[:, 0]
     session = onnxruntime.InferenceSession(file)
     found_score, found_cells = session.run(["score", "cells"], {"photo": photo.numpy()})
     for found, expected in ((found_score, score.numpy()), (found_cells, cells.numpy())):

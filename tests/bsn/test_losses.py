@@ -3,7 +3,14 @@ import math
 import pytest
 import torch
 
-from bsn.losses import boundary_sensitive_loss, global_kernel_loss, individual_kernel_loss
+from bsn.losses import (
+    batch_losses,
+    boundary_sensitive_loss,
+    global_kernel_loss,
+    individual_kernel_loss,
+    targets,
+)
+from bsn.models.layers import Output
 
 
 def random_case(classes=3, seed=0):
@@ -245,3 +252,41 @@ def test_a_pixel_that_is_as_likely_boundary_as_another_class_is_boundary_on_eith
     labels = torch.tensor([[0.5, 0.5, 0], [0, 0.5, 0.5]]).T.reshape(1, 3, 1, 2)
     loss = global_kernel_loss(logits, labels, torch.ones(1, 1, 2))
     assert loss.flatten().tolist() == pytest.approx([math.log(4)] * 2)
+
+
+def test_hard_targets_are_the_nearer_of_foreground_and_background_and_leave_ignored_pixels_out():
+    labels = torch.tensor([[0.6, 0.3, 0.1], [0.1, 0.5, 0.4], [0.0, 0.0, 0.0]]).T.reshape(1, 3, 1, 3)
+    assert targets(labels, 2)[0, :, 0].tolist() == [[1, 0, 0], [0, 1, 0]]
+    assert torch.equal(targets(labels, 3), labels)
+
+
+def test_the_segmentation_loss_is_summed_over_the_fused_map_and_every_branch():
+    # Equal logits cost log 2 in each of the four maps.
+    flat = torch.zeros(1, 2, 2, 2)
+    labels = torch.zeros(1, 3, 4, 4)
+    labels[:, 0] = 1
+    batch = {"labels": labels, "kernel": torch.ones(1, 4, 4), "attributes": torch.tensor([[1]])}
+    attributes = torch.tensor([[[0.0, math.log(3.0)]]])
+    segmentation, attribute = batch_losses(Output(flat, (flat,) * 3, attributes), batch, combination="product")
+    assert segmentation.item() == pytest.approx(4 * math.log(2))
+    # softmax(0, log 3) gives the true class 3/4.
+    assert attribute.item() == pytest.approx(math.log(4 / 3))
+
+
+def test_only_known_values_of_several_attributes_are_learned():
+    flat, labels = torch.zeros(2, 2, 2, 2), torch.ones(2, 3, 4, 4) / 3
+    # Two photos, two attributes; of the second photo only the second attribute is known.
+    batch = {"labels": labels, "kernel": torch.ones(2, 4, 4), "attributes": torch.tensor([[0, 1], [-1, 1]])}
+    logits = torch.tensor([[[[0.0, 0.0], [0.0, math.log(3.0)]], [[5.0, 0.0], [0.0, 0.0]]]], requires_grad=True)
+    _, loss = batch_losses(Output(flat, (), logits), batch, combination="product")
+    # The true classes have 1/2, 3/4 and 1/2.
+    assert loss.item() == pytest.approx((math.log(2) + math.log(4 / 3) + math.log(2)) / 3)
+    loss.backward()
+    assert (logits.grad[0, 1, 0] == 0).all()
+    assert (logits.grad[0, 1, 1] != 0).all()
+
+
+def test_an_unknown_attribute_costs_nothing():
+    flat, labels = torch.zeros(1, 2, 2, 2), torch.ones(1, 3, 4, 4) / 3
+    batch = {"labels": labels, "kernel": torch.ones(1, 4, 4), "attributes": torch.tensor([[-1]])}
+    assert batch_losses(Output(flat, (), torch.ones(1, 1, 1, 2)), batch, combination="product")[1].item() == 0

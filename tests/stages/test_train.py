@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from bsn.alignment import FRAME
 from bsn.models import build
-from bsn.training import fitting
+from bsn.training import loop
 from stages import train
 from study import params
 from study import training as stage
@@ -42,7 +42,7 @@ def folder_of(monkeypatch, tmp_path):
         monkeypatch.setattr(train, "load", lambda: params.check(tree["params"], tree["profile"]))
         monkeypatch.setattr(stage, "training_photos", lambda *_, **__: photos or toy_sampler().photos)
         # Phase one by nobody: what is left for the method is all of the training.
-        base = train.BASES / params.check(tree["params"], tree["profile"]).methods[method].base
+        base = train.PHASE_ONE / params.check(tree["params"], tree["profile"]).methods[method].base
         base.mkdir(parents=True, exist_ok=True)
         save_file({}, base / "state.safetensors")
         (base / "state.json").write_text('{"iteration": 0, "curves": []}')
@@ -52,7 +52,7 @@ def folder_of(monkeypatch, tmp_path):
             found.append(checkpoint.folder)
             raise Stopped
 
-        monkeypatch.setattr(fitting, "train", stop)
+        monkeypatch.setattr(loop, "train", stop)
         with pytest.raises(Stopped):
             train.train(method)
         return found[0]
@@ -138,3 +138,8 @@ def test_the_same_run_started_again_finds_its_checkpoint(folder_of):
 def test_what_the_weights_do_not_depend_on_keeps_the_checkpoint(folder_of):
     # The other network's recipe, and how the test sets are measured.
     assert folder_of(profile__networks__fcn8s__batch=7, params__graph_cut__height=100) == folder_of()
+
+
+def test_a_job_in_a_temporary_copy_keeps_its_checkpoints_in_the_users_own_checkout(folder_of, monkeypatch, tmp_path):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "own"))
+    assert folder_of().parent == tmp_path / "own/checkpoints"

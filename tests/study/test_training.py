@@ -6,7 +6,6 @@ import pytest
 
 from bsn.errors import InputError
 from bsn.kernels import label_codes
-from study import params, training
 from study.datasets.index import FaceRow, PhotoRow, write_faces, write_index
 from study.training import attribute_classes, training_photos
 
@@ -87,18 +86,3 @@ def test_without_training_photos_nothing_can_be_trained(folders):
     write_index(folders[0] / "index.csv", [])
     with pytest.raises(InputError, match="has no training photos"):
         training_photos(*folders, size=(40, 30), reading="distance")
-
-
-def test_a_job_in_a_temporary_copy_keeps_its_checkpoints_in_the_users_own_checkout(monkeypatch, tmp_path):
-    study = params.load()
-    asked = {}
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "own"))
-    monkeypatch.chdir(tmp_path)
-    for name in ("attribute_classes", "training_photos"):
-        monkeypatch.setattr(training, name, lambda *arguments, **options: ())
-    monkeypatch.setattr(training, "PatchSampler", lambda photos, **options: None)
-    monkeypatch.setattr(np, "load", lambda file: None)
-    monkeypatch.setattr("safetensors.torch.load_file", lambda file: {})
-    monkeypatch.setattr("bsn.training.fitting.fit", lambda folder, sampler, **options: asked.update(options))
-    training.fit_method(study, study.methods["bsn"], tmp_path / "model", fabric=None)
-    assert asked["checkpoints"] == tmp_path / "own/checkpoints"

@@ -13,7 +13,7 @@ from bsn.alignment import FRAME
 from bsn.methods import prediction
 from bsn.methods.prediction import GraphCut, MeanMask, PhotoFile, Segmenter, load_method, predict_files
 from bsn.models import build
-from bsn.models.output import Output
+from bsn.models.layers import Output
 
 IDENTITY = np.array([[1.0, 0, 0], [0, 1, 0]])
 LOWER_HALF = np.zeros(FRAME, np.float32)

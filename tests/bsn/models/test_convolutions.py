@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from bsn.models import build
-from bsn.models.batch_norm import freeze_batch_norm
 from bsn.models.convolutions import DilatedConv2d, FoldedBatchNorm2d, FoldedConv2d, fold_frozen_batch_norm
+from bsn.models.layers import freeze_batch_norm
 from tests.bsn.models.test_forward import randomised
 
 

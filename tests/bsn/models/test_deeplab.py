@@ -1,7 +1,7 @@
 import torch
 
 from bsn.models.deeplab import ASPP, DeepLabV2
-from bsn.models.output import upsample
+from bsn.models.layers import upsample
 
 
 def small(**options):

@@ -17,7 +17,7 @@ from bsn.errors import InputError
 from bsn.inputs import network_input
 from bsn.models import build, weights
 from bsn.models.weights import fill, packaged_weights, starting_weights
-from tests.bsn.models.test_vgg import narrow_vgg
+from tests.bsn.models.test_fcn8s import narrow_vgg
 
 NARROW = {"backbone": "resnet18", "base_width": 4, "layout": "torchvision"}
 
@@ -155,7 +155,7 @@ def test_a_file_of_the_other_layout_is_refused(tmp_path):
     # Our own tell it in the description beside them.
     own = build("deeplab", classes=2, backbone="resnet50", base_width=4, layout="caffe").state_dict()
     own = saved(tmp_path / "weights.safetensors", own)
-    (tmp_path / "model.json").write_text(json.dumps({"options": {"layout": "caffe"}}))
+    (tmp_path / "model.json").write_text(json.dumps({"network": "deeplab", "options": {"layout": "caffe"}}))
     assert "is of layout caffe" in refusal(own, backbone="resnet50")
     assert starting_weights("deeplab", own, backbone="resnet50", base_width=4, layout="caffe")
 

@@ -1,9 +1,15 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pytest
 import torch
+from lightning_fabric import Fabric
 
-from bsn.training.checkpoints import Checkpoint, file_fingerprint, fingerprint
+from bsn.model_format import ModelDescription
+from bsn.models import build
+from bsn.training.checkpoints import Checkpoint, file_fingerprint, fingerprint, open_checkpoint
+from bsn.training.recipe import Phase
+from tests.bsn.training.test_loop import SIZE, recipe, toy_sampler
 
 ARRAY = np.arange(6, dtype=np.float32)
 
@@ -59,3 +65,29 @@ def test_a_file_s_fingerprint_follows_its_bytes(tmp_path):
     before = file_fingerprint(file)
     file.write_bytes(b"b")
     assert file_fingerprint(file) != before
+
+
+DEEPLAB = {"classes": 2, "backbone": "resnet18", "base_width": 8, "attributes": 1}
+FCN8S = {"classes": 2, "base_width": 4}
+
+
+@pytest.mark.parametrize(
+    ("network", "options", "phases", "line"),
+    [
+        ("fcn8s", FCN8S, 2, "FCN8s has no branch to learn hair, hat; leave the attributes out"),
+        ("deeplab", DEEPLAB, 1, "hair, hat: attributes are learned in phase two, and the recipe has one; give it two"),
+    ],
+)
+def test_attributes_that_nothing_would_learn_are_refused_before_training(tmp_path, network, options, phases, line):
+    description = ModelDescription(network=network, options=options, size=SIZE, attributes=("hair", "hat"))
+    plan = recipe(phases=[Phase(iterations=1, learning_rate=0.01)] * phases)
+    with pytest.raises(ValueError, match=line):
+        open_checkpoint(
+            tmp_path / "checkpoints",
+            description,
+            build(network, **options),
+            toy_sampler(),
+            plan,
+            Fabric(accelerator="cpu"),
+        )
+    assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,7 @@
 """Two processes, each with its share of the batch, against one process with all of it."""
 
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from bsn.errors import InputError
 from bsn.models import build
 from bsn.training import loop
 from bsn.training.checkpoints import Checkpoint
-from bsn.training.samples import Augmentation
+from bsn.training.recipe import NO_AUGMENTATION
 from tests.bsn.training.test_loop import recipe, toy_model, toy_sampler
 from tests.bsn.training.test_resume import die_at
 from tests.processes import exit_code, exit_codes
@@ -32,7 +33,7 @@ def work(folder, world, options):
     loop.RECORD_EVERY = options.get("record", loop.RECORD_EVERY)
     loop.SAVE_EVERY = options.get("save", loop.SAVE_EVERY)
     if fabric.global_rank == 1 and "die" in options:
-        die_at(loop, "losses", options["die"], False)
+        die_at(loop, "batch_losses", options["die"], False)
     plan = recipe(
         options.get("first", 4),
         options.get("second", 0),
@@ -40,7 +41,7 @@ def work(folder, world, options):
         optimizer=options.get("optimizer", "sgd"),
     )
     try:
-        curves = loop.train(model, sampler, recipe=plan, fabric=fabric, checkpoint=checkpoint).curves
+        curves = loop.train(model, sampler, plan, fabric, checkpoint=checkpoint).curves
     except InputError as error:
         (out.parent / f"{fabric.global_rank}.error").write_text(str(error))
         raise
@@ -56,7 +57,7 @@ def network(options):
 def drawn(options):
     """Whole photos, so that every pixel has a label; `unlabelled` rows of the first photo have none."""
     sampler = toy_sampler()
-    sampler.batch, sampler.augmentation = options.get("batch", BATCH), Augmentation(flip=0.5)
+    sampler.batch, sampler.augmentation = options.get("batch", BATCH), replace(NO_AUGMENTATION, flip=0.5)
     sampler.photos[0].labels[: options.get("unlabelled", 0)] = 0
     for photo, value in zip(sampler.photos, options.get("attributes", ()), strict=False):
         photo.attributes[:] = value

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from bsn.errors import InputError
 from bsn.training import launch
+from tests.bsn.training.program import program
 from tests.processes import exit_code
 from tests.slurm import cluster
 
@@ -53,7 +54,7 @@ def started(monkeypatch):
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM", "TORCHELASTIC"))}
         monkeypatch.setattr(os, "environ", {**kept, **variables})
         monkeypatch.setattr(os, "isatty", lambda _: False)
-        return launch._started()
+        return launch._launcher()
 
     return started
 
@@ -88,7 +89,7 @@ def test_a_terminal_that_srun_gives_is_for_one_process(started, monkeypatch):
     started({})
     monkeypatch.setattr(os, "environ", {**os.environ, **STEP})
     monkeypatch.setattr(os, "isatty", lambda stream: stream == 0)
-    assert launch._started()[1:] == (None, 1)
+    assert launch._launcher()[1:] == (None, 1)
 
 
 def threads_of_one_process(wanted):
@@ -132,3 +133,24 @@ def test_two_processes_of_srun_end_where_one_does_and_a_job_without_srun_waits_f
     assert processes == {"srun": {"2"}, "salloc": {"1"}}
     two, one = (load_file(tmp_path / name / "models/toy/weights.safetensors") for name in runs)
     assert max((one[name].double() - two[name].double()).abs().max().item() for name in one) <= 1e-5
+
+
+def train_deterministically_or_not(folder, deterministic):
+    folder.mkdir()
+    os.chdir(folder)
+    if not deterministic:
+        launch.enable_determinism = lambda: None
+    program("{}")
+
+
+def test_the_deterministic_modes_change_no_byte_of_a_training_on_a_processor(tmp_path):
+    weights = []
+    for deterministic in (True, False):
+        folder = tmp_path / str(deterministic)
+        assert exit_code(train_deterministically_or_not, folder, deterministic) == 0
+        weights.append((folder / "models/toy/weights.safetensors").read_bytes())
+    assert weights[0] == weights[1]
+
+
+def test_the_instruction_set_has_a_name():
+    assert re.fullmatch("[A-Z0-9 _]+(, pinned)?", launch.instructions())

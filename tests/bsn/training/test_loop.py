@@ -1,5 +1,5 @@
 import re
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
@@ -9,13 +9,13 @@ from lightning_fabric import Fabric
 from bsn.alignment import FRAME
 from bsn.errors import InputError
 from bsn.inputs import WorkingPhoto, network_input
+from bsn.losses import batch_losses
 from bsn.models import build
-from bsn.models.dropout import draw_dropout
-from bsn.models.output import Output
+from bsn.models.layers import draw_dropout
 from bsn.training import loop
 from bsn.training.checkpoints import Checkpoint
-from bsn.training.criterion import losses, targets
-from bsn.training.samples import Augmentation, PatchSampler, TrainingPhoto
+from bsn.training.recipe import NO_AUGMENTATION, Phase, Recipe
+from bsn.training.samples import PatchSampler, TrainingPhoto
 
 SIZE = (32, 24)
 
@@ -35,7 +35,7 @@ def toy_sampler(seed=0):
         crop=(24, 24),
         batch=3,
         seed=seed,
-        augmentation=Augmentation(scale=(0.9, 1.1)),
+        augmentation=replace(NO_AUGMENTATION, flip=0.5, scale=(0.9, 1.1)),
         aligned_mean_mask=np.zeros(FRAME, np.float32),
         kernel=np.ones(FRAME, np.float32),
     )
@@ -49,15 +49,15 @@ def toy_model(classes=2):
 def recipe(first=20, second=10, **changes):
     settings = {
         "phases": [
-            loop.Phase(iterations=first, learning_rate=0.01),
-            loop.Phase(iterations=second, learning_rate=0.001),
+            Phase(iterations=first, learning_rate=0.01),
+            Phase(iterations=second, learning_rate=0.001),
         ],
         "optimizer": "sgd",
         "momentum": 0.9,
         "weight_decay": 5e-4,
         "freeze_batch_norm": False,
     }
-    return loop.Recipe(**{**settings, **changes})
+    return Recipe(**{**settings, **changes})
 
 
 def run(folder, model=None, workers=0, **changes):
@@ -71,8 +71,8 @@ def train_toy(folder, model, *, plan=None, **options):
     return loop.train(
         model,
         toy_sampler(),
-        recipe=plan or recipe(),
-        fabric=Fabric(accelerator="cpu"),
+        plan or recipe(),
+        Fabric(accelerator="cpu"),
         checkpoint=Checkpoint(folder),
         **options,
     )
@@ -81,38 +81,6 @@ def train_toy(folder, model, *, plan=None, **options):
 def assert_same(one, other):
     for name, value in one.state_dict().items():
         assert torch.equal(value, other.state_dict()[name]), name
-
-
-def test_hard_targets_are_the_nearer_of_foreground_and_background_and_leave_ignored_pixels_out():
-    labels = torch.tensor([[0.6, 0.3, 0.1], [0.1, 0.5, 0.4], [0.0, 0.0, 0.0]]).T.reshape(1, 3, 1, 3)
-    assert targets(labels, 2)[0, :, 0].tolist() == [[1, 0, 0], [0, 1, 0]]
-    assert torch.equal(targets(labels, 3), labels)
-
-
-def test_the_segmentation_loss_is_summed_over_the_fused_map_and_every_branch():
-    # Equal logits cost log 2 in each of the four maps.
-    flat = torch.zeros(1, 2, 2, 2)
-    labels = torch.zeros(1, 3, 4, 4)
-    labels[:, 0] = 1
-    batch = {"labels": labels, "kernel": torch.ones(1, 4, 4), "attributes": torch.tensor([[1]])}
-    attributes = torch.tensor([[[0.0, np.log(3.0)]]])
-    segmentation, attribute = losses(Output(flat, (flat,) * 3, attributes), batch, combination="product")
-    assert segmentation.item() == pytest.approx(4 * np.log(2))
-    # softmax(0, log 3) gives the true class 3/4.
-    assert attribute.item() == pytest.approx(np.log(4 / 3))
-
-
-def test_only_known_values_of_several_attributes_are_learned():
-    flat, labels = torch.zeros(2, 2, 2, 2), torch.ones(2, 3, 4, 4) / 3
-    # Two photos, two attributes; of the second photo only the second attribute is known.
-    batch = {"labels": labels, "kernel": torch.ones(2, 4, 4), "attributes": torch.tensor([[0, 1], [-1, 1]])}
-    logits = torch.tensor([[[[0.0, 0.0], [0.0, np.log(3.0)]], [[5.0, 0.0], [0.0, 0.0]]]], requires_grad=True)
-    _, loss = losses(Output(flat, (), logits), batch, combination="product")
-    # The true classes have 1/2, 3/4 and 1/2.
-    assert loss.item() == pytest.approx((np.log(2) + np.log(4 / 3) + np.log(2)) / 3)
-    loss.backward()
-    assert (logits.grad[0, 1, 0] == 0).all()
-    assert (logits.grad[0, 1, 1] != 0).all()
 
 
 def test_a_network_learns_two_attributes_at_once(tmp_path):
@@ -132,18 +100,18 @@ def test_a_network_learns_two_attributes_at_once(tmp_path):
         crop=SIZE,
         batch=8,
         seed=0,
-        augmentation=Augmentation(flip=0),
+        augmentation=NO_AUGMENTATION,
         aligned_mean_mask=np.zeros(FRAME, np.float32),
         kernel=np.ones(FRAME, np.float32),
     )
-    none = loop.Phase(iterations=0, learning_rate=0.01)
+    none = Phase(iterations=0, learning_rate=0.01)
     torch.manual_seed(0)
     model = build("deeplab", classes=2, backbone="resnet18", base_width=4, attributes=2, attribute_neurons=64)
     curves = loop.train(
         model,
         sampler,
-        recipe=recipe(phases=[none, loop.Phase(iterations=80, learning_rate=0.01)], optimizer="adamw"),
-        fabric=Fabric(accelerator="cpu"),
+        recipe(phases=[none, Phase(iterations=80, learning_rate=0.01)], optimizer="adamw"),
+        Fabric(accelerator="cpu"),
         checkpoint=Checkpoint(tmp_path),
     ).curves
     assert curves[0].loss_attribute == pytest.approx(np.log(2), abs=0.1)
@@ -155,12 +123,6 @@ def test_a_network_learns_two_attributes_at_once(tmp_path):
         said = model(network_input(images, torch.zeros(8, 3, *SIZE))).attributes[0].argmax(dim=2).numpy()
     wanted = np.stack([photo.attributes for photo in photos])
     assert (said == wanted)[wanted >= 0].mean() > 0.9
-
-
-def test_an_unknown_attribute_costs_nothing():
-    flat, labels = torch.zeros(1, 2, 2, 2), torch.ones(1, 3, 4, 4) / 3
-    batch = {"labels": labels, "kernel": torch.ones(1, 4, 4), "attributes": torch.tensor([[-1]])}
-    assert losses(Output(flat, (), torch.ones(1, 1, 1, 2)), batch, combination="product")[1].item() == 0
 
 
 def test_training_learns_and_records_its_curves(tmp_path):
@@ -190,7 +152,7 @@ def test_the_warmup_rises_linearly_from_its_first_step():
 
 def test_momentum_is_kept_into_phase_two(tmp_path):
     # With a rate of 0 in phase two only a velocity from phase one could be there to be seen.
-    phases = [loop.Phase(iterations=3, learning_rate=0.01), loop.Phase(iterations=1, learning_rate=1e-12)]
+    phases = [Phase(iterations=3, learning_rate=0.01), Phase(iterations=1, learning_rate=1e-12)]
     states = {
         count: train_toy(tmp_path / str(count), toy_model(), plan=recipe(phases=phases), phases=count).optimizer[
             "aspp.convs.0.weight"
@@ -237,11 +199,13 @@ def test_frozen_batch_norm_keeps_its_statistics_and_its_scale_in_both_phases(tmp
 
 def test_a_step_moves_each_layer_by_its_multiplier_and_decays_no_bias_of_a_new_one(tmp_path):
     model, before = toy_model(), toy_model()
-    phases = [loop.Phase(iterations=1, learning_rate=0.01)]
+    phases = [Phase(iterations=1, learning_rate=0.01)]
     run(tmp_path, model, phases=phases, momentum=0, weight_decay=0.1, head_lr_multiplier=10)
     batch = {key: torch.from_numpy(array) for key, array in toy_sampler().load(0).items()}
     draw_dropout(before, range(3), torch.device("cpu"))  # of the branch, which is not trained
-    losses(before.train()(network_input(batch["image"], batch["prior"])), batch, combination="product")[0].backward()
+    batch_losses(before.train()(network_input(batch["image"], batch["prior"])), batch, combination="product")[
+        0
+    ].backward()
     for (name, after), parameter in zip(model.named_parameters(), before.parameters(), strict=True):
         if name.startswith("attribute_branch"):
             assert torch.equal(after, parameter)
@@ -273,8 +237,8 @@ def test_a_run_that_was_broken_off_ends_with_the_same_bytes(tmp_path, monkeypatc
         loop.train(
             model,
             toy_sampler(),
-            recipe=recipe(),
-            fabric=Fabric(accelerator="cpu"),
+            recipe(),
+            Fabric(accelerator="cpu"),
             checkpoint=Checkpoint(tmp_path / "broken"),
             on_point=break_off,
         )

@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from bsn.errors import InputError
 from bsn.training import checkpoints, loop
 from bsn.training.checkpoints import Checkpoint, fingerprint
+from bsn.training.recipe import Phase
 from tests.bsn.training.test_loop import recipe, toy_model, toy_sampler, train_toy
 from tests.processes import exit_code
 
@@ -24,16 +25,16 @@ FIRST, SECOND, POINTS_EVERY = 6, 4, 2  # a checkpoint after each two of ten iter
 
 # Where to die: what is called there, and at which of its calls. `after` is when that call has done its work.
 MOMENTS = {
-    "before the first checkpoint": (loop, "losses", 2, False),
-    "between two checkpoints": (loop, "losses", 4, False),
+    "before the first checkpoint": (loop, "batch_losses", 2, False),
+    "between two checkpoints": (loop, "batch_losses", 4, False),
     "while the first checkpoint is written": (checkpoints.os, "fsync", 1, False),
     "while a later checkpoint is written": (checkpoints.os, "fsync", 3, False),
     "when a checkpoint is written and not yet in its place": (checkpoints.os, "fsync", 2, True),
     "just after a checkpoint": (Checkpoint, "save", 2, True),
     "at the last iteration of phase one, which is saved": (Checkpoint, "save", 3, True),
-    "in the first step of phase two": (loop, "losses", 7, False),
+    "in the first step of phase two": (loop, "batch_losses", 7, False),
     "in the backward pass of phase two": (Fabric, "backward", 9, True),
-    "in the last step": (loop, "losses", 10, True),
+    "in the last step": (loop, "batch_losses", 10, True),
     "when training is over and no weights are written yet": (sys.modules[__name__], "save_file", 1, False),
     "when the weights are written and the checkpoint still there": (Checkpoint, "clear", 1, False),
 }
@@ -58,16 +59,16 @@ def die_at(owner, name, call, after):
 
 def die_in(seconds):
     """Kill this process that long after its first step has begun, wherever it then is."""
-    original = loop.losses
+    original = loop.batch_losses
 
     def losses(*args, **options):
-        loop.losses = original
+        loop.batch_losses = original
         threading.Thread(
             target=lambda: (time.sleep(seconds), os.kill(os.getpid(), signal.SIGKILL)), daemon=True
         ).start()
         return original(*args, **options)
 
-    loop.losses = losses
+    loop.batch_losses = losses
 
 
 def work(folder, out, *, moment=None, seconds=None, workers=0, optimizer="sgd"):
@@ -155,7 +156,7 @@ def broken_off(folder, plan, sampler, at):
 def train(folder, plan, sampler, on_point=lambda point: None):
     model = toy_model()
     fabric, checkpoint = Fabric(accelerator="cpu"), Checkpoint(folder)
-    loop.train(model, sampler, recipe=plan, fabric=fabric, checkpoint=checkpoint, on_point=on_point)
+    loop.train(model, sampler, plan, fabric, checkpoint=checkpoint, on_point=on_point)
     return model.state_dict()
 
 
@@ -225,4 +226,4 @@ def test_a_photo_that_brings_no_number_is_named_with_the_step_and_its_rate_in_ph
 
 def test_a_learning_rate_that_is_far_too_high_stops_the_run_and_is_named(tmp_path):
     with pytest.raises(InputError, match=r"iteration [1-5], learning rate 1e\+30, photos disc\d"):
-        train(tmp_path, recipe(FIRST, SECOND, phases=[loop.Phase(iterations=6, learning_rate=1e30)]), toy_sampler())
+        train(tmp_path, recipe(FIRST, SECOND, phases=[Phase(iterations=6, learning_rate=1e30)]), toy_sampler())

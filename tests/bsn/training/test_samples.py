@@ -1,10 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from bsn.alignment import FRAME
 from bsn.inputs import WorkingPhoto
 from bsn.kernels import label_codes
-from bsn.training.samples import Augmentation, PatchSampler, TrainingPhoto, working_labels
+from bsn.training.recipe import NO_AUGMENTATION
+from bsn.training.samples import PatchSampler, TrainingPhoto, working_labels
 
 SIZE = (40, 30)
 
@@ -29,14 +32,14 @@ def sampler(*, photos=5, crop=(16, 12), augmentation=None, kernel=None, seed=3, 
         crop=crop,
         batch=4,
         seed=seed,
-        augmentation=augmentation or Augmentation(),
+        augmentation=augmentation or replace(NO_AUGMENTATION, flip=0.5),
         aligned_mean_mask=np.zeros(FRAME, np.float32),
         kernel=np.ones(FRAME, np.float32) if kernel is None else kernel,
     )
 
 
 def test_a_patch_depends_on_seed_iteration_and_slot_alone():
-    rich = Augmentation(scale=(0.8, 1.3), rotation=(-20, 20), gamma=(0.7, 1.4))
+    rich = replace(NO_AUGMENTATION, flip=0.5, scale=(0.8, 1.3), rotation=(-20, 20), gamma=(0.7, 1.4))
     one, other = sampler(augmentation=rich), sampler(augmentation=rich)
     other.load(0)
     other.load(9)
@@ -59,7 +62,7 @@ def test_an_epoch_shows_every_photo_once():
 
 
 def test_without_scale_and_rotation_a_patch_is_a_plain_crop_or_its_mirror_image():
-    patches = sampler(augmentation=Augmentation(flip=0.5))
+    patches = sampler(augmentation=replace(NO_AUGMENTATION, flip=0.5))
     kinds = set()
     for slot in range(4):
         for iteration in range(6):
@@ -74,19 +77,21 @@ def test_without_scale_and_rotation_a_patch_is_a_plain_crop_or_its_mirror_image(
 
 
 def test_labels_go_with_the_pixels():
-    patch = sampler(crop=SIZE, augmentation=Augmentation(flip=1)).patch(0, 0)
+    patch = sampler(crop=SIZE, augmentation=replace(NO_AUGMENTATION, flip=1)).patch(0, 0)
     assert patch["labels"][2, :20].min() == 1
     assert patch["labels"][0, 20:].min() == 1
 
 
 def test_what_lies_outside_of_the_photo_has_no_label():
-    labels = sampler(crop=(60, 30), augmentation=Augmentation(flip=0)).patch(0, 0)["labels"]
+    labels = sampler(crop=(60, 30), augmentation=NO_AUGMENTATION).patch(0, 0)["labels"]
     assert labels.sum(axis=0).sum() == pytest.approx(40 * 30)
     assert set(np.unique(labels.sum(axis=0))) == {0, 1}
 
 
 def test_resampled_labels_sum_to_one_again_or_are_ignored():
-    rich = sampler(augmentation=Augmentation(scale=(0.6, 0.6), rotation=(-25, 25)), crop=(40, 30)).patch(2, 1)["labels"]
+    rich = sampler(
+        augmentation=replace(NO_AUGMENTATION, flip=0.5, scale=(0.6, 0.6), rotation=(-25, 25)), crop=(40, 30)
+    ).patch(2, 1)["labels"]
     assert rich.dtype == np.float32
     total = rich.sum(axis=0)
     assert total[total > 0] == pytest.approx(1, abs=1e-6)
@@ -97,8 +102,8 @@ def test_resampled_labels_sum_to_one_again_or_are_ignored():
 def test_the_global_kernel_is_cropped_and_mirrored_with_the_patch():
     # K grows with the photo's column, so a mirrored whole-photo patch falls with it.
     columns = np.tile(np.arange(FRAME[1], dtype=np.float32), (FRAME[0], 1))
-    plain = sampler(crop=SIZE, kernel=columns, augmentation=Augmentation(flip=0)).patch(0, 0)["kernel"]
-    mirrored = sampler(crop=SIZE, kernel=columns, augmentation=Augmentation(flip=1)).patch(0, 0)["kernel"]
+    plain = sampler(crop=SIZE, kernel=columns, augmentation=NO_AUGMENTATION).patch(0, 0)["kernel"]
+    mirrored = sampler(crop=SIZE, kernel=columns, augmentation=replace(NO_AUGMENTATION, flip=1)).patch(0, 0)["kernel"]
     # A working pixel is 20 frame pixels wide; its centre lies at 20 x + 9.5.
     assert plain[0] == pytest.approx(20 * np.arange(30) + 9.5, abs=0.05)
     assert mirrored == pytest.approx(plain[:, ::-1])
@@ -106,8 +111,8 @@ def test_the_global_kernel_is_cropped_and_mirrored_with_the_patch():
 
 def test_position_channels_of_a_mirrored_patch_are_those_of_a_mirrored_face():
     to_frame = np.array([[20.0, 0, 9.5], [0, 20, 9.5], [0, 0, 1]])
-    plain = sampler(crop=SIZE, to_frame=to_frame, augmentation=Augmentation(flip=0)).patch(0, 0)["prior"]
-    mirrored = sampler(crop=SIZE, to_frame=to_frame, augmentation=Augmentation(flip=1)).patch(0, 0)["prior"]
+    plain = sampler(crop=SIZE, to_frame=to_frame, augmentation=NO_AUGMENTATION).patch(0, 0)["prior"]
+    mirrored = sampler(crop=SIZE, to_frame=to_frame, augmentation=replace(NO_AUGMENTATION, flip=1)).patch(0, 0)["prior"]
     assert mirrored[0] == pytest.approx(-plain[0][:, ::-1], abs=1e-5)
     assert mirrored[1] == pytest.approx(plain[1], abs=1e-5)
 
@@ -123,7 +128,7 @@ def test_working_labels_average_the_soft_labels_under_each_working_pixel():
 
 
 def test_gamma_brightens_or_darkens_the_photo_and_nothing_else():
-    patches = sampler(crop=SIZE, augmentation=Augmentation(flip=0, gamma=(2, 2)))
+    patches = sampler(crop=SIZE, augmentation=replace(NO_AUGMENTATION, gamma=(2, 2)))
     patch = patches.patch(0, 0)
     image = patches.photos[patches.photo_index(0, 0)].photo.image
     assert patch["image"].transpose(1, 2, 0) == pytest.approx(np.floor(255 * (image / 255.0) ** 2), abs=1)
@@ -141,4 +146,4 @@ def test_gamma_brightens_or_darkens_the_photo_and_nothing_else():
 )
 def test_an_augmentation_that_would_be_drawn_otherwise_than_it_says_is_refused(options, line):
     with pytest.raises(ValueError, match=line):
-        Augmentation(**options)
+        sampler(augmentation=replace(NO_AUGMENTATION, **options))

@@ -1,0 +1,70 @@
+"""The file model.json of a model folder: which network or baseline it holds, and how it is built again.
+
+This module loads no torch. `bsn.models.load` builds the network, `bsn.methods.prediction.load_method` any method.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bsn.errors import InputError
+
+DESCRIPTION, WEIGHTS = "model.json", "weights.safetensors"
+VERSION = 1  # of the format; files without a version are of version 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelDescription:
+    """Content of model.json.
+
+    Attributes:
+        version: of the format.
+        network: "deeplab" or "fcn8s", or one of the baselines, "graph_cut" or "mean_mask".
+        options: of `bsn.models.build`, or of the baseline.
+        size: (height, width) of a PFCN photo's working copy, pixels; None for a baseline.
+        attributes: names of what the attribute branch classifies, in its order.
+    """
+
+    version: int = VERSION
+    network: str
+    options: Mapping[str, Any]
+    size: tuple[int, int] | None = None
+    attributes: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, folder: Path) -> "ModelDescription":
+        """Read the model.json of a folder.
+
+        Raises:
+            InputError: a newer version of this project wrote it.
+            FileNotFoundError: there is none.
+            ValueError, KeyError, TypeError: it is damaged or something else.
+        """
+        content = json.loads((folder / DESCRIPTION).read_text("utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError(f"{folder / DESCRIPTION} holds no keys")
+        version = content.get("version", 1)
+        if version > VERSION:
+            raise InputError(
+                f"{folder / DESCRIPTION} is of version {version}, and this code reads up to {VERSION}; "
+                "use a newer version of the project"
+            )
+        size = content.get("size")
+        return cls(
+            version=version,
+            network=content["network"],
+            options=content["options"],
+            size=None if size is None else (size[0], size[1]),
+            attributes=tuple(content.get("attributes", ())),
+        )
+
+    def write(self, folder: Path) -> None:
+        """Write the model.json of an existing folder."""
+        (folder / DESCRIPTION).write_text(json.dumps(self.content(), indent=1) + "\n", "utf-8")
+
+    def content(self) -> dict[str, Any]:
+        """The keys of the file; a baseline has neither size nor attributes."""
+        without = ("size", "attributes") if self.size is None else ()
+        return {key: value for key, value in asdict(self).items() if key not in without}
