@@ -65,7 +65,7 @@ class Transfer:
 
     def __init__(self, download: Download, folder: Path, record: HashRecord | None) -> None:
         try:
-            self.target = folder / safe_name(download.name, folder)
+            self.target = folder / safe_name(download.name, "the list of downloads")
         except InputError as error:
             raise FetchError(str(error)) from None
         self._download, self._record = download, record
