@@ -3,7 +3,7 @@ import pytest
 from bsn.errors import InputError
 from study.text import read_lines, read_names, read_table, read_xml
 
-ENCODINGS = pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "latin-1"])
+ENCODINGS = pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "cp1252"])
 
 
 @pytest.fixture
@@ -14,9 +14,15 @@ def file(tmp_path):
 @ENCODINGS
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_lines_are_read_in_every_encoding_and_of_every_system(file, encoding, end):
-    # In Latin-1 byte 85 is a control character, at which str.splitlines() would part the line.
-    file.write_bytes(end.join(["é", "", "a\x85b", ""]).encode(encoding))
-    assert read_lines(file) == ["é", "", "a\x85b", ""]
+    # "\x85" is a control character, at which str.splitlines() would part the line; CP1252 has no letter for it.
+    text = "“a”…b€" if encoding == "cp1252" else "a\x85b"
+    file.write_bytes(end.join(["é", "", text, ""]).encode(encoding))
+    assert read_lines(file) == ["é", "", text, ""]
+
+
+def test_each_byte_above_ascii_is_read_as_cp1252_where_it_is_not_utf_8(file):
+    file.write_bytes(b"\x93long\x94 \x80\x81\x9f\xff")
+    assert read_lines(file) == ["“long” €\x81Ÿÿ"]
 
 
 @pytest.mark.parametrize(
@@ -24,7 +30,7 @@ def test_lines_are_read_in_every_encoding_and_of_every_system(file, encoding, en
 )
 def test_file_that_is_no_text_is_named(file, content):
     file.write_bytes(content)
-    with pytest.raises(InputError, match=r"x\.txt is not a text file in UTF-8, UTF-16 or Latin-1; save it anew"):
+    with pytest.raises(InputError, match=r"x\.txt is not a text file in UTF-8, UTF-16 or CP1252; save it again"):
         read_lines(file)
 
 
@@ -51,11 +57,39 @@ def test_table_is_read_as_any_spreadsheet_saves_it(file, encoding, delimiter, en
     assert list(read_table(file, "id", "hair")) == [(2, ["1", "lang"]), (3, ["2", "kurz"]), (5, ["", "x"])]
 
 
-@pytest.mark.parametrize("content", ["", "id,hat\n", "id\n1\n", "id,hair,hair\n", "\nid,hair\n", "id hair\n"])
+@pytest.mark.parametrize(
+    "content", ["", "id,hat\n", "id\n1\n", "id,hair,hair\n", "\nid\n\nid,hair\n", "sep=;\n", "id hair\n"]
+)
 def test_table_without_its_columns_is_named(file, content):
     file.write_text(content)
     with pytest.raises(InputError, match=r"x\.txt: the first line must name the columns id,hair$"):
         list(read_table(file, "id", "hair"))
+
+
+@ENCODINGS
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize(
+    ("above", "delimiter"),
+    [
+        (["sep=;"], ";"),
+        (["SEP=,", ""], ","),
+        (["sep=\t"], "\t"),
+        (['"sep=|"'], "|"),
+        (["sep=;;;"], ";"),
+        (["", ""], ","),
+        ([" ", ";;", "sep=;", ",,"], ";"),
+    ],
+)
+def test_blank_rows_and_excel_s_delimiter_above_the_header_are_skipped(file, encoding, end, above, delimiter):
+    rows = ["id,hair", "1,lang", '2,"kurz', 'é"']
+    file.write_bytes(end.join([*above, *(row.replace(",", delimiter) for row in rows), ""]).encode(encoding))
+    first = len(above) + 2
+    assert list(read_table(file, "id", "hair")) == [(first, ["1", "lang"]), (first + 2, ["2", f"kurz{end}é"])]
+
+
+def test_a_column_may_be_called_sep(file):
+    file.write_text("sep=,id\nx,1\n")
+    assert list(read_table(file, "id", "sep=")) == [(2, ["1", "x"])]
 
 
 def test_quote_that_is_not_closed_is_named(file):
