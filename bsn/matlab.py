@@ -9,18 +9,19 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Literal
 
 import numpy as np
 
 from bsn.errors import InputError
 from bsn.photos import MAX_PIXELS
 
-if TYPE_CHECKING:
-    import h5py
+Leaf = np.ndarray | str
+Order = Literal["<", ">"]
 
 # Version 5: at the end of the header of 128 bytes the version, and its byte order by how "MI" is written.
-_HEADER, _ORDERS = 128, {b"\x00\x01IM": "<", b"\x01\x00MI": ">"}
+_HEADER = 128
+_ORDERS: dict[bytes, Order] = {b"\x00\x01IM": "<", b"\x01\x00MI": ">"}
 # Version 7.3: HDF5 behind 512 bytes.
 _HDF5, _HDF5_AT = b"\x89HDF\r\n\x1a\n", 512
 # Numbers and texts of version 5 by the type of their element, and other types.
@@ -36,8 +37,6 @@ _NUMERIC_NAMES = re.compile(r"double|single|logical|u?int(8|16|32|64)")
 # Cells within cells; in HDF5 a cell may even hold itself.
 _MAX_DEPTH = 16
 _MAX_BYTES = 2**30
-
-Leaf = np.ndarray | str
 
 
 def read_leaves(file: Path, name: str) -> list[Leaf]:
@@ -85,7 +84,7 @@ def _of_version_5(content: memoryview, file: Path, name: str) -> Iterator[Leaf]:
     raise InputError(f"{file.name} holds no variable {name!r}")
 
 
-def _elements(content: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
+def _elements(content: memoryview, order: Order) -> Iterator[tuple[int, memoryview]]:
     """Type and bytes of each data element. Raises ValueError when one is longer than `content`."""
     place = 0
     while place + 8 <= len(content):
@@ -101,7 +100,7 @@ def _elements(content: memoryview, order: str) -> Iterator[tuple[int, memoryview
         place = end
 
 
-def _numbers(element: tuple[int, memoryview], order: str) -> np.ndarray:
+def _numbers(element: tuple[int, memoryview], order: Order) -> np.ndarray:
     kind, body = element
     dtype = np.dtype(_DTYPES[kind])
     return np.frombuffer(body, dtype.newbyteorder(order)).astype(dtype)
@@ -110,19 +109,20 @@ def _numbers(element: tuple[int, memoryview], order: str) -> np.ndarray:
 class _Matrix:
     """A matrix of version 5: its class, size and name, and the elements that hold its content."""
 
-    def __init__(self, body: memoryview, order: str) -> None:
+    size: tuple[int, ...]
+
+    def __init__(self, body: memoryview, order: Order) -> None:
         if not body:  # [] within a cell
             self.kind, self.is_complex, self.size, self.name, self.rest = _NUMERIC[0], False, (0, 0), "", [(9, body)]
             return
         flags, *rest = _elements(body, order)
         bits = int(_numbers(flags, order)[0])
-        self.kind, self.is_complex, self.size = bits & 0xFF, bool(bits & _COMPLEX), ()
-        if self.kind != _OPAQUE:
-            self.size = tuple(_numbers(rest.pop(0), order).tolist())
+        self.kind, self.is_complex = bits & 0xFF, bool(bits & _COMPLEX)
+        self.size = () if self.kind == _OPAQUE else tuple(_numbers(rest.pop(0), order).tolist())
         self.name, self.rest = bytes(rest[0][1]).decode("utf-8", "replace"), rest[1:]
 
 
-def _loaded(body: memoryview, order: str, file: Path, depth: int) -> Iterator[Leaf]:
+def _loaded(body: memoryview, order: Order, file: Path, depth: int) -> Iterator[Leaf]:
     if depth == 0:
         raise InputError(f"{file.name} holds cells within cells, more than {_MAX_DEPTH} deep")
     matrix = _Matrix(body, order)
@@ -161,21 +161,24 @@ def _of_hdf5(file: Path, name: str) -> Iterator[Leaf]:
         yield from _stored(content[name], file, _MAX_DEPTH)
 
 
-def _stored(node: "h5py.Group | h5py.Dataset", file: Path, depth: int) -> Iterator[Leaf]:
-    """The leaves of a variable, cell or field as MATLAB 7.3 stores it: by columns, so that HDF5's axes are swapped."""
+def _stored(node: Any, file: Path, depth: int) -> Iterator[Leaf]:
+    """The leaves of a variable, cell or field as MATLAB 7.3 stores it: by columns, so that HDF5's axes are swapped.
+
+    node: a h5py.Group or h5py.Dataset.
+    """
     import h5py
 
+    is_group = isinstance(node, h5py.Group)
     if depth == 0:
         raise InputError(f"{file.name} holds cells within cells, more than {_MAX_DEPTH} deep")
     kind = bytes(node.attrs.get("MATLAB_class", b"")).decode()
     is_numeric = _NUMERIC_NAMES.fullmatch(kind) is not None
-    if isinstance(node, h5py.Group) and "MATLAB_sparse" in node.attrs:
-        rows, values = (node[key][()] if key in node else np.zeros(0, np.uint8) for key in ("ir", "data"))
-        yield _dense(values, rows, node["jc"][()], int(node.attrs["MATLAB_sparse"]), file)
-    elif isinstance(node, h5py.Group) and kind == "struct":
+    if is_group and "MATLAB_sparse" in node.attrs:
+        yield _stored_sparse(node, file)
+    elif is_group and kind == "struct":
         for field in node.values():
             yield from _stored(field, file, depth - 1)
-    elif isinstance(node, h5py.Group):
+    elif is_group:
         raise InputError(f"{file.name} holds a MATLAB object or function, not numbers or text")
     elif node.size > MAX_PIXELS:
         raise InputError(f"{file.name} holds {node.shape} values, more than {MAX_PIXELS}")
@@ -193,6 +196,11 @@ def _stored(node: "h5py.Group | h5py.Dataset", file: Path, depth: int) -> Iterat
         yield node[()].T
     else:
         raise InputError(f"{file.name} holds a MATLAB object or function, not numbers or text")
+
+
+def _stored_sparse(group: Any, file: Path) -> np.ndarray:
+    rows, values = (group[key][()] if key in group else np.zeros(0, np.uint8) for key in ("ir", "data"))
+    return _dense(values, rows, group["jc"][()], int(group.attrs["MATLAB_sparse"]), file)
 
 
 def _texts(codes: np.ndarray) -> Iterator[str]:

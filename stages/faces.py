@@ -17,16 +17,16 @@ RAW, PORTRAITS, OUT = Path("data/raw"), Path("data/portraits"), Path("data/faces
 
 def faces() -> None:
     params = load().portraits
-    # The last digits of a face depend on how many threads look for it.
+    # The last digits of a face depend on the number of threads.
     torch.set_num_threads(1)
+    release = tree(RAW / "pfcn", beside=checkout())
     for set_name in SETS:
         folder = PORTRAITS / set_name
         kept = [row for row in read_index(folder / "index.csv") if row.kept]
         rows = tqdm(kept, desc=set_name, unit=" photos")
-        if set_name == "pfcn":
+        if set_name == "pfcn" and release is not None:
             detector = FaceDetector(min_face_fraction=MIN_FACE, min_probability=params.min_probability)
-            root = tree(RAW / set_name, beside=checkout())
-            found = pfcn_faces(rows, root=root, portraits=folder, detector=detector)
+            found = pfcn_faces(rows, root=release, portraits=folder, detector=detector)
         else:
             found = indexed_faces(rows)
         write_faces(OUT / f"{set_name}.csv", found)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -200,15 +201,15 @@ def _mask(number: int, persons: list[bytes], size: tuple[int, int]) -> np.ndarra
     mask = np.zeros(size, dtype=np.uint8)
     for person in persons:
         try:
-            mask |= rle.decode(_run_lengths(msgspec.json.decode(person), *size))
+            mask |= _rasterized(msgspec.json.decode(person), *size)
         # pycocotools raises whatever its C code trips over.
         except Exception as error:
             raise InputError(f"the annotation of {number:012d} is no polygon or run length ({error})") from error
     return mask
 
 
-def _run_lengths(shape: dict | list, height: int, width: int) -> dict:
-    """COCO's compressed run lengths of a segmentation, which is checked first: pycocotools trusts what it is given."""
+def _rasterized(shape: Any, height: int, width: int) -> np.ndarray:
+    """The mask of a segmentation, uint8 (H, W), which is checked first: pycocotools trusts what it is given."""
     if isinstance(shape, dict):
         if list(shape["size"]) != [height, width]:
             raise ValueError(f"run lengths of a photo of {shape['size']}")
@@ -218,7 +219,8 @@ def _run_lengths(shape: dict | list, height: int, width: int) -> dict:
         # pycocotools leaves the pixels that no run covers as they were in memory.
         if not all(isinstance(count, int) for count in counts) or min(counts) < 0 or sum(counts) != height * width:
             raise ValueError("run lengths that do not add up to the photo")
-        return rle.frPyObjects({"size": [height, width], "counts": counts}, height, width)
+        run_lengths: Any = {"size": [height, width], "counts": counts}
+        return rle.decode(rle.frPyObjects(run_lengths, height, width))
     for polygon in shape:
         corners = np.array(polygon, dtype=float)
         if corners.ndim != 1 or corners.size % 2 or corners.size < 4:
@@ -229,8 +231,8 @@ def _run_lengths(shape: dict | list, height: int, width: int) -> dict:
     # A line between two points encloses nothing, and pycocotools would take it for a box.
     areas = [polygon for polygon in shape if len(polygon) >= 6]
     if not areas:
-        return rle.encode(np.zeros((height, width), np.uint8, order="F"))
-    return rle.merge(rle.frPyObjects(areas, height, width))
+        return np.zeros((height, width), np.uint8)
+    return rle.decode(rle.merge(rle.frPyObjects(areas, height, width)))
 
 
 def _uncompressed(text: str) -> list[int]:

@@ -4,7 +4,7 @@
 `annotations/<name>.mat` hold `S` (H, W): 0 unlabelled, 1 person, other things and stuff above.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -34,7 +34,7 @@ class Members(Protocol):
     names: list[str]
     size: int
 
-    def fetch(self, names: Collection[str], out: Path, *, label: str) -> int:
+    def fetch(self, names: Sequence[str], out: Path, *, label: str) -> int:
         """Write the members below `out`; return the bytes that came over the network."""
         ...
 
@@ -45,7 +45,7 @@ class LocalZip:
     def __init__(self, file: Path) -> None:
         self.file, self.size, self.names = file, file.stat().st_size, names(file)
 
-    def fetch(self, names: Collection[str], out: Path, *, label: str) -> int:
+    def fetch(self, names: Sequence[str], out: Path, *, label: str) -> int:
         """Write the members below `out`; nothing comes over the network."""
         unpack(self.file, out, wanted=set(names).__contains__, max_bytes=MAX_BYTES)
         return 0

@@ -16,8 +16,6 @@ from bsn.disk import disk_errors, write_atomically
 
 BOX = ["x0", "y0", "x1", "y1"]
 POINTS = [f"p{number}{axis}" for number in range(5) for axis in "xy"]
-TEXTS = ["id", "split", "reason", "image", "mask"]
-COUNTS = ["height", "width", "persons", "faces"]
 SHARES = ["face_fraction", "on_mask", "probability"]
 AFFINE = ["a00", "a01", "a02", "a10", "a11", "a12"]
 INDEX = [
@@ -122,11 +120,20 @@ def read_index(file: Path) -> list[PhotoRow]:
     """The rows that `write_index` wrote, in its order."""
     return [
         PhotoRow(
-            **{key: cells[key] for key in TEXTS},
-            **{key: int(cells[key]) if cells[key] else None for key in COUNTS},
-            **{key: float(cells[key]) if cells[key] else None for key in SHARES},
+            id=cells["id"],
+            split=cells["split"],
             kept=cells["kept"] == "True",
+            reason=cells["reason"],
+            image=cells["image"],
+            mask=cells["mask"],
+            height=_int(cells["height"]),
+            width=_int(cells["width"]),
             listed=int(cells["listed"]),
+            persons=_int(cells["persons"]),
+            faces=_int(cells["faces"]),
+            face_fraction=_float(cells["face_fraction"]),
+            on_mask=_float(cells["on_mask"]),
+            probability=_float(cells["probability"]),
             box=_array(cells, BOX, (4,)),
             points=_array(cells, POINTS, (5, 2)),
         )
@@ -153,10 +160,10 @@ def read_faces(file: Path) -> dict[str, FaceRow]:
 
 
 def _photo_cells(row: PhotoRow) -> dict[str, Any]:
-    cells = {key: getattr(row, key) for key in [*TEXTS, "kept", "listed", *COUNTS]}
-    shares = {key: None if getattr(row, key) is None else f"{getattr(row, key):.6f}" for key in SHARES}
+    cells = {key: getattr(row, key) for key in INDEX if key not in (*BOX, *POINTS)}
+    cells |= {key: f"{cells[key]:.6f}" for key in SHARES if cells[key] is not None}
     # The box with all that a float32 holds: counts at other margins are taken from here.
-    return {**cells, **shares, **_cells(BOX, row.box, ".4f"), **_cells(POINTS, row.points, ".2f")}
+    return {**cells, **_cells(BOX, row.box, ".4f"), **_cells(POINTS, row.points, ".2f")}
 
 
 def _face_cells(row: FaceRow) -> dict[str, Any]:
@@ -168,6 +175,14 @@ def _cells(names: list[str], values: np.ndarray | None, form: str) -> dict[str, 
     if values is None:
         return dict.fromkeys(names, "")
     return {name: format(float(value), form) for name, value in zip(names, np.ravel(values), strict=True)}
+
+
+def _int(cell: str) -> int | None:
+    return int(cell) if cell else None
+
+
+def _float(cell: str) -> float | None:
+    return float(cell) if cell else None
 
 
 def _array(cells: dict[str, str], names: list[str], shape: tuple[int, ...]) -> np.ndarray | None:

@@ -1,4 +1,4 @@
-"""Five points and the alignment of every kept photo: PFCN's own tracker first, MTCNN where it has none."""
+"""Five points and the alignment of each kept photo: by PFCN's own trackers, else by MTCNN."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,14 @@ from study.datasets.pfcn import tracker
 
 
 def pfcn_faces(rows: Iterable[PhotoRow], *, root: Path, portraits: Path, detector: Detector) -> Iterator[FaceRow]:
-    """The faces of PFCN's kept photos: `root` is the release, `portraits` the folder of the index."""
+    """Find the faces of PFCN's kept photos, by the tracker or else by the detector.
+
+    Args:
+        rows: the kept photos.
+        root: the release.
+        portraits: the index's folder, with the photos.
+        detector: for photos without a usable tracker.
+    """
     for row in rows:
         try:
             points = tracker(root, row.id)
@@ -28,15 +35,18 @@ def pfcn_faces(rows: Iterable[PhotoRow], *, root: Path, portraits: Path, detecto
         try:
             faces = detector.detect(photo)
         except Exception as error:
-            print(f"{row.image}: faces could not be looked for ({brief(error)}): as without one", file=sys.stderr)
+            print(
+                f"{row.image}: face detection failed ({brief(error)}): taken as without a face",
+                file=sys.stderr,
+            )
             faces = []
         yield _aligned(row.id, "mtcnn", faces[0].points) if faces else FaceRow(id=row.id, source="none")
 
 
 def indexed_faces(rows: Iterable[PhotoRow]) -> Iterator[FaceRow]:
-    """The faces of the other sets: the filter has found them already."""
+    """The faces of another set's kept photos, which the filter has found already."""
     for row in rows:
-        yield _aligned(row.id, "mtcnn", row.points)
+        yield FaceRow(id=row.id, source="none") if row.points is None else _aligned(row.id, "mtcnn", row.points)
 
 
 def _aligned(name: str, source: str, points: np.ndarray) -> FaceRow:

@@ -245,11 +245,13 @@ def _data(root: Path) -> Path:
 def _numbers(root: Path, data: Path, name: str) -> list[int]:
     file = next((f for f in (data / f"{name}.mat", root / f"{name}.mat") if f.is_file()), data / f"{name}.mat")
     entries = [entry for leaf in read_leaves(file, name) for entry in np.ravel(leaf).tolist() if str(entry).strip()]
-    numbers = [_NUMBER.fullmatch(str(entry)) for entry in entries]
-    if None in numbers:
-        refused = entries[numbers.index(None)]
-        raise InputError(f"{file.name} lists {refused!r}, not a photo's number or name, such as 1 or 00001.jpg")
-    return sorted({int(number[1]) for number in numbers})
+    numbers = set()
+    for entry in entries:
+        number = _NUMBER.fullmatch(str(entry))
+        if number is None:
+            raise InputError(f"{file.name} lists {entry!r}, not a photo's number or name, such as 1 or 00001.jpg")
+        numbers.add(int(number[1]))
+    return sorted(numbers)
 
 
 def _mask(file: Path) -> np.ndarray:

@@ -202,10 +202,10 @@ def _filter_chunk(
 def _detect(detector: Detector, photos: Sequence[np.ndarray]) -> list[list[Face] | InputError]:
     """The faces of each photo. If the detector fails on a batch, it gets the photos one by one."""
     try:
-        return detector.detect_many(photos)
+        return [*detector.detect_many(photos)]
     except Exception as error:
         if len(photos) == 1:
-            return [InputError(f"faces could not be looked for ({brief(error)})")]
+            return [InputError(f"face detection failed ({brief(error)})")]
         return [answer for photo in photos for answer in _detect(detector, [photo])]
 
 

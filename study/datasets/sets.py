@@ -1,6 +1,6 @@
 """One set by its name: find it in the user's folder, download it, read its candidates."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from bsn.errors import InputError
@@ -50,7 +50,7 @@ def download_set(name: str, params: Params, sources: Sources, raw: Path) -> Sour
         return Source(absent=f"data.download.sets in profiles/{params.profile}.yaml does not name it")
     kept = Path(settings.folder)
     place = checkout() / kept.expanduser()
-    result = _download(name, params, sources, raw, place)
+    result = _download(name, params, settings.voc_years, sources, raw, place)
     for photo in result.missing[:PRINTED]:
         print(f"{name}: {photo.id} cannot be had: {photo.reason}")
     if result.missing:
@@ -85,7 +85,9 @@ def read_candidates(name: str, raw: Path, *, validation: Collection[int]) -> Ite
     return voc.candidates(root)
 
 
-def _download(name: str, params: Params, sources: Sources, raw: Path, place: Path) -> Downloaded:
+def _download(
+    name: str, params: Params, voc_years: Sequence[int], sources: Sources, raw: Path, place: Path
+) -> Downloaded:
     folder, archives, rule = place / name, place / "archives", params.portraits.rule()
     if name == "pfcn":
         return pfcn.download_pfcn(folder, archives, release=sources.pfcn.release.download())
@@ -103,7 +105,7 @@ def _download(name: str, params: Params, sources: Sources, raw: Path, place: Pat
     if name == "cocostuff":
         release, counts = sources.cocostuff.release.download(), _person_counts(raw / "coco")
         return cocostuff.download_cocostuff(folder, archives, release=release, person_counts=counts, rule=rule)
-    years = tuple(str(year) for year in params.data.download.voc_years)
+    years = tuple(str(year) for year in voc_years)
     releases = [archive.download() for key, archive in sources.voc.items() if key.startswith(years)]
     return voc.download_voc(folder, archives, releases=releases, rule=rule)
 

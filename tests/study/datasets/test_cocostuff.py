@@ -106,7 +106,7 @@ def test_list_that_was_saved_anew_names_the_same_photos(tree, encoding, separato
 
 def test_list_that_is_no_text_is_named(tree):
     (tree / "imageLists" / "all.txt").write_bytes(b"PK\x03\x04\0\0")
-    with pytest.raises(InputError, match=r"imageLists/all\.txt is not a text file in UTF-8, UTF-16 or Latin-1"):
+    with pytest.raises(InputError, match=r"imageLists/all\.txt is not a text file in UTF-8, UTF-16 or CP1252"):
         list(cocostuff.candidates(tree, person_counts={}))
 
 

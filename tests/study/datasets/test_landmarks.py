@@ -59,5 +59,5 @@ def test_a_photo_that_the_detector_fails_on_counts_as_one_without_a_face_and_is_
 
     found = pfcn_faces(rows, root=tmp_path, portraits=tmp_path, detector=Fragile())
     assert [row.source for row in found] == ["tracker", "mtcnn", "none"]
-    line = "images/00003.jpg: faces could not be looked for (RuntimeError: tensor of size 0): as without one\n"
+    line = "images/00003.jpg: face detection failed (RuntimeError: tensor of size 0): taken as without a face\n"
     assert capsys.readouterr().err == line

@@ -316,7 +316,7 @@ def test_a_photo_that_the_detector_fails_on_is_rejected_with_the_reason_and_the_
     verdicts = filter_portraits(found, detector=Fragile(face(10, 10, 60, 60)), rule=RULE)
     assert [(row.kept, row.reason) for _, row, _ in verdicts] == [
         (True, ""),
-        (False, "faces could not be looked for (RuntimeError: tensor of size 0)"),
+        (False, "face detection failed (RuntimeError: tensor of size 0)"),
         (True, ""),
     ]
 
