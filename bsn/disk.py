@@ -1,4 +1,4 @@
-"""Writing files whole or not at all, and telling in one line when the disk will not have them."""
+"""Atomic file writes, and disk errors as one line."""
 
 import errno
 import secrets
@@ -16,18 +16,27 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class FullDisk(InputError):
-    """No room for a file."""
+    """The disk has no room for a file."""
 
 
 def require_room(needed: int, file: Path) -> None:
-    """Raises FullDisk unless `needed` more bytes fit on the disk of `file`, which need not exist."""
+    """Raise FullDisk unless `needed` more bytes fit on the disk of `file`, which need not exist."""
     if (missing := _missing(needed, file)) > 0:
         raise FullDisk(_line(file, missing))
 
 
 @contextmanager
 def disk_errors(file: Path, needed: Callable[[], int | None] = lambda: None) -> Iterator[None]:
-    """Tell an OSError as one line about `file`: FullDisk or InputError. needed: bytes yet to be written, if known."""
+    """Turn an OSError into one line about `file`.
+
+    Args:
+        file: the file being read or written.
+        needed: returns the number of bytes yet to be written, or None if unknown.
+
+    Raises:
+        FullDisk: the disk is full.
+        InputError: any other OSError.
+    """
     try:
         yield
     except OSError as error:
@@ -38,9 +47,15 @@ def disk_errors(file: Path, needed: Callable[[], int | None] = lambda: None) -> 
 
 
 def write_atomically(file: Path, chunks: Iterable[bytes]) -> int:
-    """Write `chunks` beside `file`, then put them in its place; returns the bytes. On any error `file` is as before.
+    """Write `chunks` to a temporary file, then rename it to `file`; on any error `file` is as before.
 
-    The temporary name is short: `file` may have one as long as the file system allows.
+    The temporary name is short, because that of `file` may be as long as the file system allows.
+
+    Returns:
+        The number of bytes written.
+
+    Raises:
+        OSError: with the name of `file`, not of the temporary file.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_name(f".{secrets.token_hex(8)}.tmp")
@@ -50,7 +65,7 @@ def write_atomically(file: Path, chunks: Iterable[bytes]) -> int:
         partial.replace(file)
     except OSError as error:
         if str(error.filename) == str(partial):
-            error.filename = str(file)  # for the message: nobody knows the temporary name
+            error.filename = str(file)
         raise
     finally:
         partial.unlink(missing_ok=True)
@@ -58,7 +73,12 @@ def write_atomically(file: Path, chunks: Iterable[bytes]) -> int:
 
 
 def write_png(file: Path, image: np.ndarray) -> None:
-    """A PNG of a grey uint8 image (H, W). cv2.imwrite would say nothing of a full disk."""
+    """Write a PNG atomically; cv2.imwrite does not report a full disk.
+
+    Args:
+        file: to write.
+        image: uint8, (H, W) grey, (H, W, 3) BGR or (H, W, 4) BGRA.
+    """
     encoded, content = cv2.imencode(".png", image)
     if not encoded:
         raise InputError(f"{file} cannot be written: a PNG of {image.shape} cannot be encoded")

@@ -1,11 +1,4 @@
-"""The network of a model folder as one ONNX file, for any runtime that reads ONNX.
-
-The file's input is `photo`, (N, 6, h, w) float32: RGB by ImageNet's mean and deviation, position x and y, mean mask
-(bsn/inputs.py). Its outputs are `score`, (N, h, w) float32, foreground logit minus background logit, above zero
-is portrait, and `cells`, the same (N, rows, columns) on the network's own coarse grid. N, h and w are free. Its
-metadata says how to use it: `method`, `size` (JSON, height and width of a PFCN photo's working copy) and `corners`
-(JSON, how the cells lie on the photo: `bsn.models.layers.upsample`).
-"""
+"""Export of a trained network as one ONNX file."""
 
 import json
 import logging
@@ -38,32 +31,45 @@ class _Scores(nn.Module):
     def forward(self, photo: Tensor) -> tuple[Tensor, Tensor]:
         output = self.model(photo)
         cells = foreground_score(output.fused)[:, None]
-        score = upsample(cells, photo.shape[-2:], align_corners=output.align_corners)
+        height, width = photo.shape[-2:]
+        score = upsample(cells, (height, width), align_corners=output.align_corners)
         return score[:, 0], cells[:, 0]
 
 
 def _round(number: onnxscript.FLOAT, digits: None = None) -> onnxscript.INT64:
-    # Python's round of a branch's side, for which torch has no translation; ONNX too takes a half to the even number.
-    return opset18.Cast(opset18.Round(number), to=_INT64)
+    # Python's round, which torch does not translate; ONNX rounds half to even too. onnxscript reads the annotations,
+    # and its own types do not agree with them.
+    return opset18.Cast(opset18.Round(number), to=_INT64)  # pyright: ignore[reportReturnType, reportArgumentType]
 
 
 def export_onnx(folder: Path, file: Path) -> None:
-    """Write the trained network of `models/<method>` to an ONNX file, weights and all.
+    """Write a trained network to an ONNX file, weights included.
 
-    Raises InputError when the folder holds a baseline, which has no network.
+    Its input is `photo`, (N, 6, h, w) float32: RGB normalised by ImageNet's mean and deviation, position x and y, mean
+    mask (bsn/inputs.py). Its outputs are `score`, (N, h, w) float32, foreground logit minus background logit, portrait
+    above zero, and `cells`, the same on the network's own coarse grid, (N, rows, columns). N, h and w are free. Its
+    metadata are `method`, `size` (JSON, height and width of a PFCN photo's working copy) and `corners` (JSON, how the
+    cells lie on the photo: `bsn.models.layers.upsample`).
+
+    Args:
+        folder: `models/<method>`.
+        file: to write.
+
+    Raises:
+        InputError: the folder holds a baseline, which has no network.
     """
     description = ModelDescription.read(folder)
     if description.network not in models.BUILDERS:
         raise InputError(f"{folder} is of {description.network}, which has no network; export a trained method")
     model = models.load(folder)
-    # Odd sides, and two photos: torch takes a side or a batch of 1 for a constant.
+    # Two photos of odd sides: torch treats a dimension of 1 as a constant.
     example = torch.zeros(2, CHANNELS, 93, 71)
-    # torch writes pages of its progress and of its own deprecations.
+    # torch logs pages of progress and of its own deprecations.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    # Without gradients: with them, dilated convolutions are computed as training does, which ONNX need not.
+    # Without gradients: with them, dilated convolutions take the path of training.
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
-        program = torch.onnx.export(
+        exported = torch.onnx.export(
             _Scores(model).eval(),
             (example,),
             dynamo=True,
@@ -73,9 +79,10 @@ def export_onnx(folder: Path, file: Path) -> None:
             dynamic_shapes=({0: "batch", 2: "height", 3: "width"},),
             custom_translation_table={round: _round},
         )
-    program.model.metadata_props.update(
+    assert exported is not None  # as always with dynamo=True
+    exported.model.metadata_props.update(
         method=folder.resolve().name,
         size=json.dumps(description.size),
         corners=json.dumps(getattr(model, "align_corners", False)),
     )
-    program.save(file, external_data=False)
+    exported.save(file, external_data=False)

@@ -1,7 +1,7 @@
-"""Photos and masks: read right, or refused in one line. No other module opens a photo.
+"""Read photos and masks, or refuse them in one line. No other module opens a photo.
 
-A data set's photo is taken as its pixels are stored, because the official masks are drawn on those; a user's own is
-turned as its EXIF says. Pillow rather than OpenCV, which fills the rest of a truncated JPEG with grey.
+A data set's photo is read as its pixels are stored, because the official masks are drawn on those; a user's own is
+turned as its EXIF says. By Pillow, not OpenCV, which fills the rest of a truncated JPEG with grey.
 """
 
 import io
@@ -9,19 +9,24 @@ import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import IO, Any, NamedTuple, TypeVar
 
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 from PIL.Image import Transpose
+from PIL.TiffImagePlugin import TiffImageFile
 
 from bsn.errors import InputError, brief
 
-# More pixels than any photo of the four sets, and few enough for the memory of any machine: Pillow's own limit.
-MAX_PIXELS = Image.MAX_IMAGE_PIXELS
+# Pillow's own limit: more than any photo of the four sets, and few enough for any machine's memory.
+MAX_PIXELS: int = Image.MAX_IMAGE_PIXELS or 2**27
+
+# Pillow warns of metadata that it cannot read, and of sizes that are checked below. Once for the process:
+# warnings.catch_warnings is not safe in threads, and `bsn score` reads in several.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 _ORIENTATION = 0x0112
-# By EXIF orientation: what brings the stored pixels upright (with any other value they are), and the way back.
+# Transpose that turns the stored pixels upright, by EXIF orientation (none for other values), and its inverse.
 _TO_UPRIGHT = {
     2: Transpose.FLIP_LEFT_RIGHT,
     3: Transpose.ROTATE_180,
@@ -36,14 +41,15 @@ _BLACK = "is black all over when brought to 8 bits; scale its values to 0..65535
 _SUBFILE_TYPE, _BITS_PER_SAMPLE = 254, 258  # tags of TIFF
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 
-Taken = TypeVar("Taken")
+Result = TypeVar("Result")
 
 
 class Upright(NamedTuple):
-    """A photo as it is meant to be seen.
+    """A photo, upright and in sRGB.
 
-    pixels: (H, W, 3) uint8 RGB in sRGB; a transparent pixel has the colour that is stored for it. opacity: (H, W)
-    uint8, 0 transparent to 255 opaque; None where every pixel is opaque.
+    Attributes:
+        pixels: (H, W, 3) uint8 RGB; transparent pixels keep their stored colour.
+        opacity: (H, W) uint8, 0 transparent to 255 opaque; None if every pixel is opaque.
     """
 
     pixels: np.ndarray
@@ -51,60 +57,66 @@ class Upright(NamedTuple):
 
 
 def read_photo(file: Path) -> np.ndarray:
-    """A data set's photo, uint8 (H, W, 3) RGB: neither turned, nor brought to another colour space.
+    """Read a data set's photo, without turning it or converting its colour space.
 
-    Grey, CMYK and palette photos are brought to RGB, and of several frames the first is taken. Of 16 bits per value the
-    upper eight are taken (of 12 likewise), floats from 0 (black) to 1 (white) are scaled to 0..255. Other ranges, and
-    such pictures that come out wholly black, are refused.
+    Grey, CMYK and palette photos become RGB, and of several frames the first is read. Of 16 or 12 bits per value the
+    upper eight are kept; floats are scaled from 0 (black) .. 1 (white) to 0..255. Other ranges are refused, and deep
+    pictures that come out all black.
 
-    Raises InputError when the file is missing, empty, truncated, too large, of such a range, or no picture.
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        InputError: the file is missing, empty, truncated, too large, of another range, or no picture.
     """
     return _read(file, file.name, _as_stored)
 
 
 def read_upright(file: Path | str) -> Upright:
-    """A user's photo, turned once as its EXIF says, in any format; values and errors are as of `read_photo`.
+    """Read a user's photo of any format, turned once as its EXIF says.
 
-    Its colours are brought to sRGB where it carries an RGB profile. Raises InputError with the whole path, and also
-    when the EXIF data can't be read: nobody knows then which way is up. HEIC takes pillow-heif, which is optional.
+    Values as in `read_photo`, converted to sRGB if the photo has an RGB profile. EXIF data that Pillow reads in part
+    turn the photo as far as they say so. HEIC needs pillow-heif, which is optional.
+
+    Raises:
+        InputError: as in `read_photo`, with the whole path, and if no EXIF data can be read: which way is up is then
+            unknown.
     """
     return _read(file, str(file), _upright)
 
 
 def decode_upright(content: bytes, name: str) -> Upright:
-    """`read_upright` of a file's content; `name` stands for the path in what is raised."""
+    """`read_upright` of a file's content; `name` stands for the path in error messages."""
     return _read(io.BytesIO(content), name, _upright)
 
 
 def read_palette(file: Path) -> np.ndarray:
-    """A mask: the stored indices of a palette or grey PNG, uint8 (H, W). Raises InputError as `read_photo` does."""
+    """Read a mask: the stored indices of a palette or grey PNG, (H, W) uint8. Raises InputError as `read_photo`."""
     return _read(file, file.name, _indices)
 
 
-def _read(source: Path | str | io.BytesIO, name: str, take: Callable[[Image.Image], Taken]) -> Taken:
-    """`take` of the picture, opened and not yet decoded. Whatever is raised becomes an InputError that names it."""
+def _read(source: Path | str | io.BytesIO, name: str, decode: Callable[[Image.Image], Result]) -> Result:
+    """Open a picture and `decode` it. Any error becomes an InputError that names it."""
     if not isinstance(source, io.BytesIO) and not os.path.isfile(source):
         raise InputError(f"{name} is missing")
     try:
-        with source if isinstance(source, io.BytesIO) else open(source, "rb") as stream, warnings.catch_warnings():
-            # Pillow's remarks on metadata, and on a size that is checked here.
-            warnings.filterwarnings("ignore", module=r"PIL\b")
-            return take(_open(stream))
+        with source if isinstance(source, io.BytesIO) else open(source, "rb") as stream:
+            return decode(_open(stream))
     except InputError as refusal:
         raise InputError(f"{name} {refusal}") from None
     except Image.DecompressionBombError:
         raise InputError(f"{name} has more than {Image.MAX_IMAGE_PIXELS} pixels") from None
     except MemoryError as error:
         raise InputError(f"{name} is too large for this machine's memory") from error
-    # What a decoder raises depends on where the damage is; only the system's own errors have a number.
+    # What a decoder raises depends on the damage; only the system's errors have a number.
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise InputError(f"{name} cannot be read: {error.strerror}") from error
         raise InputError(f"{name} is truncated or broken ({brief(error)})") from error
 
 
-def _open(stream: io.BufferedIOBase) -> Image.Image:
-    """The picture, identified by its content. Raises InputError with what stands behind the name."""
+def _open(stream: IO[bytes]) -> Image.Image:
+    """Identify a picture by its content, without decoding it. Raises InputError without the name."""
     if stream.seek(0, os.SEEK_END) == 0:
         raise InputError("is empty (0 bytes)")
     try:
@@ -113,23 +125,29 @@ def _open(stream: io.BufferedIOBase) -> Image.Image:
         if not _is_heif(stream):
             raise InputError("is not a picture") from None
         image = _open_heif(stream)
-    if image.width * image.height > Image.MAX_IMAGE_PIXELS:
-        raise InputError(f"has more than {Image.MAX_IMAGE_PIXELS} pixels")
+    limit = Image.MAX_IMAGE_PIXELS  # read here: a caller may have set it
+    if limit is not None and image.width * image.height > limit:
+        raise InputError(f"has more than {limit} pixels")
     if image.format == "EPS":
         raise InputError("is not a picture but a program (EPS) that draws one; save it as PNG")
-    if image.format == "TIFF" and image.tag_v2.get(_SUBFILE_TYPE, 0) & 1:
+    if _tiff_tag(image, _SUBFILE_TYPE, 0) & 1:
         raise InputError("is a camera's raw file, of which only the thumbnail can be read; save it as JPEG or TIFF")
     return image
 
 
-def _is_heif(stream: io.BufferedIOBase) -> bool:
+def _tiff_tag(image: Image.Image, tag: int, default: Any) -> Any:
+    """Value of a TIFF's tag; `default` without it, and in other formats."""
+    return image.tag_v2.get(tag, default) if isinstance(image, TiffImageFile) else default
+
+
+def _is_heif(stream: IO[bytes]) -> bool:
     stream.seek(4)
     return stream.read(4) == b"ftyp" and stream.read(4) in _HEIF_BRANDS
 
 
-def _open_heif(stream: io.BufferedIOBase) -> Image.Image:
+def _open_heif(stream: IO[bytes]) -> Image.Image:
     try:
-        import pillow_heif
+        import pillow_heif  # optional # pyright: ignore[reportMissingImports]
     except ImportError:
         raise InputError("is a HEIC picture; to read it: pip install pillow-heif") from None
     pillow_heif.register_heif_opener()
@@ -137,14 +155,14 @@ def _open_heif(stream: io.BufferedIOBase) -> Image.Image:
 
 
 def _as_stored(image: Image.Image) -> np.ndarray:
-    # Pillow itself turns a TIFF when it decodes it, and no other format.
+    # Pillow turns a TIFF when it decodes it, and no other format.
     turned = image.getexif().get(_ORIENTATION) if image.format == "TIFF" else None
     return np.asarray(_turned(_eight_bits(image).convert("RGB"), _TO_STORED, turned))
 
 
 def _upright(image: Image.Image) -> Upright:
     picture = _eight_bits(image)
-    # Once decoded, a TIFF says no more that it has to be turned; so does HEIC.
+    # After decoding, because TIFF and HEIC are turned by then and say so.
     orientation = _orientation(image)
     opacity = None
     if picture.has_transparency_data:
@@ -162,7 +180,7 @@ def _indices(image: Image.Image) -> np.ndarray:
 
 
 def _turned(picture: Image.Image, turns: dict[int, Transpose], orientation: object) -> Image.Image:
-    return picture.transpose(turns[orientation]) if orientation in turns else picture
+    return picture.transpose(turns[orientation]) if isinstance(orientation, int) and orientation in turns else picture
 
 
 def _orientation(image: Image.Image) -> object:
@@ -174,11 +192,11 @@ def _orientation(image: Image.Image) -> object:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """The decoded picture; one of more than 8 bits a value as a grey one of 8. Raises InputError as `read_photo`."""
+    """The decoded picture, with more than 8 bits per value reduced to 8. Raises InputError as `read_photo`."""
     deep = image.mode.startswith(("I", "F"))
-    # What Pillow brings to 8 bits by itself.
-    shortened = not deep and any(";16" in str(tile.args) for tile in image.tile)
-    bits = 12 if image.format == "TIFF" and image.tag_v2.get(_BITS_PER_SAMPLE) == (12,) else 16
+    # Pillow reduces 16-bit colour to 8 bits by itself.
+    shortened = not deep and any(";16" in str(tile.args) for tile in getattr(image, "tile", ()))
+    bits = 12 if _tiff_tag(image, _BITS_PER_SAMPLE, None) == (12,) else 16
     image.load()
     if shortened and not np.asarray(image.convert("RGB")).any():
         raise InputError(_BLACK)
@@ -198,13 +216,13 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _in_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
-    """A profile that is broken, or not for RGB (the photo was grey or CMYK), says nothing about these numbers."""
+    """Convert RGB from its ICC profile to sRGB; profiles that are broken or not for RGB (grey, CMYK) are ignored."""
     if not profile:
         return picture
     try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        source: Any = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if source.profile.xcolor_space.strip() != "RGB":
             return picture
-        return ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"))
+        return ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB")) or picture
     except (OSError, ImageCms.PyCMSError):
         return picture

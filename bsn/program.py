@@ -1,9 +1,10 @@
-"""How a command ends: with one line in place of a traceback for bad input, a full disk, Ctrl-C and SIGTERM.
+"""Run a command so that bad input, a full disk, Ctrl-C and SIGTERM end it with one line and no traceback.
 
 program.begin()                     # in the command's package, before it imports anything slow
 program.run(main, name="segment")   # at the end of its module; exits
 """
 
+import io
 import os
 import signal
 import sys
@@ -16,13 +17,22 @@ from bsn.errors import InputError
 
 SIGNALS = {signal.SIGINT: "interrupted", signal.SIGTERM: "ended by SIGTERM"}
 AGAIN = "run the same command again"
-LATER = 0.05  # seconds until an interrupt is tried again
-IMPATIENT = 1.0  # seconds after which a second signal is another one, and not the first one sent twice
-_POOL = os.path.join("concurrent", "futures", "process.py")  # whose `submit` starts a pool's processes
+RETRY_AFTER = 0.05  # seconds until an interrupt that was put off is tried again
+SAME_SIGNAL = 1.0  # seconds within which a second signal counts as the first one sent twice
+_POOL = os.path.join("concurrent", "futures", "process.py")  # its `submit` starts a pool's processes
 
 
 class _Process:
-    """This one. again: what the line of a signal advises; running: whether there is something to take down first."""
+    """State of this process.
+
+    Attributes:
+        owner: its id, 0 before `begin`.
+        name: of the command, for messages.
+        again: advice after a signal.
+        running: whether `run` is unwinding exceptions.
+        received: first signal received.
+        since: when, in seconds of time.monotonic().
+    """
 
     owner = 0
     name, again = "", AGAIN
@@ -32,30 +42,38 @@ class _Process:
 
 
 def begin(name: str = "") -> None:
-    """From here on a signal ends this process with one line. name: of the command; by default its module's.
+    """From here on, a signal ends this process with one line.
 
-    Without a name it does nothing in a process that `python -m` did not start, such as a test's or a notebook's.
+    Args:
+        name: of the command; by default that of the module run by `python -m`. Without a name nothing is done in a
+            process that `python -m` did not start, such as a test's or a notebook's.
     """
     if not name:
-        # What Python calls the program while it looks for the module, and imports the packages around it.
+        # Python sets argv[0] to "-m" while it imports the packages around the module.
         if sys.argv[0] != "-m":
             return
         name = sys.orig_argv[sys.orig_argv.index("-m") + 1].rpartition(".")[2]
     _Process.owner, _Process.name = os.getpid(), name
     for number in SIGNALS:
-        # One that is ignored was so from the start: by nohup, or by a shell for its jobs in the background.
+        # Leave a signal ignored that was ignored at the start: by nohup, or by a shell for background jobs.
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _receive)
     signal.signal(signal.SIGALRM, _interrupt)
 
 
 def run(command: Callable[[], int | None], *, name: str, again: str = AGAIN) -> NoReturn:
-    """Call `command` and exit with the status that it returns, 0 for None; with 1 for InputError and for a full disk.
+    """Call `command` and exit with its status.
 
-    A signal unwinds it as Ctrl-C does, and exits with 128 and its number; a second one exits at once.
+    A signal unwinds the command as Ctrl-C does; a second one exits at once.
+
+    Args:
+        command: returns the exit status, None for 0. InputError and a full disk give 1, a signal 128 plus its number.
+        name: of the command, in front of the line.
+        again: advice after a signal.
     """
-    # A table or a photo's name may hold what the terminal has no letter for.
-    sys.stdout.reconfigure(errors="replace")
+    # A table or a file name may hold characters that the terminal's encoding lacks.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     _Process.name, _Process.again, _Process.running = name, again, True
     try:
         sys.exit(command())
@@ -65,21 +83,21 @@ def run(command: Callable[[], int | None], *, name: str, again: str = AGAIN) -> 
             raise
     finally:
         _Process.running = False
-    # Not before: the exception's frames hold progress bars, which end their line when they go.
+    # Only now: the exception's frames hold progress bars, which end their line when they are freed.
     line, status = ending
     sys.stderr.write(line)
     sys.exit(status)
 
 
 def _ending(error: BaseException) -> tuple[str, int] | None:
-    """Line and exit status. None for what neither the user nor a signal has caused."""
-    # Whatever is raised after a signal comes of it, such as the end of a worker process.
+    """Line and exit status; None for an error that neither the user nor a signal caused."""
+    # Any error after a signal is a consequence, such as the end of a worker process.
     if _Process.received or isinstance(error, KeyboardInterrupt):
         number = _Process.received or signal.SIGINT
         return _farewell(number), 128 + number
     if isinstance(error, InputError):
         return f"{_Process.name}: {error}\n", 1
-    from bsn.disk import FULL  # not above: it loads OpenCV
+    from bsn.disk import FULL  # late: it loads OpenCV
 
     if isinstance(error, OSError) and error.errno in FULL:
         place = error.filename or os.getcwd()
@@ -88,7 +106,7 @@ def _ending(error: BaseException) -> tuple[str, int] | None:
 
 
 def _receive(number: int, frame: FrameType | None) -> None:
-    if os.getpid() != _Process.owner:  # forked, and ended by the process that has forked it
+    if os.getpid() != _Process.owner:  # a forked child, which its parent ends
         if number == signal.SIGTERM:
             os._exit(128 + number)
         return
@@ -97,25 +115,25 @@ def _receive(number: int, frame: FrameType | None) -> None:
         if _Process.running:
             _interrupt(number, frame)
             return
-    elif time.monotonic() - _Process.since < IMPATIENT:
+    elif time.monotonic() - _Process.since < SAME_SIGNAL:
         return
-    # Not by print: this may have come in the middle of one.
+    # Not by print: the signal may have interrupted one.
     os.write(2, _farewell(number).encode())
     os._exit(128 + number)
 
 
 def _interrupt(_: int, frame: FrameType | None) -> None:
-    """Raise KeyboardInterrupt, but not within an import, where it may be lost, nor while a pool starts its processes.
+    """Raise KeyboardInterrupt, but not during an import or while a pool starts its processes.
 
-    A compiled module that is being loaded turns it into the ImportError of a package that isn't there. Processes that
-    are left half started fail with tracebacks of their own.
+    A compiled module that is being loaded turns it into an ImportError. Half-started processes fail with tracebacks of
+    their own.
     """
     while frame is not None:
         code = frame.f_code
         if code.co_filename == "<frozen importlib._bootstrap>" or (
             code.co_name == "submit" and code.co_filename.endswith(_POOL)
         ):
-            signal.setitimer(signal.ITIMER_REAL, LATER)
+            signal.setitimer(signal.ITIMER_REAL, RETRY_AFTER)
             return
         frame = frame.f_back
     if _Process.running:
@@ -123,7 +141,7 @@ def _interrupt(_: int, frame: FrameType | None) -> None:
 
 
 def _farewell(number: int) -> str:
-    """Of several processes that were started together the first one speaks."""
+    """The line after a signal; empty in all but the first of several processes started together."""
     if any(os.environ.get(rank, "0") != "0" for rank in ("RANK", "SLURM_PROCID")):
         return ""
-    return f"{_Process.name}: {SIGNALS[number]}; {_Process.again}\n"
+    return f"{_Process.name}: {SIGNALS[signal.Signals(number)]}; {_Process.again}\n"

@@ -1,7 +1,7 @@
-"""`bsn score`: masks of any method measured against true masks, and two methods against each other.
+"""`bsn score`: measure masks of any method against true masks, and compare two methods.
 
-python -m bsn score PREDICTIONS TRUTH             # one row with 95 % intervals over photos
-python -m bsn score OURS THEIRS TRUTH             # and the paired difference
+bsn score PREDICTIONS TRUTH             # means with 95 % intervals over photos
+bsn score OURS THEIRS TRUTH             # and the paired difference
 """
 
 import math
@@ -18,7 +18,7 @@ from bsn.cutout.photos import folder_files
 from bsn.disk import disk_errors, write_atomically
 from bsn.errors import InputError
 from bsn.matlab import read_matrix
-from bsn.metrics import BAND_WIDTHS, Overlap, bootstrap, evaluate_photo, miou_two_class
+from bsn.metrics import BAND_WIDTHS, bootstrap, evaluate_photo, miou_two_class, pooled
 from bsn.photos import read_upright
 from bsn.workers import threaded_map
 
@@ -32,7 +32,10 @@ _MEASURES = {
 
 
 def read_mask(file: Path) -> np.ndarray:
-    """A mask by the rule of `bsn score --help`, uint8 (H, W): 0 background, 1 portrait, 255 ignored.
+    """Read a mask by the rules of `bsn score --help`.
+
+    Returns:
+        (H, W) uint8: 0 background, 1 portrait, 255 ignored.
 
     Raises:
         InputError: the file is no mask.
@@ -64,13 +67,16 @@ def _matrix(file: Path) -> np.ndarray:
 def score(
     predictions: Mapping[str, Path], truth: Mapping[str, Path], names: Sequence[str], *, title: str
 ) -> pd.DataFrame:
-    """One row per photo: `id`, and what `bsn.metrics.evaluate_photo` measures.
+    """Measure the masks of one method.
 
     Args:
         predictions: files of predicted masks, by name.
         truth: files of true masks, by name.
         names: of the photos to measure, in both.
         title: of the progress bar.
+
+    Returns:
+        One row per photo: `id`, and the metrics of `bsn.metrics.evaluate_photo`.
 
     Raises:
         InputError: a mask cannot be read, or is of another size than its true one.
@@ -89,7 +95,7 @@ def _measure(name: str, *, predictions: Mapping[str, Path], truth: Mapping[str, 
 
 
 def _masks(folder: Path) -> dict[str, Path]:
-    """The masks of a folder by name. Raises InputError when it is none, is empty, or two files have one name."""
+    """The masks of a folder by name. Raises InputError if it is no folder, is empty, or two files have one name."""
     try:
         files = folder_files(folder)
     except OSError as error:
@@ -106,15 +112,18 @@ def _masks(folder: Path) -> dict[str, Path]:
 
 
 def compare(predictions: Sequence[Path], truth: Path, *, csv: Path | None = None) -> int:
-    """Print the scores of one folder of masks, or of two and their difference; returns the exit status.
+    """Print the scores of one folder of masks, or of two and their difference.
 
     Args:
-        predictions: one folder or two.
+        predictions: one or two folders.
         truth: folder of true masks.
         csv: file for the numbers of every photo.
 
+    Returns:
+        Exit status: 0, or 1 if predictions of some photos are missing.
+
     Raises:
-        InputError: as `score`, or for other than one or two folders, or where no names are equal.
+        InputError: as in `score`, or there are more than two folders, or no names match.
     """
     if len(predictions) > 2:
         raise InputError(f"PREDICTIONS are {len(predictions)} folders; allowed: one or two")
@@ -144,7 +153,7 @@ def compare(predictions: Sequence[Path], truth: Path, *, csv: Path | None = None
 
 
 def text(titles: Sequence[str], tables: Sequence[pd.DataFrame]) -> str:
-    """The summary for a terminal: one column per folder, one more for the difference of two. In per cent."""
+    """Summary for a terminal, in per cent: one column per folder, and one for the difference of two."""
     heads = [*titles, "difference"] if len(tables) == 2 else list(titles)
     lines = [["", *heads], ["Photos", *[str(len(table)) for table in tables]]]
     for key, title in _MEASURES.items():
@@ -152,8 +161,7 @@ def text(titles: Sequence[str], tables: Sequence[pd.DataFrame]) -> str:
         if len(columns) == 2:
             columns.append(columns[0] - columns[1])
         lines.append([title, *[_cell(values, signed=place == 2) for place, values in enumerate(columns)]])
-    pooled = [miou_two_class(Overlap(*(int(table[name].sum()) for name in Overlap._fields))) for table in tables]
-    lines.append(["Two-class mIoU", *[f"{100 * value:.1f}" for value in pooled]])
+    lines.append(["Two-class mIoU", *[f"{100 * miou_two_class(pooled(table)):.1f}" for table in tables]])
     widths = [max(len(line[place]) for line in lines if place < len(line)) for place in range(len(heads) + 1)]
     return "".join(
         "  ".join(cell.ljust(widths[place]) for place, cell in enumerate(line)).rstrip() + "\n" for line in lines
@@ -161,7 +169,7 @@ def text(titles: Sequence[str], tables: Sequence[pd.DataFrame]) -> str:
 
 
 def _cell(values: np.ndarray, *, signed: bool) -> str:
-    """Mean and 95 % bootstrap interval over photos, in per cent; a difference that excludes 0 has a star."""
+    """Mean and 95 % bootstrap interval over photos, in per cent; a star if the interval of a difference excludes 0."""
     known = values[~np.isnan(values)]
     if not len(known):
         return "-"

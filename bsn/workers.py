@@ -1,4 +1,4 @@
-"""One function over many things at a time, the answers in order; by processes, or by threads of this one."""
+"""Parallel maps whose results come in order: over processes, or over threads of this process."""
 
 import multiprocessing
 import os
@@ -11,51 +11,63 @@ from typing import Any, TypeVar
 
 from bsn.errors import InputError
 
-Thing, Answer = TypeVar("Thing"), TypeVar("Answer")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
-# What a worker does; set once, when it starts.
-_function: Callable[[Any], Any] | None = None
+# The function that this worker process applies; set when it starts.
+_function: Callable[[Any], Any]
 
 
 def cores() -> int:
-    """How many cores this process may use."""
+    """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
-def deaf_to_interrupts() -> Iterator[None]:
-    """Processes that are started meanwhile never hear of Ctrl-C, which a terminal sends to all that it runs.
+def interrupts_blocked() -> Iterator[None]:
+    """Block Ctrl-C in the processes started in this block; a terminal sends it to all that it runs.
 
-    They end with this process, which hears of it when the block ends.
+    They end with this process, which receives it after the block.
     """
-    heard = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, heard)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def ordered_map(
-    function: Callable[[Thing], Answer], things: Sequence[Thing], *, workers: int, imports: str
-) -> Iterator[Answer]:
-    """`function` of each thing, in the things' order, by so many processes; in this one for one thing or one worker.
+    function: Callable[[Item], Result], items: Sequence[Item], *, workers: int, imports: str
+) -> Iterator[Result]:
+    """Apply `function` to each item in worker processes; in this process for one item or one worker.
 
-    Each process computes on one thread: on small pictures two processes are faster than two threads of one.
-    They are forked from a server that has imported the module `imports` and has no threads: a fork of this
-    process would hang on the threads that OpenCV and OpenMP have in it. Function, things and answers are
-    pickled. An exception of the function is raised here; InputError, too, when a worker is killed, as it is
-    when the machine runs out of memory.
+    Each process computes on one thread: on small pictures two processes are faster than two threads of one. They are
+    forked from a server process without threads; a fork of this process would hang on the threads that OpenCV and
+    OpenMP have in it.
+
+    Args:
+        function: pickled, like items and results.
+        items: to apply it to.
+        workers: number of processes.
+        imports: module that the server imports before it forks.
+
+    Returns:
+        Iterator over the results, in the order of the items.
+
+    Raises:
+        InputError: a worker was killed, as when the machine runs out of memory.
+        Exception: what the function raises.
     """
-    if min(workers, len(things)) == 1:
-        yield from map(function, things)
+    if min(workers, len(items)) == 1:
+        yield from map(function, items)
         return
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([imports])
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(function,))
     try:
-        with deaf_to_interrupts():
-            answers = pool.map(_answer, things)
-        yield from answers
+        with interrupts_blocked():
+            results = pool.map(_apply, items)
+        yield from results
     except BrokenProcessPool:
         raise InputError(f"one of {workers} worker processes was killed: is there memory enough for all?") from None
     finally:
@@ -63,21 +75,27 @@ def ordered_map(
 
 
 def threaded_map(
-    function: Callable[[Thing], Answer], things: Sequence[Thing], *, threads: int | None = None
-) -> Iterator[Answer]:
-    """`function` of each thing, in the things' order, by threads of this process; by default some more than cores.
+    function: Callable[[Item], Result], items: Sequence[Item], *, threads: int | None = None
+) -> Iterator[Result]:
+    """Apply `function` to each item in threads of this process, for work in OpenCV, which releases the lock.
 
-    For work that OpenCV does, beside which other threads may run. What has not begun when the loop ends is left.
+    Args:
+        function: to apply.
+        items: to apply it to.
+        threads: number of threads; by default ThreadPoolExecutor's.
+
+    Returns:
+        Iterator over the results, in the order of the items. Items not begun when the iteration ends are dropped.
     """
     pool = ThreadPoolExecutor(threads)
     try:
-        yield from pool.map(function, things)
+        yield from pool.map(function, items)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _start(function: Callable[[Any], Any]) -> None:
-    import cv2
+    import cv2  # late, like torch: only worker processes need them
     import torch
 
     global _function
@@ -86,5 +104,5 @@ def _start(function: Callable[[Any], Any]) -> None:
     torch.set_num_threads(1)
 
 
-def _answer(thing: Any) -> Any:
-    return _function(thing)
+def _apply(item: Any) -> Any:
+    return _function(item)

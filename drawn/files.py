@@ -13,7 +13,7 @@ import numpy as np
 import scipy.io
 from tqdm import tqdm
 
-from bsn.workers import deaf_to_interrupts
+from bsn.workers import interrupts_blocked
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -65,7 +65,7 @@ def draw_all(task: Callable[[Item], Result], items: Sequence[Item], *, label: st
         context = get_context("spawn")  # safe beside torch's threads
         pool = ProcessPoolExecutor(processes, context, initializer=cv2.setNumThreads, initargs=(1,))
         try:
-            with deaf_to_interrupts():
+            with interrupts_blocked():
                 drawn = pool.map(task, items, chunksize=4)
             for result in drawn:
                 results.append(result)

@@ -142,7 +142,7 @@ def evaluate_trial(
 class _WithAttributes:
     """A segmenter that keeps the attribute classes of each photo it segments, in order."""
 
-    spreads = False
+    parallel = False
 
     def __init__(self, segmenter: Segmenter) -> None:
         self.segmenter = segmenter

@@ -1,1 +1,1 @@
-"""What makes a mask of a photo: the trained networks of Table 1, Graph-cut, and the mean mask."""
+"""Methods of Table 1, from a photo to its mask: trained networks, Graph-cut, the mean mask, and the CRF."""

@@ -1,4 +1,4 @@
-"""The fully connected CRF that DeepLabv2 puts behind its network (Krähenbühl and Koltun, 2011)."""
+"""Fully connected CRF (Krähenbühl and Koltun, 2011), as DeepLabv2 refines its network's scores with it."""
 
 import numpy as np
 
@@ -6,14 +6,14 @@ from bsn.errors import InputError
 from bsn.methods.prediction import Segmenter
 
 ITERATIONS = 10
-# DeepLabv2's for PASCAL VOC: weight and standard deviation, in pixels, of the smoothness kernel; weight and standard
-# deviations, in pixels and grey levels, of the appearance kernel.
+# DeepLabv2's values for PASCAL VOC. Smoothness kernel: weight, standard deviation in pixels. Appearance kernel: weight,
+# standard deviations in pixels and in grey levels.
 SMOOTHNESS = {"compat": 3.0, "sxy": 1.0}
 APPEARANCE = {"compat": 4.0, "sxy": 67.0, "srgb": 3.0}
 
 
 class RefinedSegmenter(Segmenter):
-    """A trained network whose score is refined by the CRF at the photo's own size."""
+    """A trained network whose scores the CRF refines at the photo's own size."""
 
     def __call__(self, photo: np.ndarray, affine: np.ndarray | None) -> np.ndarray:
         """As in `bsn.methods.prediction.Method`."""
@@ -21,7 +21,7 @@ class RefinedSegmenter(Segmenter):
 
 
 def refine(photo: np.ndarray, score: np.ndarray) -> np.ndarray:
-    """Mask of least energy by mean field, 10 iterations.
+    """Mask of minimum energy by ten iterations of mean field inference.
 
     Args:
         photo: (H, W, 3) uint8 RGB.
@@ -34,16 +34,17 @@ def refine(photo: np.ndarray, score: np.ndarray) -> np.ndarray:
         InputError: pydensecrf2, an optional package, is not installed.
     """
     try:
-        from pydensecrf.densecrf import DenseCRF2D
+        # Optional and compiled, so it may be absent.
+        from pydensecrf.densecrf import DenseCRF2D  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise InputError("the CRF needs pydensecrf2: pip install -r requirements-crf.txt") from None
     height, width = score.shape
     crf = DenseCRF2D(width, height, 2)
-    # -log of the sigmoid, without its overflow: softplus of the negated score.
+    # -log(sigmoid(x)) = softplus(-x), which does not overflow.
     unary = np.stack([np.logaddexp(0, score), np.logaddexp(0, -score)]).reshape(2, -1)
     crf.setUnaryEnergy(np.ascontiguousarray(unary, np.float32))
     crf.addPairwiseGaussian(**SMOOTHNESS)
-    # A copy, as a photo from a file is read-only, which the package refuses.
+    # A copy: photos from files are read-only, which the package rejects.
     crf.addPairwiseBilateral(rgbim=np.array(photo, order="C"), **APPEARANCE)
     likely = np.asarray(crf.inference(ITERATIONS)).reshape(2, height, width)
     return (likely[1] > likely[0]).astype(np.uint8)

@@ -1,9 +1,9 @@
-"""The Graph-cut baseline of Table 1: Boykov-Jolly with the aligned mean mask as the prior.
+"""Graph-cut baseline of Table 1: Boykov-Jolly with the aligned mean mask as the prior.
 
     E(m) = sum of -log P(m) over pixels
          + smoothness * sum of [m differs] exp(-contrast |dI|^2 / 2 sigma^2) over neighbours
 
-P is the mean mask of the training portraits, laid on the photo by its face, and sigma^2 the photo's own mean squared
+P is the mean mask of the training portraits, aligned to the photo by its face, sigma^2 the photo's mean squared
 difference of neighbours. The minimum is a cut of the 4-connected grid, found exactly by scipy's maximum flow.
 """
 
@@ -13,16 +13,22 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
 _UNITS = 1000  # integer capacities per nat
-_CELLS = 2**21  # of a grid at most: a photo of 1x20000 at 160 rows would take the memory of any machine
-_SURE = 1e-3  # no pixel is surer than this of its label
+_CELLS = 2**21  # of a grid at most: a photo of 1x20000 at 160 rows would exceed any machine's memory
+_SURE = 1e-3  # the prior is clipped to this distance from 0 and 1
 
 
 def graph_cut(photo: np.ndarray, prior: np.ndarray, *, smoothness: float, contrast: float, height: int) -> np.ndarray:
     """Segment one photo.
 
-    photo: (H, W, 3) uint8. prior: (H, W) float, probability of portrait at each pixel. height: rows of the grid that
-    is solved (fewer for an oblong photo); the answer is brought back to the photo's size.
-    Returns (H, W) uint8 {0, 1}.
+    Args:
+        photo: (H, W, 3) uint8.
+        prior: (H, W) float32, probability of portrait at each pixel.
+        smoothness: weight of the pairwise term.
+        contrast: factor in its exponent.
+        height: rows of the grid that is solved (fewer for an oblong photo).
+
+    Returns:
+        (H, W) uint8 {0, 1}, resized from the grid.
     """
     width = photo.shape[1] * height / photo.shape[0]
     scale = min(1.0, (_CELLS / (width * height)) ** 0.5)
@@ -35,7 +41,7 @@ def graph_cut(photo: np.ndarray, prior: np.ndarray, *, smoothness: float, contra
 
 
 def _minimum_cut(image: np.ndarray, log_odds: np.ndarray, smoothness: float, contrast: float) -> np.ndarray:
-    """(h, w) bool, true on the source's side, which is the portrait's."""
+    """(h, w) bool, true for portrait, which is the source's side of the cut."""
     node = np.arange(log_odds.size).reshape(log_odds.shape)
     source, sink = log_odds.size, log_odds.size + 1
     left, right = node[:, :-1].ravel(), node[:, 1:].ravel()

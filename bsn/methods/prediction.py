@@ -1,4 +1,4 @@
-"""From a photo to its portrait mask, with any trained network."""
+"""Methods that segment a photo: the interface, trained networks, the baselines, and masks for many files."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,26 +23,35 @@ from bsn.workers import cores, ordered_map
 
 
 class Method(Protocol):
-    """Any row of Table 1: call it with a photo and its affine to get a mask.
+    """A row of Table 1.
 
-    spreads: whether many photos are best spread over processes. A method that does must be picklable.
+    Attributes:
+        parameters: number of trained parameters.
+        parallel: whether many photos are predicted in several processes; the method must then be picklable.
     """
 
     parameters: int
-    spreads: bool
+    parallel: bool
 
     def __call__(self, photo: np.ndarray, affine: np.ndarray | None) -> np.ndarray:
-        """photo: (H, W, 3) uint8 RGB. affine: (2, 3) from its pixels to the frame, None when no face was found.
+        """Segment one photo.
 
-        Returns (H, W) uint8 {0, 1}.
+        Args:
+            photo: (H, W, 3) uint8 RGB.
+            affine: (2, 3) from its pixels to the frame; None if no face was found.
+
+        Returns:
+            (H, W) uint8 {0, 1}.
         """
         ...
 
 
 def load_method(folder: Path, *, aligned_mean_mask: np.ndarray) -> Method:
-    """The method in `models/<method>`, on the GPU if there is one.
+    """Load a method, on the GPU if there is one.
 
-    aligned_mean_mask: (800, 600) float32, of the training set.
+    Args:
+        folder: `models/<method>`.
+        aligned_mean_mask: (800, 600) float32 in 0..1, of the training set.
     """
     description = ModelDescription.read(folder)
     if description.network == "graph_cut":
@@ -61,7 +70,13 @@ def load_method(folder: Path, *, aligned_mean_mask: np.ndarray) -> Method:
 
 @dataclass(frozen=True, kw_only=True)
 class PhotoFile:
-    """A photo to segment. affine: (2, 3) from its pixels to the frame, or None. mask: the PNG to write, 0 and 255."""
+    """A photo to segment.
+
+    Attributes:
+        photo: its file.
+        affine: (2, 3) from its pixels to the frame; None without a face.
+        mask: PNG to write, 0 and 255.
+    """
 
     photo: Path
     affine: np.ndarray | None
@@ -69,13 +84,16 @@ class PhotoFile:
 
 
 def predict_files(files: Sequence[PhotoFile], *, method: Method) -> Iterator[Path]:
-    """Write the mask of every photo; yields, in order, each mask's file once it is there.
+    """Predict photos and write their masks; the bytes are the same with any number of processes.
 
-    The bytes are the same with any number of processes. Raises InputError as `ordered_map` does, and when a photo can't
-    be read or segmented or its mask not be written, with the file.
+    Yields:
+        The file of each mask, in order, once it is written.
+
+    Raises:
+        InputError: a photo cannot be read or segmented, a mask cannot be written, or a worker was killed.
     """
     predict = partial(_predict_file, method=method)
-    return ordered_map(predict, files, workers=cores() if method.spreads else 1, imports="bsn.methods.prediction")
+    return ordered_map(predict, files, workers=cores() if method.parallel else 1, imports="bsn.methods.prediction")
 
 
 def _predict_file(file: PhotoFile, *, method: Method) -> Path:
@@ -90,16 +108,16 @@ def _predict_file(file: PhotoFile, *, method: Method) -> Path:
 
 
 class MeanMask:
-    """The aligned mean mask itself as the answer; without a face, laid over the whole photo."""
+    """Baseline that answers with the aligned mean mask, stretched over the whole photo if there is no face."""
 
     parameters = 0
-    spreads = False  # all photos take less than the start of a process
+    parallel = False  # all photos take less time than the start of a process
 
     def __init__(self, *, aligned_mean_mask: np.ndarray) -> None:
         self.aligned_mean_mask = aligned_mean_mask
 
     def prior(self, photo: np.ndarray, affine: np.ndarray | None) -> np.ndarray:
-        """Probability of portrait at each pixel, (H, W) float32. Arguments as in `Method`."""
+        """Probability of portrait at each pixel, (H, W) float32; arguments as in `Method`."""
         height, width = photo.shape[:2]
         if affine is None:
             return cv2.resize(self.aligned_mean_mask, (width, height))
@@ -111,25 +129,27 @@ class MeanMask:
 
 
 class GraphCut(MeanMask):
-    """The Graph-cut baseline: the mean mask as the prior of a cut along the photo's own edges."""
+    """Graph-cut baseline: the mean mask is the prior of a cut along the photo's edges. Options as in `graph_cut`."""
 
-    spreads = True  # scipy's flow runs on one core
+    parallel = True  # scipy's maximum flow runs on one core
 
     def __init__(self, *, aligned_mean_mask: np.ndarray, smoothness: float, contrast: float, height: int) -> None:
         super().__init__(aligned_mean_mask=aligned_mean_mask)
-        self.options = {"smoothness": smoothness, "contrast": contrast, "height": height}
+        self.smoothness, self.contrast, self.height = smoothness, contrast, height
 
     def __call__(self, photo: np.ndarray, affine: np.ndarray | None) -> np.ndarray:
         """As in `Method`."""
-        return graph_cut(photo, self.prior(photo, affine), **self.options)
+        prior = self.prior(photo, affine)
+        return graph_cut(photo, prior, smoothness=self.smoothness, contrast=self.contrast, height=self.height)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """What a network says of one photo.
+    """Output of a network for one photo.
 
-    score: (H, W) float32, foreground logit minus background logit at the photo's own size. attributes: the class of
-    each attribute; [] for a network without the branch.
+    Attributes:
+        score: (H, W) float32, foreground logit minus background logit at the photo's own size.
+        attributes: class of each attribute; [] for a network without the branch.
     """
 
     score: np.ndarray
@@ -142,13 +162,16 @@ class Prediction:
 
 
 class Segmenter:
-    """A trained network, ready for photos of any size.
+    """A trained network for photos of any size.
 
-    model: in evaluation mode, six input channels. size: (height, width) of a PFCN photo's working copy, as in
-    training. aligned_mean_mask: (800, 600) float32, of the training set.
+    Args:
+        model: with six input channels.
+        size: (height, width) of a PFCN photo's working copy, as in training.
+        aligned_mean_mask: (800, 600) float32 in 0..1, of the training set.
+        device: to run on.
     """
 
-    spreads = False  # torch has all cores, or the GPU
+    parallel = False  # torch uses all cores, or the GPU
 
     def __init__(
         self,
@@ -170,7 +193,7 @@ class Segmenter:
 
         Args:
             photo: (H, W, 3) uint8 RGB.
-            affine: (2, 3) from its pixels to the frame, None when no face was found.
+            affine: (2, 3) from its pixels to the frame, None if no face was found.
         """
         small = working_photo(photo, affine, self.size)
         prior = prior_channels(small.to_frame, self.aligned_mean_mask, small.image.shape[:2])
@@ -186,9 +209,9 @@ class Segmenter:
         )
 
     def score(self, photo: np.ndarray, affine: np.ndarray | None) -> np.ndarray:
-        """Foreground logit minus background logit, (H, W) float32. Arguments as in `predict`."""
+        """Foreground logit minus background logit, (H, W) float32; arguments as in `Method`."""
         return self.predict(photo, affine).score
 
     def __call__(self, photo: np.ndarray, affine: np.ndarray | None) -> np.ndarray:
-        """The portrait mask, (H, W) uint8 {0, 1}, at the photo's own size. Arguments as in `predict`."""
+        """As in `Method`."""
         return self.predict(photo, affine).mask

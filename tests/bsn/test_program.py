@@ -159,7 +159,7 @@ def test_a_second_signal_ends_it_at_once_but_not_one_that_is_sent_twice(started)
     process.send_signal(signal.SIGTERM)
     assert process.stdout.readline() == "closes\n"
     process.send_signal(signal.SIGTERM)
-    time.sleep(program.IMPATIENT + 0.2)
+    time.sleep(program.SAME_SIGNAL + 0.2)
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
     assert ended(process) == (130, "sell: interrupted; sell again\n")

@@ -2,9 +2,10 @@
 
 import builtins
 import io
+import re
 import struct
+import subprocess
 import sys
-import warnings
 
 import cv2
 import numpy as np
@@ -104,13 +105,54 @@ def test_exif_that_cannot_be_read_is_told_in_one_line_and_does_not_matter_to_a_d
     assert (read_photo(file) == STORED).all()
 
 
-def test_pillows_remarks_on_metadata_are_not_printed(tmp_path):
-    # The entry says that its six values lie far behind the end.
-    exif = b"Exif\0\0II*\0" + struct.pack("<IHHHIII", 8, 1, 0x0112, 3, 6, 10**6, 0)
-    file = save(STORED, tmp_path / "a.jpg", exif=exif)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert read_upright(file).pixels.shape == STORED.shape
+# EXIF blocks of which Pillow reads a part, with a warning, and what is known of the orientation.
+DAMAGED = {
+    # Three entries are announced, and the block ends after the first, which is the orientation.
+    "ends early": (struct.pack("<IHHHIHH", 8, 3, 0x0112, 3, 1, 6, 0), 6),
+    # The orientation comes first; the description's text lies far behind the end.
+    "value out of reach": (
+        struct.pack("<IHHHIHHHHIII", 8, 2, 0x0112, 3, 1, 8, 0, 0x010E, 2, 99, 10**6, 0),
+        8,
+    ),
+    # The orientation's own six values lie far behind the end.
+    "orientation out of reach": (struct.pack("<IHHHIII", 8, 1, 0x0112, 3, 6, 10**6, 0), 1),
+}
+
+
+@pytest.mark.parametrize("form", ["jpg", "png", "webp"])
+def test_a_photo_with_damaged_exif_is_upright_as_far_as_known_and_nothing_is_printed(tmp_path, form):
+    files = [
+        save(STORED, tmp_path / f"{name}.{form}", exif=b"Exif\0\0II*\0" + block, **FORMATS[form])
+        for name, (block, _) in DAMAGED.items()
+    ]
+    # In a process of its own, since pytest collects warnings, and in threads, as bsn score reads.
+    code = """
+import sys
+from bsn.photos import read_upright
+from bsn.workers import threaded_map
+for upright in threaded_map(read_upright, sys.argv[1:] * 20, threads=8):
+    print(*upright.pixels[8::16, 8::16].reshape(-1).tolist(), *upright.pixels.shape)
+"""
+    done = subprocess.run([sys.executable, "-c", code, *files], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert lines[: len(files)] * 20 == lines
+    for line, (_, known) in zip(lines, DAMAGED.values(), strict=False):
+        *colours, height, width, _ = map(int, line.split())
+        assert (height, width) == tuple(SIDE * length for length in UPRIGHT[known].shape[:2])
+        assert abs(np.array(colours) - UPRIGHT[known].ravel()).max() <= 12
+
+
+def test_exif_that_is_no_exif_at_all_is_one_line_and_nothing_else(tmp_path):
+    file = save(STORED, tmp_path / "a.png", exif=b"Exif\0\0b'Exif'")
+    code = "import sys; from bsn.photos import read_upright; read_upright(sys.argv[1])"
+    done = subprocess.run([sys.executable, "-c", code, file], capture_output=True, text=True, check=False)
+    assert "Warning" not in done.stderr
+    assert re.fullmatch(
+        r"bsn\.errors\.InputError: \S+/a\.png has EXIF data that can't be read \(SyntaxError: .*\), "
+        r"and may have to be turned; save it again, upright and without them",
+        done.stderr.splitlines()[-1],
+    )
 
 
 def test_colours_of_another_profile_are_brought_to_srgb_and_the_photo_still_turned(tmp_path):

@@ -15,7 +15,7 @@ class Bright:
     """A method that takes what is bright for portrait."""
 
     parameters = 0
-    spreads = False
+    parallel = False
 
     def __call__(self, photo, affine):
         return (photo[:, :, 0] > 127).astype(np.uint8)

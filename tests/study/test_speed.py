@@ -13,7 +13,7 @@ from study.speed import PHOTOS, seconds_per_photo
 class Waiting:
     """A method that takes as long as it is told, call by call."""
 
-    parameters, spreads = 0, False
+    parameters, parallel = 0, False
 
     def __init__(self, clock: list[float], takes: list[float]) -> None:
         self.clock, self.takes, self.affines = clock, takes, []

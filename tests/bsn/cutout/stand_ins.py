@@ -29,7 +29,7 @@ class RedPart:
     """A stand-in for a trained method: what is more red than green is the portrait. Keeps the affines it was given."""
 
     parameters = 0
-    spreads = False
+    parallel = False
 
     def __init__(self):
         self.affines = []

@@ -33,9 +33,9 @@ class Signature:
 
     parameters = 0
 
-    def __init__(self, folder, *, spreads):
+    def __init__(self, folder, *, parallel):
         self.folder = Path(folder)
-        self.spreads = spreads
+        self.parallel = parallel
 
     def __call__(self, photo, affine):
         (self.folder / str(os.getpid())).touch()
@@ -74,12 +74,12 @@ def test_graph_cut_writes_the_same_bytes_by_one_and_by_several_processes(tmp_pat
         assert (cv2.imread(str(file.mask), cv2.IMREAD_UNCHANGED) == expected).all()
 
 
-@pytest.mark.parametrize("spreads", [True, False])
-def test_only_a_method_that_spreads_leaves_this_process(tmp_path, monkeypatch, spreads):
+@pytest.mark.parametrize("parallel", [True, False])
+def test_only_a_parallel_method_leaves_this_process(tmp_path, monkeypatch, parallel):
     (tmp_path / "processes").mkdir()
-    predicted(photo_files(tmp_path), 2, monkeypatch, Signature(tmp_path / "processes", spreads=spreads))
+    predicted(photo_files(tmp_path), 2, monkeypatch, Signature(tmp_path / "processes", parallel=parallel))
     used = {int(file.name) for file in (tmp_path / "processes").iterdir()}
-    assert (os.getpid() in used) is not spreads
+    assert (os.getpid() in used) is not parallel
 
 
 def test_the_mask_has_the_photos_own_size_whatever_the_working_size():
