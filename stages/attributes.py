@@ -21,6 +21,7 @@ BY_USER, OUT = Path("attributes"), Path("data/attributes")
 
 
 def attributes(name: str) -> None:
+    """Write one row per photo with a known value."""
     params = load()
     require_choice("attributes", name, params.attributes)
     rows, faces = read_index(PORTRAITS / "index.csv"), read_faces(FACES)

@@ -1,4 +1,4 @@
-"""Refuse bad parameters before any stage works: every other stage waits for this one."""
+"""Check params.yaml, its profile and sources.yaml before any other stage starts."""
 
 from pathlib import Path
 
@@ -8,19 +8,20 @@ from study.params import load
 from study.runner import run_stage
 from study.sources import load_sources
 
-# Its content never changes, so that a change of a parameter re-runs this stage and not all of the others.
+# Its content never changes, so that a changed parameter re-runs this stage and not all others.
 OUT = Path("data/checked")
 PIPELINE = Path("dvc.yaml")
 
 
 def check() -> None:
+    """Raise InputError, one line per invalid value."""
     params = load()
     load_sources()
     trained = read_yaml(PIPELINE)["stages"]["train_base"]["foreach"]
     for key, method in params.methods.items():
         if method.base not in trained:
             raise InputError(
-                f"methods.{key}: {PIPELINE} has no train_base@{method.base}; write it beside the others there"
+                f"methods.{key}: {PIPELINE} has no train_base@{method.base}; add it beside the others there"
             )
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text("params.yaml, its profile and sources.yaml were read and found good\n", "utf-8")

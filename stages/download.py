@@ -17,6 +17,7 @@ OUT = Path("data/raw")
 
 
 def download(set_name: str) -> None:
+    """Draw, find or download the set, as the profile's `data` says."""
     require_choice("set", set_name, SETS)
     params = load()
     folder = OUT / set_name

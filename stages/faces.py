@@ -1,4 +1,4 @@
-"""data/portraits -> data/faces/<set>.csv: five points and the affine map to the frame for each kept photo."""
+"""Kept photos -> data/faces/<set>.csv: five facial points and the affine map to the reference frame per photo."""
 
 from pathlib import Path
 
@@ -16,6 +16,7 @@ RAW, PORTRAITS, OUT = Path("data/raw"), Path("data/portraits"), Path("data/faces
 
 
 def faces() -> None:
+    """Find PFCN's faces, and align those that the filter found in the other sets."""
     params = load().portraits
     # The last digits of a face depend on the number of threads.
     torch.set_num_threads(1)

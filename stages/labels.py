@@ -1,4 +1,4 @@
-"""Training masks -> data/labels/<hard|soft>/: the label codes of every training photo, by eq. (1)-(3) when soft."""
+"""Training masks -> data/labels/<hard|soft>/: the label codes of every training photo, by eq. (1)-(3) if soft."""
 
 import json
 from pathlib import Path
@@ -19,6 +19,7 @@ KINDS = ("hard", "soft")
 
 
 def labels(kind: str) -> None:
+    """Write one PNG per photo, and the kernel that they are made with."""
     require_choice("labels", kind, KINDS)
     # Hard labels are a kernel with no band, so that training reads both alike.
     kernel = {"width": load().kernel.width if kind == "soft" else 0}

@@ -1,4 +1,4 @@
-"""The mean mask -> data/loss_weights/<uniform|global>.npy: what each place weighs in the loss, eq. (6) when global."""
+"""The mean mask -> data/loss_weights/<uniform|global>.npy: the loss weight of each pixel, by eq. (6) if global."""
 
 from pathlib import Path
 
@@ -14,6 +14,7 @@ KINDS = ("uniform", "global")
 
 
 def loss_weights(kind: str) -> None:
+    """Write the map, float32 (800, 600)."""
     require_choice("weight", kind, KINDS)
     mean_mask = np.load(MEAN_MASK)
     params = load().global_kernel

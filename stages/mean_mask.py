@@ -1,4 +1,4 @@
-"""data/portraits/pfcn + data/faces/pfcn.csv -> data/mean_mask/: M of eq. (6), plain and aligned."""
+"""PFCN's training masks and faces -> data/mean_mask/: the mean mask of eq. (6), plain and aligned to the faces."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,9 +16,10 @@ PORTRAITS, FACES, OUT = Path("data/portraits/pfcn"), Path("data/faces/pfcn.csv")
 
 
 def mean_masks() -> None:
+    """Write mean_mask.npy and aligned.npy."""
     rows = [row for row in read_index(PORTRAITS / "index.csv") if row.kept and row.split == "train"]
     if not rows:
-        raise InputError("PFCN has no training photos here; the mean mask is made from them")
+        raise InputError("PFCN has no training photos here, and the mean mask is their masks' mean")
     affines = {name: face.affine for name, face in read_faces(FACES).items() if face.affine is not None}
     aligned = [row for row in rows if row.id in affines]
     OUT.mkdir(parents=True, exist_ok=True)

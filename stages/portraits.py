@@ -16,6 +16,7 @@ RAW, OUT = Path("data/raw"), Path("data/portraits")
 
 
 def portraits(set_name: str) -> None:
+    """Filter the set's photos, and copy those that are kept."""
     require_choice("set", set_name, SETS)
     params = load()
     candidates = list(read_candidates(set_name, RAW, validation=params.data.validation))

@@ -1,4 +1,4 @@
-"""What a network starts from -> data/pretrained/<deeplab|fcn8s>.safetensors; no tensors where it starts at random."""
+"""Starting weights of a network -> data/pretrained/<deeplab|fcn8s>.safetensors; no tensors for random weights."""
 
 from pathlib import Path
 
@@ -11,6 +11,7 @@ OUT = Path("data/pretrained")
 
 
 def pretrained(network: str) -> None:
+    """Convert the published or the user's weights to this network's names and channels."""
     require_choice("network", network, Networks.model_fields)
     # Late: a wrong name is refused at once.
     import torch
@@ -26,7 +27,7 @@ def pretrained(network: str) -> None:
     try:
         with torch.device("meta"):
             build(network, classes=2, **settings.architecture())
-    except ValueError as error:  # timm's own, of a backbone that only it knows
+    except ValueError as error:  # timm's, about one of its backbones
         raise InputError(f"networks.{network}: {error}") from None
     tensors = starting_weights(network, source, added_channels=settings.added_channels, **settings.architecture())
     write_atomically(OUT / f"{network}.safetensors", [save(tensors)])
