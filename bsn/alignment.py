@@ -1,4 +1,4 @@
-"""Bringing photos into one frame by their five face points, and the mean masks of eq. (6)."""
+"""Alignment of photos to one frame by five face points, and the mean mask of eq. (6)."""
 
 from collections.abc import Iterable
 
@@ -18,18 +18,24 @@ NOSE_TIP, LEFT_MOUTH, RIGHT_MOUTH = 13, 31, 37
 
 
 def five_points(tracker: np.ndarray) -> np.ndarray:
-    """MTCNN's five points from a tracker's 49: float32 (5, 2). An eye is the mean of its six points."""
+    """MTCNN's five points, (5, 2) float32, from a tracker's (49, 2). An eye is the mean of its six points."""
     eyes = tracker[LEFT_EYE].mean(axis=0), tracker[RIGHT_EYE].mean(axis=0)
     return np.stack([*eyes, tracker[NOSE_TIP], tracker[LEFT_MOUTH], tracker[RIGHT_MOUTH]]).astype(np.float32)
 
 
 def alignment(points: np.ndarray) -> np.ndarray:
-    """The similarity (2, 3), float64, that brings five points (photo pixels) nearest to REFERENCE_POINTS.
+    """Fit the similarity that maps five face points nearest to REFERENCE_POINTS.
 
-    Least squares over scale, rotation and shift: x' = a x - b y + c, y' = b x + a y + d. Shen et al. fit a
-    full affine map to 49 points; with five, its shear follows their noise. As the answer on PFCN's test
-    photos the aligned mean mask scores .819 mean IoU with this fit, .815 with an affine fit to the same five points,
-    .819 with an affine fit to the 49, and .765 unaligned.
+    Least squares over scale, rotation and shift: x' = a x - b y + c, y' = b x + a y + d. Shen et al. fit an affine map
+    to 49 points; fitted to five, its shear follows their noise. Used as the prediction on PFCN's test photos, the
+    aligned mean mask has a mean IoU of .819 with this fit, .815 with an affine fit to the same five points, .819 with
+    an affine fit to the 49, and .765 unaligned.
+
+    Args:
+        points: (5, 2), photo pixels.
+
+    Returns:
+        (2, 3) float64, from photo to frame.
     """
     x, y = np.asarray(points, dtype=np.float64).T
     one, zero = np.ones(5), np.zeros(5)
@@ -39,24 +45,42 @@ def alignment(points: np.ndarray) -> np.ndarray:
 
 
 def warp_to_frame(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    """`mask` in the reference frame, uint8 (800, 600); what lies outside of the photo is 255, ignored."""
+    """Warp a mask (H, W) to the reference frame: (800, 600) uint8, 255 (ignored) outside of the photo.
+
+    affine: (2, 3), of `alignment`.
+    """
     size = FRAME[::-1]
     return cv2.warpAffine(mask, affine, size, flags=cv2.INTER_NEAREST, borderValue=IGNORE)
 
 
 def warp_to_photo(frame: np.ndarray, affine: np.ndarray, *, height: int, width: int) -> np.ndarray:
-    """A map of the frame, such as the aligned mean mask, seen from a photo: the map's dtype, (height, width).
+    """Warp a map of the frame, such as the aligned mean mask, to a photo.
 
-    Beyond the frame its edge goes on: shoulders do not end there (zeros cost the mean mask .1 mean IoU).
+    Beyond the frame the map's edge is repeated: shoulders do not end there (zeros cost the mean mask .1 mean IoU).
+
+    Args:
+        frame: (800, 600).
+        affine: (2, 3), of `alignment`.
+        height, width: of the photo, pixels.
+
+    Returns:
+        (height, width), of the map's dtype.
     """
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(frame, affine, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
 def mean_mask(masks: Iterable[np.ndarray]) -> np.ndarray:
-    """M of eq. (6): share of portrait among the counted pixels (not 255) at each place, float32 (800, 600).
+    """M of eq. (6): the share of portrait at each place, over the masks that are not ignored there.
 
-    0 where nothing counts. Raises InputError when a mask does not have the frame's size, and when there is none.
+    Args:
+        masks: (800, 600) uint8 {0, 1, 255 = ignored} each.
+
+    Returns:
+        (800, 600) float32, 0 where every mask is ignored.
+
+    Raises:
+        InputError: a mask has another size, or there is none.
     """
     portrait, counted, number = np.zeros(FRAME, np.float32), np.zeros(FRAME, np.float32), 0
     for mask in masks:
@@ -71,5 +95,5 @@ def mean_mask(masks: Iterable[np.ndarray]) -> np.ndarray:
 
 
 def aligned_mean_mask(masks: Iterable[np.ndarray], affines: Iterable[np.ndarray]) -> np.ndarray:
-    """`mean_mask` after each mask went through its own affine to the frame, float32 (800, 600)."""
+    """`mean_mask` of masks that are each warped to the frame by their own affine (2, 3), (800, 600) float32."""
     return mean_mask(warp_to_frame(mask, affine) for mask, affine in zip(masks, affines, strict=True))

@@ -1,7 +1,7 @@
-"""What a network is shown: the photo at working size, and the three channels that Shen et al. add to it.
+"""The six input channels of a network: the photo at working size, and position x, y and mean mask (Shen et al.).
 
-Position and mean mask are told in the face's own frame (bsn/alignment.py). Where no face was found the three added
-channels are zero, as in the release of Shen et al.
+Position and mean mask are given in the face's frame (bsn/alignment.py). Without a face these three channels are zero,
+as in the release of Shen et al.
 """
 
 from dataclasses import dataclass
@@ -14,34 +14,44 @@ from torch import Tensor
 from bsn.alignment import FRAME, REFERENCE_POINTS
 
 CHANNELS = 6
-# ImageNet's, in RGB: what torchvision's weights were trained with.
+# ImageNet's, in RGB, with which torchvision's weights were trained.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _FACE_X, _FACE_Y = (float(value) for value in REFERENCE_POINTS.mean(axis=0))
-# Left and right swapped about the face's own middle, in the frame.
+# Swaps left and right about the face's middle, in the frame.
 _MIRROR = np.array([[-1.0, 0, 2 * _FACE_X], [0, 1, 0], [0, 0, 1]])
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkingPhoto:
-    """A photo at working size. image: (h, w, 3) uint8 RGB. to_frame: (3, 3) from its pixels to the frame's, or None."""
+    """A photo at working size.
+
+    image: (h, w, 3) uint8 RGB. to_frame: (3, 3) from its pixels to the frame's; None without a face.
+    """
 
     image: np.ndarray
     to_frame: np.ndarray | None
 
 
 def scaling(size: tuple[int, int], target: tuple[int, int]) -> np.ndarray:
-    """3x3 map from the pixels of an image of `size` (height, width) to those of its resized copy of `target`.
+    """Map from the pixels of an image to those of its resized copy.
 
-    Pixel centres are at whole numbers, so that the map also moves the origin by the change of half a pixel.
+    Pixel centres are at whole numbers, so the map also moves the origin by the change of half a pixel.
+
+    Args:
+        size: (height, width) of the image.
+        target: (height, width) of the copy.
+
+    Returns:
+        (3, 3) float64.
     """
     scale_y, scale_x = target[0] / size[0], target[1] / size[1]
     return np.array([[scale_x, 0, scale_x / 2 - 0.5], [0, scale_y, scale_y / 2 - 0.5], [0, 0, 1]])
 
 
 def working_size(photo: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
-    """(height, width) of a photo's working copy: its own shape, with as many pixels as `size` has.
+    """(height, width) of a photo's working copy: the photo's shape, with as many pixels as `size` has.
 
-    A side has two pixels at least, so that a network's branch at half the size sees something of any photo.
+    A side has at least two pixels, so that a network's branch at half the size has one.
     """
     scale = (size[0] * size[1] / (photo[0] * photo[1])) ** 0.5
     return max(2, round(photo[0] * scale)), max(2, round(photo[1] * scale))
@@ -50,8 +60,10 @@ def working_size(photo: tuple[int, int], size: tuple[int, int]) -> tuple[int, in
 def working_photo(photo: np.ndarray, affine: np.ndarray | None, size: tuple[int, int]) -> WorkingPhoto:
     """Shrink (or enlarge) a photo to working size.
 
-    photo: (H, W, 3) uint8 RGB. affine: (2, 3) from its pixels to the frame, None without a face. size: of a PFCN
-    photo's working copy, (height, width).
+    Args:
+        photo: (H, W, 3) uint8 RGB.
+        affine: (2, 3) from its pixels to the frame; None without a face.
+        size: (height, width) of a PFCN photo's working copy.
     """
     target = working_size(photo.shape[:2], size)
     shrinks = target[0] < photo.shape[0]
@@ -68,11 +80,19 @@ def prior_channels(
     *,
     mirrored: bool = False,
 ) -> np.ndarray:
-    """Position x, position y and mean mask at each pixel, in the face's frame. (3, h, w) float32.
+    """Position x, position y and mean mask of each pixel, in the face's frame.
 
-    Positions are distances from the face's centre over the frame's width and height; the mean mask is from 0 to 1.
-    Beyond the frame positions go on, and the mean mask keeps its edge's value. to_frame: (3, 3) from the pixels to the
-    frame, None gives zeros. mirrored: the pixels show the photo swapped left for right, so the frame is swapped too.
+    Positions are distances from the face's centre, divided by the frame's width and height. Beyond the frame positions
+    continue, and the mean mask keeps the value of its edge.
+
+    Args:
+        to_frame: (3, 3) from the pixels to the frame; None gives zeros.
+        aligned_mean_mask: (800, 600) float32, 0..1.
+        size: (h, w) of the pixels.
+        mirrored: whether the pixels show the mirrored photo; the frame is mirrored with it.
+
+    Returns:
+        (3, h, w) float32.
     """
     if to_frame is None:
         return np.zeros((3, *size), np.float32)
@@ -88,8 +108,16 @@ def prior_channels(
 
 
 def network_input(image: Tensor, prior: Tensor) -> Tensor:
-    """The six channels. image: (N, 3, h, w) uint8 RGB; prior: (N, 3, h, w) float32. Returns (N, 6, h, w) float32."""
-    # Plain numbers: tensors made here would have a GPU wait for the processor at every step.
+    """Normalise the photo by ImageNet's mean and deviation, and append the prior channels.
+
+    Args:
+        image: (N, 3, h, w) uint8 RGB.
+        prior: (N, 3, h, w) float32, of `prior_channels`.
+
+    Returns:
+        (N, 6, h, w) float32.
+    """
+    # By plain numbers: tensors made here would synchronise a GPU with the CPU at every step.
     photo = [
         (image[:, c : c + 1].float() / 255 - mean) / std for c, (mean, std) in enumerate(zip(MEAN, STD, strict=True))
     ]

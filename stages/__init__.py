@@ -1,4 +1,4 @@
-"""One short script a stage: read params, call bsn, write outs. No stage imports another stage."""
+"""One short script per stage: read params, call study and bsn, write outs. No stage imports another stage."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ from bsn import environment, program
 
 
 def _native() -> bool:
-    """Whether the profile lifts the pin. What is wrong with the files is for study.params to say."""
-    import yaml  # not above: a signal may come meanwhile
+    """Whether the profile lets libraries use the CPU's newest instructions. study.params reports invalid files."""
+    import yaml  # late: program.begin() handles signals from here on
 
     try:
         name = yaml.safe_load(Path("params.yaml").read_text("utf-8"))["profile"]

@@ -11,10 +11,10 @@ from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
-from bsn.errors import InputError
 from bsn.training import loop
 from bsn.training.checkpoints import CurvePoint, file_fingerprint, load_phase_one, open_checkpoint, save_model
 from bsn.training.launch import launch, report_lost_process
+from study.checking import require_choice
 from study.params import load
 from study.runner import run_stage
 from study.tracking import WEIGHTS_TAG, Run
@@ -26,8 +26,7 @@ OUT, PHASE_ONE = Path("models"), Path("data/phase_one")
 
 def train(name: str) -> None:
     params = load()
-    if name not in params.methods:
-        raise InputError(f"method = {name!r} is refused; allowed: {', '.join(params.methods)}")
+    require_choice("method", name, params.methods)
     method = params.methods[name]
     network, recipe = params.network(method), params.recipe(method)
     fabric = launch(threads=network.threads)

@@ -13,9 +13,12 @@ from bsn import program
 def run_stage(stage: Callable[..., int | None], *, name: str = "", again: str = program.AGAIN) -> NoReturn:
     """Call `stage` with the command line's arguments and exit, as `bsn.program.run` does.
 
-    --help exits with 0 and says what the module is; another number of arguments than `stage` takes exits with 2. A
-    stage that takes any (`*arguments`) sees to them itself. name: in the lines of errors, in place of the function's.
-    again: what the line of a signal advises.
+    --help prints the usage and the module's docstring and exits with 0; a wrong number of arguments exits with 2.
+
+    Args:
+        stage: a function of positional strings; one with `*arguments` parses them itself, --help included.
+        name: for error messages, by default the function's.
+        again: advice of the message after a signal.
     """
     arguments = sys.argv[1:]
     taken = inspect.signature(stage).parameters.values()
@@ -35,5 +38,5 @@ def run_stage(stage: Callable[..., int | None], *, name: str = "", again: str = 
 
 
 def checkout() -> Path:
-    """The project's folder; DVC names it in DVC_ROOT even when it works in a copy that it deletes afterwards."""
+    """The project's folder: DVC_ROOT, which DVC sets even when it works in a temporary copy."""
     return Path(os.environ.get("DVC_ROOT", ".")).resolve()
