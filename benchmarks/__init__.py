@@ -1,3 +1,3 @@
-"""Speeds of the study's programs, as the study runs them."""
+"""Benchmarks: each prints a ratio to a peer or to a floor, measured in the same run."""
 
-import stages  # noqa: F401  (its variables, before a benchmark loads what reads them)
+import stages  # noqa: F401  (sets environment variables before a benchmark imports libraries that read them)

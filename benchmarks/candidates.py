@@ -1,12 +1,8 @@
-"""Which photos of COCO to look at, from annotations of COCO's size: seconds and peak memory, beside a peer.
+"""python -m benchmarks.candidates: time and memory of selecting COCO photos, relative to pycocotools' index.
 
-    python -m benchmarks.candidates
-
-The annotations are made up in a temporary folder at the true scale: 123,287 photos, about 900,000 annotations, the
-persons' outlines as long as COCO's, crowds as run lengths. The selection is what the download and the filter do before
-any photo is fetched: every candidate, its persons, and the exact area of the mask of each one-person photo. The peer is
-json.load and the index of pycocotools.coco.COCO, which is where a selection by hand begins. Each runs in a process of
-its own.
+Synthetic annotations of COCO's size: 123,287 photos, about 900,000 annotations, outlines as long as COCO's, crowds as
+run lengths. Ours selects as the download does: every candidate with the exact mask area of one-person photos. The peer
+loads and indexes them (pycocotools.coco.COCO). Each runs in its own process.
 """
 
 import os
@@ -20,13 +16,13 @@ import numpy as np
 
 PHOTOS = {"train": 118_287, "val": 5_000}
 HEIGHT, WIDTH = 480, 640
-OTHERS = 5.1  # things beside the persons of a photo, on average
-CROWDS = 0.05  # share of the photos with several persons that have a crowd as well
-OUTLINES = 4_000  # different outlines of each kind
+OTHERS = 5.1  # mean number of other objects per photo
+CROWDS = 0.05  # share of the photos with several persons that have a crowd region too
+OUTLINES = 4_000  # number of different outlines
 
 
 def write_annotations(folder: Path, rng: np.random.Generator) -> int:
-    """`instances_{train,val}2017.json` under `folder`; returns their bytes."""
+    """Write `instances_{train,val}2017.json` to `folder` and return their size in bytes."""
     folder.mkdir(parents=True)
     outlines = [_outline(rng) for _ in range(OUTLINES)]
     crowds = [_crowd(rng) for _ in range(200)]
@@ -51,7 +47,7 @@ def write_annotations(folder: Path, rng: np.random.Generator) -> int:
 
 
 def _annotations(ids: range, outlines: list[str], crowds: list[str], rng: np.random.Generator) -> Iterator[str]:
-    # As in COCO: about half of the photos show nobody, a fifth exactly one person.
+    # As in COCO: about half of the photos show no person, a fifth exactly one.
     persons = rng.choice([0, 1, 2], len(ids), p=[0.46, 0.21, 0.33])
     persons = np.where(persons == 2, 2 + rng.poisson(4.4, len(ids)), persons)
     others = rng.poisson(OTHERS, len(ids))
@@ -89,7 +85,7 @@ def _crowd(rng: np.random.Generator) -> str:
 
 
 def select(root: Path) -> None:
-    """Ours."""
+    """Select candidates: ours."""
     from study.datasets import coco
     from study.datasets.portraits import PortraitRule, annotated_rejection
 
@@ -102,7 +98,7 @@ def select(root: Path) -> None:
 
 
 def index(root: Path) -> None:
-    """The peer's."""
+    """Load and index the annotations: the peer."""
     from pycocotools.coco import COCO
 
     photos = [len(COCO(file).getImgIds(catIds=[1])) for file in sorted((root / "annotations").iterdir())]

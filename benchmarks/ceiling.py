@@ -1,9 +1,7 @@
-"""How well two people's masks of one photo agree: PFCN holds some photos twice, each with a mask of its own.
+"""python -m benchmarks.ceiling FOLDER: agreement of two annotators' masks in the official PFCN release.
 
-    python -m benchmarks.ceiling /data/pfcn      # the official release
-
-No method can be expected to agree better with one of the two masks than the other one does. Pairs are the photos that
-`study.datasets.pfcn` takes for one scene and whose pixels are the same but for compression.
+PFCN holds some photos twice, each with its own mask. Their agreement is a ceiling for any method's metrics. Pairs are
+photos of one scene by `study.datasets.pfcn` whose pixels differ by compression alone.
 """
 
 from pathlib import Path
@@ -18,7 +16,7 @@ from study.datasets import pfcn
 from study.datasets.index import Candidate
 from study.runner import run_stage
 
-SAME_PIXELS = 4.0  # grey levels, the mean difference between two photos that are one
+SAME_PIXELS = 4.0  # grey levels: largest mean difference between two copies of a photo
 NUMBERS = ("iou", "boundary_iou", "band_4", "band_10", "band_20")
 
 
@@ -29,7 +27,7 @@ def ceiling(root: str) -> None:
     for candidate in tqdm(list(pfcn.candidates(Path(root))), unit=" photos"):
         try:
             seen = pfcn.views(read_photo(candidate.photo))
-        except InputError:  # not all photos of the lists can still be had
+        except InputError:  # some photos of the lists are no longer available
             continue
         pairs += [(other, candidate.id) for other in scenes.like(seen)]
         scenes.add(candidate.id, seen)
@@ -47,13 +45,13 @@ def ceiling(root: str) -> None:
 
 
 def is_same(one: Candidate, other: Candidate) -> bool:
-    """Whether two photos have the same pixels, but for compression and colour."""
+    """Return whether two photos have the same pixels, apart from compression and colour."""
     grey = [read_photo(candidate.photo).mean(axis=2) for candidate in (one, other)]
     return grey[0].shape == grey[1].shape and float(np.abs(grey[0] - grey[1]).mean()) < SAME_PIXELS
 
 
 def agreement(one: Candidate, other: Candidate) -> dict[str, float]:
-    """All metrics of one photo's mask against the other's, the mean of both directions."""
+    """Return the metrics of one mask against the other, averaged over both directions."""
     masks = one.load_mask(), other.load_mask()
     both = evaluate_photo(*masks), evaluate_photo(*reversed(masks))
     return {key: (both[0][key] + both[1][key]) / 2 for key in NUMBERS}

@@ -1,16 +1,14 @@
-"""Faces in photos of 640x480 on two cores: photos a second beside plain facenet-pytorch, and the same verdicts.
+"""python -m benchmarks.faces [FOLDER]: speed of face detection at 640x480 on two cores, relative to facenet-pytorch.
 
-    python -m benchmarks.faces            # drawn photos
-    python -m benchmarks.faces FOLDER     # the photos of FOLDER/coco and FOLDER/voc, official trees
-
-Plain is `MTCNN(keep_all=True).detect(photo, landmarks=True)` with two torch threads; ours is the detector of
-stages.portraits in two worker processes, timed once they run. Both read the same arrays from the disk, so that no
-decoding is timed, and they take turns, each at its best of five rounds. A photo with a face that could count at
-some margin of the curve costs ours as much as plain: the share of those photos is printed beside the speed.
-
-Verdicts are compared at the photos' own sizes: first the faces alone, then the whole rule with the annotations, whose
-check of the mask's size ours makes before any photo is opened and plain does not make at all.
+Detects faces in drawn photos, or in those of FOLDER/coco and FOLDER/voc (official trees), and compares the verdicts.
 """
+
+# Plain: `MTCNN(keep_all=True).detect(photo, landmarks=True)` with two torch threads. Ours: the detector of
+# stages.portraits in two worker processes, timed once they have started. Both read the same arrays from disk, so
+# decoding is not timed; they take turns, and the best of five rounds counts. A photo with a face that could count at
+# some margin costs ours as much as plain, so the share of such photos is printed too.
+# Verdicts are compared at the photos' own sizes: of the faces alone, then of the whole rule with the annotations. Ours
+# rejects small masks before it opens a photo; plain has no such check.
 
 import sys
 import tempfile
@@ -43,13 +41,13 @@ READERS = {"coco": coco, "voc": voc}
 
 
 class Plain:
-    """facenet-pytorch as its readme has it."""
+    """facenet-pytorch, used as in its README."""
 
     def __init__(self) -> None:
         self.mtcnn = MTCNN(keep_all=True)
 
     def detect(self, photo: np.ndarray) -> list[Face]:
-        """All faces above the rule's probability, the largest first."""
+        """Return all faces above the rule's probability, the largest first."""
         boxes, probabilities, points = self.mtcnn.detect(photo, landmarks=True)
         if boxes is None:
             return []
@@ -57,33 +55,52 @@ class Plain:
         return [Face(np.float32(box), p, np.float32(five)) for box, p, five in found if p > PROBABILITY]
 
     def detect_many(self, photos: Sequence[np.ndarray]) -> list[list[Face]]:
-        """One after the other."""
+        """Detect photo by photo."""
+        return [self.detect(photo) for photo in photos]
+
+
+class Recorded:
+    """A detector that returns faces found before."""
+
+    def __init__(self) -> None:
+        self.found: dict[bytes, list[Face]] = {}
+
+    def record(self, photo: np.ndarray, faces: list[Face]) -> None:
+        """Remember the faces of a photo."""
+        self.found[photo.tobytes()] = faces
+
+    def detect(self, photo: np.ndarray) -> list[Face]:
+        """Return the faces recorded for this photo."""
+        return self.found[photo.tobytes()]
+
+    def detect_many(self, photos: Sequence[np.ndarray]) -> list[list[Face]]:
+        """Return the faces recorded for these photos."""
         return [self.detect(photo) for photo in photos]
 
 
 class AnyMask(PortraitRule):
-    """The rule without its first guess from the size of the mask."""
+    """The rule without its check of the mask's size."""
 
     min_mask = 0.0
 
 
 def ours() -> FaceDetector:
-    """The detector as stages.portraits makes it."""
+    """Return the detector that stages.portraits uses."""
     return FaceDetector(min_face_fraction=RULE.min_face, margin=RULE.widest_margin, min_probability=PROBABILITY)
 
 
 def detect_files(files: Sequence[Path], *, detector: Detector) -> list[list[Face]]:
-    """Faces of photos that lie on the disk as arrays."""
+    """Detect the faces of photos saved as .npy."""
     return detector.detect_many([np.load(file) for file in files])
 
 
 def verdict(faces: Sequence[Face], height: int, width: int) -> tuple:
-    """At which margins there is exactly one face that is large enough."""
+    """Return per margin whether there is exactly one face, large enough."""
     return tuple(len(faces) == 1 and faces[0].fraction(height, width, margin=m) >= RULE.min_face for m in MARGINS)
 
 
 def drawn() -> list[np.ndarray]:
-    """Photos of the sketch's COCO."""
+    """Draw photos of the drawn COCO set."""
     portraits = (scene_of("coco", index, 1) for index in count())
     others = (scene_of("coco", index, 1) for index in count(OTHERS))
     chosen = [
@@ -94,7 +111,7 @@ def drawn() -> list[np.ndarray]:
 
 
 def at_size(photo: np.ndarray) -> np.ndarray:
-    """The middle of the photo, as much of it as has the proportions of SIZE, at that size."""
+    """Crop the centre of the photo to the aspect ratio of SIZE, and resize it to SIZE."""
     height, width = photo.shape[:2]
     across, down = min(width, height * SIZE[0] // SIZE[1]), min(height, width * SIZE[1] // SIZE[0])
     left, top = (width - across) // 2, (height - down) // 2
@@ -103,7 +120,7 @@ def at_size(photo: np.ndarray) -> np.ndarray:
 
 
 def speed(name: str, photos: Sequence[np.ndarray]) -> str:
-    """A row: plain and ours in turns. Each round of plain takes its part of the photos, each of ours all of them."""
+    """Return a row of the speed table. A round of plain takes a fifth of the photos, a round of ours all of them."""
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / f"{number}.npy" for number in range(len(photos))]
         for file, photo in zip(files, photos, strict=True):
@@ -117,7 +134,7 @@ def speed(name: str, photos: Sequence[np.ndarray]) -> str:
             started = time.perf_counter()
             answers |= dict(zip(part, detect_files(part, detector=plain), strict=True))
             theirs = (time.perf_counter() - started) / len(part)
-            # Five times over: the first time starts the workers and is not timed.
+            # Five times all photos; the first time starts the workers and is not timed.
             look = partial(detect_files, detector=ours())
             stream = ordered_map(look, chunks * 5, workers=CORES, imports="bsn.mtcnn")
             found = [faces for _ in chunks for faces in next(stream)]
@@ -138,16 +155,15 @@ def speed(name: str, photos: Sequence[np.ndarray]) -> str:
 
 
 def verdicts(name: str, found: list[Candidate]) -> str:
-    """A row: verdicts on the photos at their own sizes, and the counts of the whole rule by margin."""
-    mine, plain, seen = ours(), Plain(), {}
+    """Return a row: different verdicts at the photos' own sizes, and portraits per margin by the whole rule."""
+    mine, plain, recorded = ours(), Plain(), Recorded()
     differ = 0
     for candidate in found:
         photo = read_photo(candidate.photo)
-        seen[photo.tobytes()] = plain.detect(photo)
-        differ += verdict(seen[photo.tobytes()], *photo.shape[:2]) != verdict(mine.detect(photo), *photo.shape[:2])
-    plain.detect = lambda photo: seen[photo.tobytes()]
+        recorded.record(photo, faces := plain.detect(photo))
+        differ += verdict(faces, *photo.shape[:2]) != verdict(mine.detect(photo), *photo.shape[:2])
     any_mask = AnyMask(min_face=RULE.min_face, min_on_mask=RULE.min_on_mask, box_margin=RULE.box_margin)
-    counts = [_counts(found, mine, RULE), _counts(found, plain, any_mask)]
+    counts = [_counts(found, mine, RULE), _counts(found, recorded, any_mask)]
     return f"| {name} | {len(found)} | {differ} | {' | '.join(', '.join(map(str, c)) for c in counts)} |"
 
 

@@ -1,15 +1,11 @@
-"""A training step of DeepLabv2-ResNet101 on a GPU: photos/s, TFLOP/s and share of the GPU's own matrix rate.
+"""python -m benchmarks.gpu: speed of the paper's training step on a GPU, as a share of the GPU's matrix rate.
 
-    python -m benchmarks.gpu
-
-Three scales, patches of 400x400, soft labels (3 classes), the attribute branch, batch norm frozen as when fine-tuning,
-bf16 autocast and channels last, SGD as in profiles/paper.yaml; for batches 1, 10 and 16, with and without torch.compile
-and CUDA graphs. A step is what benchmarks.step says: the batch comes from pinned memory, the weights change.
-
-TFLOP/s count what the network's multiplications and additions are (FlopCounterMode on one patch, forward and backward),
-whatever a compiler makes of them. The peak is the best rate of bf16 matrix products, measured in the same run. A
-combination that fails has its reason in its row. Without a GPU the same code runs a narrow network on small patches.
+DeepLabv2-ResNet101 with three scales on patches of 400x400 in bf16, SGD as in profiles/paper.yaml, for batches 1, 10
+and 16, with and without torch.compile and CUDA graphs. Without a GPU a narrow network on small patches.
 """
+
+# TFLOP/s count the network's multiplications and additions (FlopCounterMode on one patch, forward and backward),
+# whatever a compiler does with them. The peak is the best rate of bf16 matrix products in the same run.
 
 import gc
 import statistics
@@ -34,7 +30,7 @@ PAPER_GFLOP = 1194  # forward and backward of one 400x400 patch, counted before 
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
-    """All that differs between a GPU and a CPU. matrix: side of the square products that are the peak."""
+    """What differs between a GPU and a CPU; `matrix`: side of the square matrices for the peak."""
 
     device: torch.device
     backbone: str
@@ -52,7 +48,7 @@ class Scale:
 
 
 def on_gpu() -> Scale:
-    """The paper's network and patches."""
+    """Return the paper's network and patches."""
     return Scale(
         device=torch.device("cuda"),
         backbone="resnet101",
@@ -67,7 +63,7 @@ def on_gpu() -> Scale:
 
 
 def on_cpu() -> Scale:
-    """What two cores do in a minute."""
+    """Return a size that two cores measure in a minute."""
     return Scale(
         device=torch.device("cpu"),
         backbone="resnet18",
@@ -83,7 +79,7 @@ def on_cpu() -> Scale:
 
 @dataclass(frozen=True)
 class Row:
-    """One combination: median seconds a step, or why there are none."""
+    """One combination: median seconds per step, or why it failed."""
 
     batch: int
     compiled: bool
@@ -93,7 +89,7 @@ class Row:
 
 
 def step_flop(scale: Scale) -> tuple[int, int]:
-    """Forward, and forward and backward, of one patch; counted on the meta device, where nothing is computed."""
+    """Count FLOP of one patch, forward, and forward plus backward, on the meta device, which computes nothing."""
     step = make_step(scale, 1, device=torch.device("meta"), mixed=False)
     with FlopCounterMode(display=False) as forward:
         step.forward()
@@ -105,7 +101,7 @@ def step_flop(scale: Scale) -> tuple[int, int]:
 def make_step(
     scale: Scale, batch: int, *, device: torch.device | None = None, mixed: bool = True, compiled: bool = False
 ) -> Step:
-    """A step of that many patches, on the scale's device unless another is named."""
+    """Return a step of `batch` patches, on the scale's device unless `device` is given."""
     torch.manual_seed(0)
     with device or scale.device:
         model = build("deeplab", classes=3, backbone=scale.backbone, base_width=scale.base_width, attributes=1)
@@ -122,7 +118,7 @@ def make_step(
 
 
 def matrix_rate(scale: Scale) -> float:
-    """FLOP/s of bf16 products of two square matrices, the best of many."""
+    """Measure FLOP/s of bf16 products of two square matrices, the best of many."""
     side = scale.matrix
     one, other = (torch.randn(side, side, device=scale.device, dtype=torch.bfloat16) for _ in range(2))
     out = torch.empty_like(one)
@@ -130,7 +126,7 @@ def matrix_rate(scale: Scale) -> float:
 
 
 def seconds(call: Callable[[], object], scale: Scale) -> list[float]:
-    """Of each of `scale.steps` calls in a row, after a warm-up. A GPU's own clock says when one ends."""
+    """Time each of `scale.steps` calls in a row after a warm-up, by the GPU's own clock where there is one."""
     for _ in range(scale.warm_up):
         call()
     if scale.device.type != "cuda":
@@ -149,7 +145,7 @@ def seconds(call: Callable[[], object], scale: Scale) -> list[float]:
 
 
 def measure(scale: Scale) -> Iterator[Row]:
-    """Every combination, each as soon as it is known."""
+    """Measure every combination, and yield each when it is done."""
     for batch, compiled in product(scale.batches, (False, True)):
         step = None
         for graph in (False, True):
@@ -159,11 +155,11 @@ def measure(scale: Scale) -> Iterator[Row]:
                 if graph:
                     step.capture()
                 taken = statistics.median(seconds(partial(step, RATE), scale))
-            # Out of memory, no compiler, a driver too old: whatever it is, the next combination may do.
+            # Out of memory, no compiler, an old driver: the next combination may still run.
             except Exception as error:
                 reason = one_line(error)
             yield Row(batch, compiled, graph, taken, reason)
-        # Nothing of this step may take memory from the next, nor its compiled code be counted against it.
+        # Free this step's memory and compiled code before the next one.
         step = None
         torch.compiler.reset()
         gc.collect()
@@ -172,13 +168,13 @@ def measure(scale: Scale) -> Iterator[Row]:
 
 
 def one_line(error: Exception) -> str:
-    """The kind of an error and the first line of what it says, fit for a table's cell."""
+    """Return an error's type and the first line of its message, fit for a table cell."""
     text = (str(error).strip().splitlines() or [""])[0].replace("|", "/")
     return f"{type(error).__name__}: {text[:100]}"
 
 
 def table_row(row: Row, *, flop: int, peak: float) -> str:
-    """flop: of one patch. peak: FLOP/s."""
+    """Return a row of the table; `flop` is that of one patch, `peak` in FLOP/s."""
     words = " | ".join("yes" if switch else "no" for switch in (row.compiled, row.graph))
     if row.seconds is None:
         return f"| {row.batch} | {words} | {row.reason} | | | |"
@@ -190,7 +186,7 @@ def table_row(row: Row, *, flop: int, peak: float) -> str:
 
 
 def goal_line(rows: list[Row], scale: Scale, *, flop: int, peak: float) -> str:
-    """The best of the goal's batch beside the goal."""
+    """Return the best result for the goal's batch size and the goal."""
     done = [row for row in rows if row.batch == scale.goal_batch and row.seconds is not None]
     if not done:
         return f"Batch {scale.goal_batch}: no combination ran"

@@ -1,10 +1,8 @@
-"""Whether this machine's GPUs train the paper's networks correctly and fast enough, within 10 minutes: make gpu-check
+"""python -m benchmarks.gpu_check: check in 10 minutes that this machine's GPUs train the paper's networks correctly.
 
-    python -m benchmarks.gpu_check
-
-Trains DeepLabv2-ResNet101 (batches of 10) and FCN-8s (batches of 1) on 400x400 patches of drawn portraits with the
-study's own loop: 200 steps in bf16, the first steps again in float32 on the CPU, a run that is killed and resumed, and
-an all-reduce over all GPUs. Exits with 1 and the reasons where a goal is missed. Without a GPU it runs small.
+Trains DeepLabv2-ResNet101 (batch 10) and FCN-8s (batch 1) on 400x400 patches of drawn portraits: 200 steps in bf16
+with a goal for their speed, the first steps again in float32 on the CPU, a run that is killed and resumed, and an
+all-reduce over all GPUs. Exits with 1 and the reasons where a goal is missed. Without a GPU it trains small networks.
 """
 
 import hashlib
@@ -51,9 +49,10 @@ WIDTH = 10  # pixels, the paper's band of eq. (1)
 class Case:
     """A network and its training.
 
-    options: of `bsn.models.build`.
-    size, crop: of working copies and patches, pixels.
-    goal: seconds per step that it may take at most, None without one.
+    Attributes:
+        options: Arguments of `bsn.models.build`.
+        size, crop: Height and width of working copies and of patches, pixels.
+        goal: Most seconds per step, None without a goal.
     """
 
     network: str
@@ -68,7 +67,7 @@ class Case:
 
 
 def cases() -> dict[str, Case]:
-    """The paper's two networks, or on a machine without a GPU two small ones."""
+    """Return the paper's two networks, or without a GPU two small ones."""
     if torch.cuda.is_available():
         patches = {"size": (800, 600), "crop": (400, 400), "steps": 200, "frozen": True}
         goal = 60 * gpu.GOAL_MINUTES / gpu.UPDATES
@@ -90,7 +89,7 @@ def cases() -> dict[str, Case]:
 
 
 def gpu_check(*arguments: str) -> int:
-    """Print the table and return the exit status. arguments: of a training process that this one starts."""
+    """Print the table and return the exit status; with arguments, be one of the training processes."""
     if arguments:
         train(*arguments)
         return 0
@@ -152,15 +151,19 @@ def check(name: str, case: Case, peak: float) -> list[str]:
 
 
 def run(name: str, folder: str, kind: str) -> dict[str, Any]:
-    """What a training process says. Raises InputError when it fails."""
+    """Run a training process and return its result.
+
+    Raises:
+        InputError: It failed.
+    """
     done = subprocess.run(_command(name, folder, kind), capture_output=True, text=True, check=False)
     if done.returncode:
-        raise InputError(f"training ({kind}) failed: {(done.stderr.strip().splitlines() or ['it said nothing'])[-1]}")
+        raise InputError(f"training ({kind}) failed: {(done.stderr.strip().splitlines() or ['no output'])[-1]}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def kill_and_resume(name: str, folder: str, *, seconds: float) -> str:
-    """Fingerprint of the weights after a SIGKILL in the middle of the training and a second start."""
+    """Kill a training in the middle, start it again, and return the hash of its final weights."""
     checkpoint = Path(folder) / "killed"
     process = subprocess.Popen(_command(name, folder, "killed"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while process.poll() is None and not list(checkpoint.rglob("*.*")):
@@ -176,7 +179,13 @@ def _command(name: str, folder: str, kind: str) -> list[str]:
 
 
 def train(name: str, folder: str, kind: str) -> None:
-    """Train one case and print what came of it, in JSON. kind: whole or killed; first or float32, the first steps."""
+    """Train one case and print the result as JSON.
+
+    Args:
+        name: Of the case.
+        folder: For checkpoints.
+        kind: "whole" or "killed" for all steps; "first" or "float32" for the first ones.
+    """
     case = cases()[name]
     enable_determinism()
     on_cpu = kind == "float32" or not torch.cuda.is_available()
@@ -210,7 +219,7 @@ def train(name: str, folder: str, kind: str) -> None:
 
 
 def drawn(case: Case, *, batch: int) -> PatchSampler:
-    """Patches of drawn portraits with the labels of the case's classes."""
+    """Return patches of drawn portraits with labels for the case's classes."""
     width = WIDTH if case.options["classes"] == 3 else 0
     photos = []
     for number in range(PHOTOS):
@@ -232,7 +241,7 @@ def drawn(case: Case, *, batch: int) -> PatchSampler:
 
 
 def flop(case: Case) -> int:
-    """Forward and backward of one patch; counted on the meta device."""
+    """Count FLOP of one patch, forward plus backward, on the meta device."""
     with torch.device("meta"):
         model = build(case.network, **case.options).eval()
         patch = torch.empty(1, CHANNELS, *case.crop)
@@ -242,7 +251,7 @@ def flop(case: Case) -> int:
 
 
 def reduce_over_all() -> list[str]:
-    """Sum a number over all GPUs by NCCL, or over two processes by gloo where there is none; the goals missed."""
+    """Sum a number over all GPUs by NCCL, without a GPU over two processes by gloo; return the missed goals."""
     count = torch.cuda.device_count()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -1,10 +1,8 @@
-"""Individual kernels, eq. (1)-(3), at 800x600 on one core: photos a second and bytes a photo, beside two peers.
+"""python -m benchmarks.kernels [FOLDER]: speed of the individual kernels, eq. (1)-(3), relative to OpenCV and scipy.
 
-    python -m benchmarks.kernels            # on drawn portraits
-    python -m benchmarks.kernels FOLDER     # on the masks (PNG) of a folder
-
-A photo's work is: mask -> contour -> distances in the band -> codes -> PNG in memory. The peers find the distances by
-an exact transform of the whole photo, OpenCV's and scipy's, and share the rest. All three give the same codes.
+Per photo of 800x600 on one core: mask -> contour -> distances in the band -> codes -> PNG in memory, for drawn
+portraits or the masks (PNG) of a folder. The peers compute the exact distance transform of the whole photo and share
+the rest; all three give the same codes.
 """
 
 import statistics
@@ -25,17 +23,17 @@ WIDTH, PHOTOS, ROUNDS = 10, 40, 5
 
 
 def by_opencv(mask: np.ndarray) -> np.ndarray:
-    """Codes from OpenCV's exact distance transform of the whole photo."""
+    """Compute codes by OpenCV's exact distance transform of the whole photo."""
     return _codes(mask, cv2.distanceTransform(1 - contour(mask), cv2.DIST_L2, cv2.DIST_MASK_PRECISE))
 
 
 def by_scipy(mask: np.ndarray) -> np.ndarray:
-    """Codes from scipy's exact distance transform of the whole photo."""
+    """Compute codes by scipy's exact distance transform of the whole photo."""
     return _codes(mask, distance_transform_edt(contour(mask) == 0))
 
 
 def ours(mask: np.ndarray) -> np.ndarray:
-    """Codes as the pipeline makes them."""
+    """Compute codes as the pipeline does."""
     return label_codes(mask, width=WIDTH)
 
 
@@ -49,8 +47,8 @@ def _codes(mask: np.ndarray, distance: np.ndarray) -> np.ndarray:
     return np.where(mask == 1, inside[squared], outside[squared])
 
 
-def photos_a_second(method: Callable[[np.ndarray], np.ndarray], masks: list[np.ndarray]) -> float:
-    """Best of a few rounds over all masks."""
+def photos_per_second(method: Callable[[np.ndarray], np.ndarray], masks: list[np.ndarray]) -> float:
+    """Return the best of ROUNDS rounds over all masks."""
     seconds = []
     for _ in range(ROUNDS):
         started = time.perf_counter()
@@ -72,12 +70,14 @@ def main() -> None:
         assert (by_opencv(mask) == ours(mask)).all()
         assert (by_scipy(mask) == ours(mask)).all()
     sizes = [len(encode_codes(ours(mask))) for mask in masks]
-    speeds = {method.__name__: photos_a_second(method, masks) for method in (ours, by_opencv, by_scipy)}
+    speeds = {method.__name__: photos_per_second(method, masks) for method in (ours, by_opencv, by_scipy)}
     print(f"{len(masks)} masks of {masks[0].shape[0]}x{masks[0].shape[1]}, band of {WIDTH} px, one core")
     print("| method | photos/s | ours is faster by |\n|---|---|---|")
     for name, speed in speeds.items():
         print(f"| {name} | {speed:.0f} | {speeds['ours'] / speed:.1f} x |")
-    print(f"PNG: median {statistics.median(sizes) / 1024:.1f} KB a photo, largest {max(sizes) / 1024:.1f} KB;", end=" ")
+    print(
+        f"PNG: median {statistics.median(sizes) / 1024:.1f} KB per photo, largest {max(sizes) / 1024:.1f} KB;", end=" "
+    )
     print(f"as float32 labels {masks[0].size * 12 / 1024:.0f} KB")
 
 

@@ -1,15 +1,12 @@
-"""Patches that the loader makes beside patches that a training step eats: the loader should make ten times as many.
+"""python -m benchmarks.loader: patches per second of the loader, relative to those of a training step (goal: 10 x).
 
-    python -m benchmarks.loader
-
-The loader is bsn.training.samples.PatchSampler on one core, over made-up photos in memory at a profile's working size:
-as crops and flips alone, and with scale, rotation and gamma as in profiles/lite.yaml. The step is benchmarks.step on
-two cores, in float32, with the profile's DeepLabv2, three classes, the attribute branch. Both take turns, each at its
-best of the rounds; the ratio by round shows how steady that is.
-
-The paper's network on a CPU takes many seconds a patch: it gets one patch a round, and two rounds. Its loader has to
-keep up with a GPU, so the patches/s that an H200 would eat at the project's goal are named below the table.
+The loader is PatchSampler on one core over synthetic photos in memory, with and without the augmentation of
+profiles/lite.yaml; the step is benchmarks.step on two cores in float32 with the profile's DeepLabv2. They take turns,
+and the best round of each counts.
 """
+
+# On a CPU the paper's network takes many seconds per patch, so it gets one patch per round and two rounds. Its loader
+# has to keep up with a GPU: the line below the table has the patches/s of an H200 that meets the project's goal.
 
 import time
 from collections.abc import Callable
@@ -29,18 +26,18 @@ from bsn.training.samples import PatchSampler, TrainingPhoto
 from study.params import PARAMS_FILE, PROFILES_FOLDER, DeepLab, check, read_yaml
 
 CORES, GOAL, PHOTOS = 2, 10, 32
-LOADER_SECONDS = 0.5  # of work in a round
+LOADER_SECONDS = 0.5  # per round
 ATTRIBUTES = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rounds:
-    """How long a profile is looked at."""
+    """How long a profile is measured."""
 
     rounds: int
     warm_up: int
     steps: int
-    batch: int | None = None  # in place of the profile's
+    batch: int | None = None  # instead of the profile's
 
 
 ROUNDS = {
@@ -51,13 +48,13 @@ ROUNDS = {
 
 
 def network(profile: str) -> DeepLab:
-    """DeepLabv2's section of profiles/<profile>.yaml."""
+    """Return DeepLabv2's section of profiles/<profile>.yaml."""
     raw = {**read_yaml(PARAMS_FILE), "profile": profile}
     return check(raw, read_yaml(PROFILES_FOLDER / f"{profile}.yaml")).networks.deeplab
 
 
 def made_up_photos(size: tuple[int, int]) -> list[TrainingPhoto]:
-    """Smooth noise of a photo's size with soft labels, each with a face."""
+    """Return photos of smooth noise with soft labels and a face each."""
     draw = np.random.default_rng(0)
     to_frame = scaling(size, FRAME)
     photos = []
@@ -72,7 +69,7 @@ def made_up_photos(size: tuple[int, int]) -> list[TrainingPhoto]:
 
 
 def sampler(profile: DeepLab, photos: list[TrainingPhoto], augmentation: Augmentation) -> PatchSampler:
-    """As stages.train makes it."""
+    """Return the sampler that stages.train uses."""
     return PatchSampler(
         photos,
         crop=tuple(profile.crop),
@@ -116,7 +113,7 @@ def patches_eaten(step: Step, batch: int, steps: int) -> float:
 
 
 def interleaved(calls: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """What each call says in each round."""
+    """Return per call its results by round; the calls take turns."""
     said: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
         for name, call in calls.items():
@@ -152,7 +149,7 @@ def main() -> None:
                 flush=True,
             )
     wanted = network("paper").batch * UPDATES / GOAL_MINUTES / 60
-    print(f"\nAt {UPDATES} updates in {GOAL_MINUTES} min the paper's profile eats {wanted:.0f} patches/s")
+    print(f"\nAt {UPDATES} updates in {GOAL_MINUTES} min the paper's profile needs {wanted:.0f} patches/s")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,11 @@
-"""Every metric of a photo at 800x600 on one core: photos a second, beside a peer that gives the same numbers.
+"""python -m benchmarks.metrics [FOLDER]: speed of all metrics of a photo at 800x600, relative to numpy and scipy.
 
-    python -m benchmarks.metrics            # on drawn portraits
-    python -m benchmarks.metrics FOLDER     # on the masks (PNG) of a folder
-
-A photo's work is IoU, the counts of the two-class mIoU, boundary IoU, boundary F and the nine trimap bands, from two
-masks in memory. The peer is numpy, scipy's distance transform and its morphology, one metric after the other. The
-prediction is the portrait with a wavering edge. Void border: the target ignores 5 px along the contour, as PASCAL VOC
-does. The two take turns, and each counts at its best. The time is the processor's, in which other work on the machine
-shows less.
+IoU, the counts of the two-class mIoU, boundary IoU, boundary F and nine trimap bands from two masks in memory on one
+core, for drawn portraits or the masks (PNG) of a folder. The peer gives the same numbers; both take turns.
 """
+
+# The prediction is the portrait with a wavering edge. Void border: the target ignores 5 px along the contour, as in
+# PASCAL VOC. Processor time, which other work on the machine changes less; the best round of each counts.
 
 import sys
 import time
@@ -29,7 +26,7 @@ Pair = tuple[np.ndarray, np.ndarray]
 
 
 def by_scipy(prediction: np.ndarray, target: np.ndarray) -> dict[str, float]:
-    """What `evaluate_photo` gives, as one would write it with numpy and scipy."""
+    """Compute the metrics of `evaluate_photo` by numpy and scipy."""
     predicted, wanted, valid = prediction != 0, target == 1, target != 255
     found = _overlap(predicted & valid, wanted, valid)
     line_a, line_b = (mask & ~binary_erosion(mask, border_value=1) for mask in (predicted & valid, wanted))
@@ -67,7 +64,7 @@ def _overlap(predicted: np.ndarray, wanted: np.ndarray, valid: np.ndarray) -> di
 
 
 def pair(portrait: np.ndarray, seed: int, *, void: bool) -> Pair:
-    """A prediction of a portrait, uint8 {0, 1}, and its target, with a void border of 5 px if asked for."""
+    """Return a prediction of a portrait, uint8 {0, 1}, and its target, with a void border of 5 px where `void`."""
     noise = cv2.GaussianBlur(np.random.default_rng(seed).standard_normal(portrait.shape), (0, 0), 4)
     soft = cv2.GaussianBlur(portrait.astype(np.float64), (0, 0), 6)
     target, square = portrait.copy(), np.ones((5, 5), np.uint8)
@@ -77,7 +74,7 @@ def pair(portrait: np.ndarray, seed: int, *, void: bool) -> Pair:
 
 
 def seconds(method: Callable[[np.ndarray, np.ndarray], dict], pairs: list[Pair]) -> float:
-    """Of one photo, over all of them."""
+    """Return processor time per photo."""
     started = time.process_time()
     for prediction, target in pairs:
         method(prediction, target)

@@ -1,9 +1,8 @@
-"""A sketch training beside other work: seconds per step alone, beside a busy process per core, and beside a second one.
+"""python -m benchmarks.neighbours: slowdown of a sketch training beside other work, and by the pinned instruction set.
 
-    python -m benchmarks.neighbours
-
-The training is that of stages.train with fewer steps, in a process of its own, on the data of this checkout; the first
-steps are not counted. The three take turns, and the ratios are of the same round.
+Seconds per step alone, beside one busy process per core, beside a second training, and without the pin of
+bsn.environment. Each is a training of stages.train with fewer steps in its own process, on the data of this checkout;
+they take turns, and a ratio is within one round.
 """
 
 import subprocess
@@ -25,15 +24,15 @@ GOAL_BUSY, GOAL_TWO = 2.5, 1.1
 
 
 def started(*, native: bool = False) -> subprocess.Popen[str]:
-    """A training under way. native: whatever the profile says, with the processor's newest instructions."""
+    """Start a training; `native`: with all instructions of the processor, whatever the profile says."""
     if not PRETRAINED.exists():
-        raise InputError(f"{PRETRAINED} is not here; make the data first: dvc repro train@{METHOD}")
+        raise InputError(f"{PRETRAINED} does not exist; make the data first: dvc repro train@{METHOD}")
     command = [sys.executable, "-m", "benchmarks.neighbours", "native" if native else "pinned"]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 
 def counted(training: subprocess.Popen[str]) -> tuple[float, float]:
-    """When its counted steps began and ended, in seconds of one clock for all processes."""
+    """Wait for a training and return the start and end of its counted steps, seconds of a clock of all processes."""
     said, _ = training.communicate()
     if training.returncode:
         raise InputError(f"{' '.join(training.args)} failed; run it by itself to see why")
@@ -41,14 +40,14 @@ def counted(training: subprocess.Popen[str]) -> tuple[float, float]:
     return times[0], times[-1]
 
 
-def alone() -> float:
-    """Seconds of the counted steps."""
-    begun, ended = counted(started())
+def alone(*, native: bool = False) -> float:
+    """Return the seconds of the counted steps of one training."""
+    begun, ended = counted(started(native=native))
     return ended - begun
 
 
 def beside_busy_processes() -> float:
-    """Seconds of the counted steps."""
+    """Return the seconds of the counted steps beside one busy process per core."""
     busy = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(cores())]
     try:
         return alone()
@@ -58,13 +57,13 @@ def beside_busy_processes() -> float:
 
 
 def two_at_once() -> float:
-    """Seconds until both have done their counted steps."""
+    """Return the seconds from the first counted step to the last one of two trainings."""
     spans = [counted(training) for training in (started(), started())]
     return max(ended for _, ended in spans) - min(begun for begun, _ in spans)
 
 
 def train(level: str) -> None:
-    """Train and print the time after every ten steps."""
+    """Train and print the time after every ten steps; `level` is "native" or "pinned"."""
     environment.fix_results(native=level == "native")
     # Late, because these load libraries that read the variables.
     from bsn.training import loop
@@ -95,20 +94,21 @@ def train(level: str) -> None:
 
 
 def neighbours(level: str = "") -> None:
-    """Print the table. level: of the training that a process is to be instead."""
+    """Print the table; with a level, be one of the training processes."""
     if level:
         train(level)
         return
-    rounds = [(alone(), beside_busy_processes(), two_at_once()) for _ in range(ROUNDS)]
+    rounds = [(alone(), beside_busy_processes(), two_at_once(), alone(native=True)) for _ in range(ROUNDS)]
     ratios = {
-        f"beside {cores()} busy processes": ([busy / own for own, busy, _ in rounds], GOAL_BUSY),
-        "two at once, against one after the other": ([two / (2 * own) for own, _, two in rounds], GOAL_TWO),
+        f"beside {cores()} busy processes": ([busy / own for own, busy, _, _ in rounds], f"{GOAL_BUSY} x"),
+        "two at once, against one after the other": ([two / (2 * own) for own, _, two, _ in rounds], f"{GOAL_TWO} x"),
+        "pinned instruction set, of native": ([own / native for own, _, _, native in rounds], "-"),
     }
-    own = median(own for own, _, _ in rounds) / (STEPS - 10)
+    own = median(own for own, *_ in rounds) / (STEPS - 10)
     print(f"{METHOD} alone: {own:.3f} s per step (median of {ROUNDS})\n")
     print("| training | ratio | goal | by round |\n|---|---|---|---|")
     for name, (found, goal) in ratios.items():
-        print(f"| {name} | {median(found):.2f} x | {goal} x | {', '.join(f'{ratio:.2f}' for ratio in found)} |")
+        print(f"| {name} | {median(found):.2f} x | {goal} | {', '.join(f'{ratio:.2f}' for ratio in found)} |")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from dvc.repo import Repo
 
 from benchmarks.sketch import in_order
 from benchmarks.turns import prepare, told
-from experiments.clean import clone, environment
+from experiments.clone import clone, environment
 
 ROOT = Path(__file__).parents[1]
 IDLE = 5  # times that nothing is done

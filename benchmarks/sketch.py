@@ -1,10 +1,8 @@
-"""Time and peak memory of each stage of the study, run one by one in the graph's order as `dvc repro` does.
+"""python -m benchmarks.sketch [STAGE...]: time and peak memory per stage, relative to a start of its program.
 
-    python -m benchmarks.sketch [STAGE ...]
-
-Every stage's own command runs in this checkout and writes its outputs again; the profile in params.yaml says which
-study it is. Wall time includes the start of Python and the imports; memory is the largest resident size of the
-stage's process or of any that it started.
+Runs each stage's command in this checkout in the order of `dvc repro`; it writes its outputs again. The profile in
+params.yaml applies. The floor is `--help` of the same program: the start of Python and the imports. Memory is the
+largest resident size of the stage's process or of any that it started.
 """
 
 import os
@@ -13,6 +11,7 @@ import sys
 import time
 
 from dvc.repo import Repo
+from dvc.stage import Stage
 
 
 def main() -> None:
@@ -20,20 +19,21 @@ def main() -> None:
     wanted = set(sys.argv[1:])
     with Repo() as repo:
         order = [stage for stage in in_order(repo) if not wanted or stage.addressing in wanted]
-    print("| stage | seconds | peak memory, MB |\n|---|---|---|", flush=True)
+    print("| stage | seconds | of its start | peak memory, MB |\n|---|---|---|---|", flush=True)
     total, largest = 0.0, 0.0
     for stage in order:
         seconds, megabytes = _measure(stage.cmd)
+        start, _ = _measure(" ".join([*shlex.split(stage.cmd)[:3], "--help"]))
         total, largest = total + seconds, max(largest, megabytes)
-        print(f"| {stage.addressing} | {seconds:.1f} | {megabytes:.0f} |", flush=True)
-    print(f"| **all {len(order)}** | **{total:.0f}** | **{largest:.0f}** |")
+        print(f"| {stage.addressing} | {seconds:.1f} | {seconds / start:.1f} x | {megabytes:.0f} |", flush=True)
+    print(f"| **all {len(order)}** | **{total:.0f}** | | **{largest:.0f}** |")
 
 
-def in_order(repo: Repo) -> list:
-    """The stages of `dvc repro`, each after those that it depends on."""
+def in_order(repo: Repo) -> list[Stage]:
+    """Return the stages of dvc.yaml, each after those that it depends on."""
     graph, done, order = repo.index.graph, set(), []
 
-    def visit(stage: object) -> None:
+    def visit(stage: Stage) -> None:
         if stage in done:
             return
         done.add(stage)

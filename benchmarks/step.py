@@ -1,7 +1,7 @@
-"""One training step of a network, as bsn.training makes it, by itself: what benchmarks.loader and benchmarks.gpu time.
+"""One training step outside of the training loop, timed by benchmarks.loader and benchmarks.gpu.
 
-Forward, the losses of every branch, backward, and the optimizer at the rate of the moment. The batch lies in fixed
-tensors of the device, into which each step copies its own, as a CUDA graph needs it.
+Forward, the losses of all branches, backward and the optimizer. The batch is copied into fixed tensors of the device,
+as a CUDA graph needs.
 """
 
 from collections.abc import Callable
@@ -15,11 +15,11 @@ from bsn.losses import batch_losses
 from bsn.models.layers import draw_dropout
 
 MOMENTUM = 0.9
-WARM_UP = 3  # steps before a capture: cuDNN chooses its algorithms, the optimizer makes its buffers
+WARM_UP = 3  # steps before a capture, in which cuDNN chooses algorithms and the optimizer allocates buffers
 
 
 def made_up_batch(batch: int, crop: tuple[int, int], *, attributes: int, seed: int = 0) -> dict[str, Tensor]:
-    """Noise in the shapes and dtypes of `PatchSampler.load`, on the CPU; the soft labels sum to one."""
+    """Return noise in the shapes and dtypes of `PatchSampler.load`, on the CPU; the soft labels sum to one."""
     draw = torch.Generator().manual_seed(seed)
     labels = torch.rand(batch, 3, *crop, generator=draw)
     return {
@@ -32,11 +32,16 @@ def made_up_batch(batch: int, crop: tuple[int, int], *, attributes: int, seed: i
 
 
 class Step:
-    """Calls change the model's weights, one update each.
+    """A training step; each call updates the model's weights once.
 
-    model: on its device, in its mode. optimizer: "sgd" or "adamw". head_lr_multiplier, weight_decay: as in a profile.
-    host: a batch as `made_up_batch` gives it. mixed: bf16 autocast around the network, as Fabric's "bf16-mixed" has it,
-    and channels last. compiled: the network and its losses go through torch.compile.
+    Args:
+        model: On its device, in its mode.
+        host: A batch as returned by `made_up_batch`.
+        optimizer: "sgd" or "adamw".
+        head_lr_multiplier: As in a profile.
+        weight_decay: As in a profile.
+        mixed: bf16 autocast around the network, as Fabric's "bf16-mixed", and channels last.
+        compiled: Whether torch.compile compiles the network and its losses.
     """
 
     def __init__(
@@ -55,19 +60,19 @@ class Step:
         # Pinned, so that a GPU fetches the next batch while it still computes.
         self.host = {key: value.pin_memory() if self.device.type == "cuda" else value for key, value in host.items()}
         self.batch = {key: value.to(self.device) for key, value in host.items()}
-        # Once: a graph would keep the first draw whatever came after it.
+        # Once, because a graph replays the first draw.
         draw_dropout(model, range(len(host["image"])), self.device)
         self.optimizer = self._optimizer(
             model.parameter_groups(head_lr_multiplier=head_lr_multiplier), optimizer, weight_decay
         )
         if mixed:
             model.to(memory_format=torch.channels_last)
-        # Compiled for the very shape of this batch.
+        # For the shape of this batch alone.
         self.loss = torch.compile(_Loss(model), dynamic=False) if compiled else _Loss(model)
         self.run: Callable[[], object] = self.update
 
     def __call__(self, rate: float) -> None:
-        """Copy the batch in, set the learning rate, update the weights. Does not wait for a GPU."""
+        """Copy the batch, set the learning rate, update the weights. Does not wait for a GPU."""
         for key, value in self.batch.items():
             value.copy_(self.host[key], non_blocking=True)
         for group in self.optimizer.param_groups:
@@ -75,17 +80,21 @@ class Step:
         self.run()
 
     def update(self) -> None:
-        """One update from the tensors in place; no operation of it waits for the device."""
+        """Update the weights from the batch on the device; no operation waits for the device."""
         self.optimizer.zero_grad(set_to_none=True)
         self.forward().backward()
         self.optimizer.step()
 
     def forward(self) -> Tensor:
-        """The loss of the batch in place."""
+        """Return the loss of the batch on the device."""
         return self.loss(self.batch, self.mixed)
 
     def capture(self) -> None:
-        """From now on a call replays this step as one CUDA graph. Raises RuntimeError where that can't be done."""
+        """Capture the step as a CUDA graph, which later calls replay.
+
+        Raises:
+            RuntimeError: There is no GPU, or the capture failed.
+        """
         if self.device.type != "cuda":
             raise RuntimeError("a CUDA graph needs a GPU")
         side = torch.cuda.Stream()
@@ -95,14 +104,14 @@ class Step:
                 self.update()
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
-        # The gradients of the warm-up go first, so that those of the graph are made in its own memory.
+        # Free the gradients of the warm-up, so that the graph allocates its own.
         self.optimizer.zero_grad(set_to_none=True)
         with torch.cuda.graph(graph):
             self.update()
         self.run = graph.replay
 
     def _optimizer(self, groups: list[dict], name: str, weight_decay: float) -> torch.optim.Optimizer:
-        # The rate is a tensor and the kernel the fused one: any other would write the rate as a number into a graph.
+        # A tensor rate and the fused kernel, or a graph would keep the rate as a constant.
         for group in groups:
             group["lr"] = torch.zeros((), device=self.device)
         if name == "sgd":
@@ -117,7 +126,7 @@ class Step:
 
 
 class _Loss(nn.Module):
-    """The network and its losses, from a batch to a scalar."""
+    """The network and its losses: a batch in, a scalar out."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -127,10 +136,10 @@ class _Loss(nn.Module):
         x = network_input(batch["image"], batch["prior"])
         if mixed:
             x = x.contiguous(memory_format=torch.channels_last)
-        # The meta device, where operations are only counted, knows no autocast.
+        # The meta device, which only counts operations, has no autocast.
         with torch.autocast(x.device.type, dtype=torch.bfloat16) if mixed else nullcontext():
             output = self.model(x)
-        # The losses are taken in float32, as behind Fabric.
+        # Losses in float32, as with Fabric.
         output = output._replace(
             fused=output.fused.float(),
             branches=tuple(branch.float() for branch in output.branches),

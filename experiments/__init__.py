@@ -1,4 +1,4 @@
-"""Around DVC, where stages/ is inside of it: sweeps, their comparison, what MLflow is told of them, verification."""
+"""Commands around DVC: repair and run it, sweeps over machines, comparison, verification, copies to MLflow."""
 
 from bsn import program
 

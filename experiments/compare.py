@@ -1,11 +1,10 @@
-"""The experiments of this commit on one screen: what each changed, a method beside its baseline, and why a job failed.
+"""python -m experiments.compare [METHOD]: a table of this commit's experiments, best first (default: bsn).
 
-python -m experiments.compare            # BSN
-python -m experiments.compare bsn_ik     # any other method
+Shows what each experiment changed, the method's metrics on PFCN and their gain over the baseline, and for a failed or
+killed job the reason.
 """
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -14,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+from dvc.utils.flatten import flatten
 from rich.console import Console
 from rich.table import Table
 
@@ -25,62 +26,83 @@ from study.runner import run_stage
 from study.tables.formats import percent, signed_percent
 
 HEADLINE = "metrics/headline"
-AGAIN = "queue it again: what it finished is kept"
+AGAIN = "queue it again: finished stages are kept"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """One row. changed: parameters that are not the commit's own; metrics: method -> mean_iou and boundary_iou on PFCN;
-    state: of its job, empty where it is done; why: of a job that failed."""
+    """One row of the table.
+
+    Attributes:
+        name: DVC's name of the experiment; of the commit its branch or hash.
+        changed: Parameters that differ from the commit's.
+        metrics: Per method its `mean_iou` and `boundary_iou` on PFCN.
+        state: State of its job, empty when done.
+        reason: Why its job failed, empty otherwise.
+    """
 
     name: str
     changed: Mapping[str, Any]
     metrics: Mapping[str, Mapping[str, float]]
     state: str = ""
-    why: str = ""
+    reason: str = ""
 
     def score(self, method: str, measure: str) -> float | None:
+        """Return a metric of a method; None where it has none."""
         return self.metrics.get(method, {}).get(measure)
 
     def gain(self, method: str, measure: str) -> float | None:
+        """Return a metric's difference to the baseline; None where either has none."""
         ours, theirs = self.score(method, measure), self.score(BASELINE, measure)
         return None if ours is None or theirs is None else ours - theirs
 
 
-def experiments(shown: list[dict[str, Any]], *, working: Callable[[], bool]) -> list[Experiment]:
-    """The commit itself and its experiments, from `dvc exp show --json`. working: whether the queue has a worker."""
+def experiments(shown: list[dict[str, Any]], *, has_worker: Callable[[], bool]) -> list[Experiment]:
+    """Read the commit and its experiments from `dvc exp show --json`.
+
+    Args:
+        shown: The parsed output.
+        has_worker: Says whether DVC's queue has a worker.
+    """
     commit = next(entry for entry in shown if entry["rev"] != "workspace")
     own = _params(commit["data"])
     found = [Experiment(name=commit.get("name") or commit["rev"][:7], changed={}, metrics=_metrics(commit["data"]))]
-    # A job that is taken up just now is told as queued and as running.
+    # DVC lists a job that has just been started twice, as running and as queued; the first entry counts.
     entries: dict[str, dict[str, Any]] = {}
     for entry in commit["experiments"] or []:
         entries.setdefault(entry["revs"][0]["rev"], entry)
     for entry in entries.values():
-        last, executor = entry["revs"][0], entry["executor"] or {}
-        job = executor.get("local") or {}
-        log = Path(job["log"]) if job.get("log") else None
-        state, why = executor.get("state", ""), ""
-        if state == "failed":
-            why = reason(log.read_text(errors="replace") if log and log.exists() else "")
-        elif state == "running" and not _lives(job.get("pid")) and not working():
-            state, why = "dead", f"its worker was killed: dvc queue kill {entry['name']}, then {AGAIN}"
+        last = entry["revs"][0]
+        state, reason = _job(entry, has_worker)
         done = state in ("", "success")
         found.append(
             Experiment(
                 name=entry["name"] or last["rev"][:7],
                 changed=dict(_changes(_params(last["data"]), own)),
-                # What lies in the folder of a job that is under way is still the commit's.
+                # Until a running job writes its own metrics, its folder holds the commit's.
                 metrics=_metrics(last["data"]) if done else {},
                 state="" if done else state,
-                why=why,
+                reason=reason,
             )
         )
     return found
 
 
-def reason(log: str) -> str:
-    """Why a job failed, in a line of its log: what the stage said last, or the signal that ended it."""
+def _job(entry: Mapping[str, Any], has_worker: Callable[[], bool]) -> tuple[str, str]:
+    """State of an experiment's job, and why it failed."""
+    executor = entry["executor"] or {}
+    job = executor.get("local") or {}
+    state, pid = executor.get("state", ""), job.get("pid")
+    if state == "failed":
+        log = Path(job["log"]) if job.get("log") else None
+        return state, failure_in(log.read_text(errors="replace") if log and log.exists() else "")
+    if state == "running" and pid is not None and not psutil.pid_exists(pid) and not has_worker():
+        return "dead", f"its worker was killed: dvc queue kill {entry['name']}, then {AGAIN}"
+    return state, ""
+
+
+def failure_in(log: str) -> str:
+    """Return in one line why a job failed: the stage's last line in its log, or the signal that ended the stage."""
     lines = [text for line in log.splitlines() if (text := line.split("\r")[-1].strip())]
     errors = [number for number, line in enumerate(lines) if line.startswith("ERROR: ")]
     if not errors:
@@ -89,33 +111,41 @@ def reason(log: str) -> str:
     ended = re.search(r"failed to run: (.+), exited with (-?\d+)$", error)
     if ended is None:
         return error
-    if (number := _signal(int(ended[2]))) in set(signal.Signals):
+    code = int(ended[2])
+    # bash replaces itself by the command, whose signal is then the negative exit code; other shells add 128.
+    number = -code if code < 0 else code - 128
+    if number in set(signal.Signals):
         return f"{ended[1]} was ended by {signal.Signals(number).name}; {AGAIN}"
     return lines[errors[0] - 1]
 
 
 def table(found: list[Experiment], method: str) -> Table:
-    """Best first by the method's mean IoU; what has no numbers comes last. All in per cent, on PFCN."""
-    drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left", title=f"{method}, PFCN, %")
-    drawn.add_column("Experiment", no_wrap=True)
-    drawn.add_column("Changed")
+    """Return the table in per cent, sorted by the method's mean IoU; rows without metrics come last."""
+    rows = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left", title=f"{method}, PFCN, %")
+    rows.add_column("Experiment", no_wrap=True)
+    rows.add_column("Changed")
     for name in ("Mean IoU", "gain", "Boundary IoU", "gain"):
-        drawn.add_column(name, justify="right", no_wrap=True)
+        rows.add_column(name, justify="right", no_wrap=True)
     for one in sorted(found, key=lambda one: -(one.score(method, "mean_iou") or -1)):
-        changed = " ".join(f"{key}={_written(value)}" for key, value in one.changed.items())
+        changed = " ".join(f"{key}={_compact(value)}" for key, value in one.changed.items())
         numbers = [
             text
             for measure in ("mean_iou", "boundary_iou")
-            for text in (percent(one.score(method, measure)), _gained(one.gain(method, measure), method))
+            for text in (percent(one.score(method, measure)), _gain(one.gain(method, measure), method))
         ]
-        drawn.add_row(one.name, changed or "nothing", *([one.state, "", "", ""] if one.state else numbers))
-    return drawn
+        rows.add_row(one.name, changed or "nothing", *([one.state, "", "", ""] if one.state else numbers))
+    return rows
 
 
 def compare(method: str = "bsn") -> None:
-    head(Path())  # experiments start from a commit; where there is none, this says why
+    """Print the table.
+
+    Raises:
+        InputError: There is no commit, DVC fails, or no experiment has the method.
+    """
+    head(Path())  # raises the reason where there is no commit
     try:
-        found = experiments(json.loads(dvc("exp", "show", "--json", folder=Path())), working=_working)
+        found = experiments(json.loads(dvc("exp", "show", "--json", folder=Path())), has_worker=_has_worker)
     except subprocess.CalledProcessError as error:
         raise InputError(one_line(error)) from error
     known = sorted({name for one in found for name in one.metrics})
@@ -124,22 +154,16 @@ def compare(method: str = "bsn") -> None:
     console = Console(highlight=False, markup=False, soft_wrap=False)
     console.print(table(found, method))
     for one in found:
-        if one.why:
-            console.print(f"\n{one.name}: {one.why}", soft_wrap=True)
-
-
-def _signal(code: int) -> int:
-    """That an exit code tells of, if any. Bash puts the command in its own place, which gives the negative of a signal;
-    other shells wait for the command, and say 128 more than the signal."""
-    return -code if code < 0 else code - 128
+        if one.reason:
+            console.print(f"\n{one.name}: {one.reason}", soft_wrap=True)
 
 
 def _params(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Of params.yaml and the profile; what other files hold follows from them."""
+    """Those of params.yaml and the profile; parameters in other files follow from them."""
     flat: dict[str, Any] = {}
     for file, content in data["params"].items():
         if file == "params.yaml" or file.startswith("profiles/"):
-            flat |= _flat(content["data"])
+            flat |= flatten(content["data"])
     return flat
 
 
@@ -153,42 +177,22 @@ def _metrics(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _changes(params: Mapping[str, Any], own: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Another profile is told by its name alone."""
-    whole = params.get("profile") == own.get("profile")
+    """Changed parameters; of another profile its name alone."""
+    same_profile = params.get("profile") == own.get("profile")
     for key in [*params, *(key for key in own if key not in params)]:
-        if params.get(key) != own.get(key) and (whole or not key.startswith(("data.", "networks."))):
+        if params.get(key) != own.get(key) and (same_profile or not key.startswith(("data.", "networks."))):
             yield key, params.get(key)
 
 
-def _flat(content: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(content, dict):
-        return {prefix: content}
-    return {
-        name: value
-        for key, inner in content.items()
-        for name, value in _flat(inner, f"{prefix}.{key}" if prefix else str(key)).items()
-    }
-
-
-def _written(value: Any) -> str:
+def _compact(value: Any) -> str:
     return json.dumps(value, separators=(",", ":")).replace('"', "")
 
 
-def _gained(gain: float | None, method: str) -> str:
+def _gain(gain: float | None, method: str) -> str:
     return percent(None) if gain is None or method == BASELINE else signed_percent(gain)
 
 
-def _lives(pid: int | None) -> bool:
-    if pid is None:
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def _working() -> bool:
+def _has_worker() -> bool:
     return "Worker status: 0 active, 0 idle" not in dvc("queue", "status", folder=Path())
 
 

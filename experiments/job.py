@@ -1,6 +1,6 @@
-"""One job of a sweep, as a worker does it: `dvc exp run` on a clone of its own.
+"""One job of a sweep as a Dask worker runs it: `dvc exp run` in a clone of its own.
 
-The driver sends this module by value: a worker needs the project's environment, and no checkout.
+The driver sends this module by value, so a worker needs the project's environment but no checkout.
 """
 
 import fcntl
@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,11 @@ from typing import Any
 from distributed import get_worker
 from distributed.versions import get_versions
 
-from experiments.commands import dvc, run, why
+from experiments.commands import dvc, failure, run
 from study.git import GitError, git
 
-# `dvc push --run-cache`, and after it the outs of the run cache that are in git instead of DVC's cache: the command
-# leaves these out, and without them no other worker could take such a stage from the run cache.
+# `dvc push --run-cache`, then the outs of the run cache that git tracks instead of DVC's cache: the command leaves them
+# out, and without them no other worker could restore such a stage from the run cache.
 PUSH = """
 from pathlib import Path
 from dvc.repo import Repo
@@ -33,6 +34,23 @@ with Repo() as repo:
     for objects in repo.stage_cache.get_used_objs(entries).values():
         repo.cloud.push(objects)
 """
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobResult:
+    """Result of a job on a worker.
+
+    Attributes:
+        worker: The worker's name.
+        seconds: Wall time of the job.
+        bundle: The experiment as a git bundle; None where the job failed.
+        reason: Why it failed, a few lines.
+    """
+
+    worker: str
+    seconds: float = 0.0
+    bundle: bytes | None = None
+    reason: str = ""
 
 
 def run_job(
@@ -46,55 +64,61 @@ def run_job(
     remote: Mapping[str, str],
     environment: Mapping[str, str],
     versions: Mapping[str, str],
-) -> dict[str, Any]:
-    """Run one experiment and push its data; never raises for what the job itself did.
+) -> JobResult:
+    """Run one experiment and push its data. A failure is part of the result, not raised.
 
-    project: names the folder of this project's clones; prefix: the project's folder in its repository, "" for the
-    repository itself; head: the commit, in the bundle that Dask has laid into the worker's folder; settings: of
-    `--set-param`; remote: options of the DVC remote, its name under "name"; environment: for the stages; versions: of
-    the packages that the worker must have.
-
-    Returns worker (who), seconds, bundle (bytes of the experiment as a git bundle, None where it failed), why (text).
+    Args:
+        project: Name of the folder with this project's clones.
+        prefix: The project's folder in its repository; "" for the repository itself.
+        head: Commit, from the bundle that Dask has put into the worker's folder.
+        bundle: File name of that bundle.
+        name: Name of the experiment.
+        settings: Values of `--set-param`.
+        remote: Options of the DVC remote, its name under "name".
+        environment: Additional variables for the stages.
+        versions: Of the packages that the worker must have.
     """
     worker = get_worker()
     start, made = time.monotonic(), None
-    # Asked again here: this worker may have come after the sweep began.
-    reason = unlike(versions, comparable(get_versions(versions)))
+    # The driver has checked the workers that it found; this one may have joined later.
+    reason = different_versions(versions, comparable(get_versions(versions)))
     try:
         if not reason:
             folder = Path(worker.local_directory)
-            with own_clone(folder.parent / "sweeps" / project) as (clone, lock):
+            with locked_clone(folder.parent / "sweeps" / project) as (clone, lock):
                 prepare(clone, prefix, folder / bundle, head, remote)
                 made = experiment(clone / prefix, head, name, settings, environment, lock)
     except subprocess.CalledProcessError as error:
-        reason = why(error)
+        reason = failure(error)
     except GitError as error:
         reason = str(error)
-    return {"worker": str(worker.name), "seconds": time.monotonic() - start, "bundle": made, "why": reason}
+    return JobResult(worker=str(worker.name), seconds=time.monotonic() - start, bundle=made, reason=reason)
 
 
 def comparable(found: Mapping[str, Any]) -> dict[str, str]:
-    """Of Dask's report on a machine the versions that results depend on: Python 3.11 of 3.11.4, torch 2.11.0 of
-    2.11.0+cpu, empty for what is missing."""
+    """Return from Dask's report on a machine the versions that results depend on.
+
+    Python 3.11 for 3.11.4, torch 2.11.0 for 2.11.0+cpu, "" for a missing package.
+    """
     packages = {name: str(version or "").partition("+")[0] for name, version in found["packages"].items()}
     return {**packages, "python": ".".join(found["host"]["python"].split(".")[:2])}
 
 
-def unlike(versions: Mapping[str, str], found: Mapping[str, str]) -> str:
-    """What a machine has in another version than the driver, told in a line; empty where nothing differs."""
-    told = [
+def different_versions(versions: Mapping[str, str], found: Mapping[str, str]) -> str:
+    """Return in one line which versions of a machine differ from the driver's; "" where none does."""
+    different = [
         f"{name} {found.get(name) or 'missing'} (the driver: {version or 'none'})"
         for name, version in versions.items()
         if (found.get(name) or "") != version
     ]
-    return f"another environment than the driver's: {', '.join(told)}" if told else ""
+    return f"another environment than the driver's: {', '.join(different)}" if different else ""
 
 
 @contextmanager
-def own_clone(folder: Path) -> Iterator[tuple[Path, int]]:
-    """A clone that nothing else works in, and the descriptor of its lock: the first one of the folder that is free.
+def locked_clone(folder: Path) -> Iterator[tuple[Path, int]]:
+    """Lock the first free clone in `folder`, and yield its path and the lock's file descriptor.
 
-    A command that inherits the descriptor keeps the clone as long as it lives, even when the worker was killed.
+    A command that inherits the descriptor keeps the clone locked while it lives, even when its worker was killed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for number in count(1):
@@ -112,13 +136,12 @@ def own_clone(folder: Path) -> Iterator[tuple[Path, int]]:
 
 
 def prepare(clone: Path, prefix: str, bundle: Path, head: str, remote: Mapping[str, str]) -> None:
-    """The commit's files and the data of its study as far as it was pushed; what git ignores stays: the cache,
-    checkpoints."""
-    from dvc.config import Config
+    """Check the commit out and pull what was pushed of its data; ignored files stay: DVC's cache, checkpoints."""
+    from dvc.config import Config  # late, or the driver would wait for DVC before it reads its arguments
 
     used, project = clone.exists(), clone / prefix
     clone.mkdir(exist_ok=True)
-    # Made anew, so that nothing is left of a job that was killed: locks, refs, half an experiment, half a dvc.lock.
+    # Deleted, because a killed job may have left locks, refs, half an experiment or half a dvc.lock.
     for left in (clone / ".git", project / ".dvc/tmp"):
         shutil.rmtree(left, ignore_errors=True)
     git("init", "--quiet", folder=clone)
@@ -126,34 +149,29 @@ def prepare(clone: Path, prefix: str, bundle: Path, head: str, remote: Mapping[s
     git("checkout", "--quiet", "--force", "--detach", head, folder=clone)
     git("clean", "--quiet", "--force", "-d", folder=clone)
     options = {key: value for key, value in remote.items() if key != "name"}
-    with Config(dvc_dir=str(project / ".dvc"), validate=False).edit("local") as local:
+    config: Any = Config(dvc_dir=str(project / ".dvc"), validate=False)
+    with config.edit("local") as local:
         local.setdefault("core", {})["remote"] = remote["name"]
         local.setdefault("remote", {}).setdefault(remote["name"], {}).update(options)
-    # `dvc exp run --pull` fetches stage by stage: slow for all of them, right for what another job has added.
+    # All at once, as `dvc exp run --pull` pulls stage by stage: slow for everything, right for what another job adds.
     dvc("checkout" if used else "pull", "--force", "--quiet", "--allow-missing", folder=project)
 
 
 def experiment(
     project: Path, head: str, name: str, settings: Sequence[str], environment: Mapping[str, str], lock: int
 ) -> bytes:
-    """Run it; what it computed goes to the remote, even when a later stage fails."""
+    """Run the experiment, push its data even when a later stage fails, and return it as a git bundle."""
     changes = [argument for setting in settings for argument in ("--set-param", setting)]
     command = (sys.executable, "-m", "dvc", "exp", "run", "--pull", "--name", name, *changes)
     try:
         run(*command, folder=project, environment=environment, keep_open=[lock])
-    except subprocess.CalledProcessError:
-        push(project)
-        raise
-    push(project)
+    finally:
+        run(sys.executable, "-c", PUSH, folder=project)
     bundle = project / ".dvc/tmp/experiment.bundle"
     git("bundle", "create", "--quiet", str(bundle), reference(head, name), f"^{head}", folder=project)
     return bundle.read_bytes()
 
 
 def reference(head: str, name: str) -> str:
-    """Where DVC keeps an experiment in git."""
+    """Return the git reference in which DVC keeps an experiment."""
     return f"refs/exps/{head[:2]}/{head[2:]}/{name}"
-
-
-def push(project: Path) -> None:
-    run(sys.executable, "-c", PUSH, folder=project)

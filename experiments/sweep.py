@@ -1,16 +1,16 @@
-"""A sweep over several machines: every point is a `dvc exp run` on a worker, and ends as an experiment of this clone.
+"""python -m experiments.sweep --scheduler tcp://HOST:8786 -S PARAM=VALUES...: run experiments on several machines.
 
     dask scheduler                                                    # on any machine
     dask worker tcp://host:8786 --nthreads 1                          # on each, in the project's environment
     python -m experiments.sweep --scheduler tcp://host:8786 -S kernel.width=5,10,15 -S seed=1,2
 
-Dask's workers need a TCP connection and nothing else, start by dask-ssh or by dask-jobqueue (Slurm, PBS, LSF), and the
-job of one that dies goes to another; submitit asks for Slurm and a shared file system, Ray for a heavier cluster.
-
-Workers share with this machine the DVC remote, the MLflow server of MLFLOW_TRACKING_URI and the connection to Dask.
-The code goes as a git bundle of HEAD, the experiments come back as bundles. Credentials stay where they are: each
-worker has its own, as for any `dvc pull`.
+Every point is a `dvc exp run` on a worker and ends as an experiment of this clone. The code goes out as a git bundle of
+HEAD, the experiments come back as bundles. Workers share with this machine the DVC remote, the MLflow server of
+MLFLOW_TRACKING_URI and the connection to Dask; each has its own credentials.
 """
+
+# Why Dask: workers need one TCP connection, also start by dask-ssh or dask-jobqueue (Slurm, PBS, LSF), and the job of a
+# worker that dies goes to another. submitit needs Slurm and a shared file system, Ray a heavier cluster.
 
 import argparse
 import logging
@@ -37,19 +37,19 @@ import study.git
 from bsn.errors import InputError
 from experiments import commands, job
 from experiments.commands import dvc, one_line
-from experiments.repro import mend
+from experiments.repro import repair
 from study.git import changed, git
 from study.runner import run_stage
 
-# Of a remote's options those that say where it is. What tells who one is stays with each machine.
-PLACE = ("url", "endpointurl", "region", "user", "port", "use_ssl", "ssl_verify", "version_aware")
+# Options of a remote that say where it is; those with credentials stay on each machine.
+LOCATION = ("url", "endpointurl", "region", "user", "port", "use_ssl", "ssl_verify", "version_aware")
 PARAMS = "params.yaml"
-PATIENCE = "10s"  # with a scheduler that does not answer
+TIMEOUT = "10s"  # for the scheduler to answer
 
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """One experiment of the sweep. settings: of `dvc exp run --set-param`."""
+    """One experiment of the sweep; `settings` are values of `dvc exp run --set-param`."""
 
     name: str
     settings: Sequence[str]
@@ -58,25 +58,44 @@ class Point:
         return f"{self.name} ({' '.join(self.settings)})"
 
 
-def sweep(root: Path, *, scheduler: str, settings: Sequence[str], prefix: str | None = None) -> int:
-    """Run all points of the sweep, and fetch each as it ends. root: of the clone. Returns how many failed.
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """A point whose job failed, on which worker, and why."""
 
-    InputError: for whatever would keep every job from working.
+    point: Point
+    worker: str
+    reason: str
+
+
+def sweep(root: Path, *, scheduler: str, settings: Sequence[str], prefix: str | None = None) -> int:
+    """Run all points of the sweep, import each as it ends, and print what failed.
+
+    Args:
+        root: The project's folder.
+        scheduler: Address of the Dask scheduler.
+        settings: Values of `-S`, in DVC's syntax.
+        prefix: Names the experiments PREFIX-1, PREFIX-2, ...; without it DVC's random names.
+
+    Returns:
+        The number of failed points.
+
+    Raises:
+        InputError: Something would make every job fail.
     """
-    for line in mend(root):
+    for line in repair(root):
         print(f"sweep: {line}", flush=True)
-    head = committed(root)
+    head = head_commit(root)
     remote = shared_remote(root)
     points = expand(settings, prefix)
     for point in points:
         if git("for-each-ref", job.reference(head, point.name), folder=root):
             raise InputError(f"{point.name} is an experiment of this commit already; give another --name, or remove it")
     if not os.environ.get("MLFLOW_TRACKING_URI"):
-        print("MLFLOW_TRACKING_URI is not set: each worker's runs stay in a database of its own", flush=True)
-    share_data(root)
-    ahead = unfinished(root)
-    if ahead:
-        print("HEAD has stages that were never run: one job goes ahead, the others take them from it", flush=True)
+        print("MLFLOW_TRACKING_URI is not set: each worker records its runs in its own database", flush=True)
+    push_data(root)
+    one_first = has_unfinished_stages(root)
+    if one_first:
+        print("HEAD has stages that were never run: one job runs them first, the others reuse its results", flush=True)
     with connected(scheduler, root) as (client, versions, bundle):
         common = {
             "project": git("rev-list", "--max-parents=0", "HEAD", folder=root).split()[-1][:10],
@@ -87,51 +106,65 @@ def sweep(root: Path, *, scheduler: str, settings: Sequence[str], prefix: str | 
             "environment": {key: os.environ[key] for key in ("MLFLOW_TRACKING_URI",) if os.environ.get(key)},
             "versions": versions,
         }
-        failed = collect(root, head, client, points, common, ahead=ahead)
-    missing = {point.name for point, _, _ in failed}
-    bring_data(root, [job.reference(head, point.name) for point in points if point.name not in missing])
+        failures = run_points(root, head, client, points, common, one_first=one_first)
+    failed = {failure.point.name for failure in failures}
+    fetch_data(root, [job.reference(head, point.name) for point in points if point.name not in failed])
     print(f"\n{len(points) - len(failed)} of {len(points)} experiments are here: dvc exp show, dvc exp apply NAME")
-    for point, worker, reason in failed:
-        print(f"\n{point} failed on {worker}:", *reason.splitlines(), sep="\n    ")
+    for failure in failures:
+        print(f"\n{failure.point} failed on {failure.worker}:", *failure.reason.splitlines(), sep="\n    ")
     return len(failed)
 
 
-def committed(root: Path) -> str:
-    """HEAD, which is what all workers run."""
+def head_commit(root: Path) -> str:
+    """Return HEAD, which all workers run.
+
+    Raises:
+        InputError: Files differ from it.
+    """
     commit, different = study.git.head(root), changed(root, untracked=True)
     if different:
         names = ", ".join(different[:5])
         more = f" and {len(different) - 5} more" if len(different) > 5 else ""
-        raise InputError(f"uncommitted: {names}{more}; workers run a commit, so commit or stash what you changed")
+        raise InputError(f"uncommitted: {names}{more}; workers run a commit, so commit or stash the changes")
     return commit
 
 
 def shared_remote(root: Path) -> dict[str, str]:
-    """The default DVC remote as a worker needs it: its name and where it is."""
+    """Return the default DVC remote's name and location, without credentials.
+
+    Raises:
+        InputError: There is none, workers cannot reach it, or its address holds a password.
+    """
     options = dict(line.split("=", 1) for line in dvc("config", "--list", folder=root).splitlines() if "=" in line)
     name = options.get("core.remote")
     url = options.get(f"remote.{name}.url", "")
     if not url:
         raise InputError(
-            "no default DVC remote, through which machines share data; "
+            "no default DVC remote, which machines need to share data; "
             "add one: dvc remote add --default storage s3://BUCKET/FOLDER"
         )
-    # As it is written: DVC itself shows a relative folder as an absolute one.
+    # Read from the files, as `dvc config` shows a relative folder as an absolute one.
     for file in (".dvc/config", ".dvc/config.local"):
-        written = ConfigObj(str(root / file)).get(f'remote "{name}"', {}).get("url", url)
+        config: Any = ConfigObj(str(root / file))
+        written = config.get(f'remote "{name}"', {}).get("url", url)
         if "://" not in written and not Path(written).is_absolute():
             raise InputError(
-                f"remote {name} is {written}, beside this clone, which workers do not see; "
-                "name a server, or a shared folder from /"
+                f"remote {name} is {written}, relative to this clone, which workers do not have; "
+                "name a server, or the absolute path of a shared folder"
             )
     if urlsplit(url).password:
-        raise InputError(f"the url of remote {name} holds a password; keep it in .dvc/config.local, on each machine")
-    found = {key: options[f"remote.{name}.{key}"] for key in PLACE if f"remote.{name}.{key}" in options}
+        raise InputError(f"the url of remote {name} holds a password; keep it in .dvc/config.local on each machine")
+    found = {key: options[f"remote.{name}.{key}"] for key in LOCATION if f"remote.{name}.{key}" in options}
     return {"name": str(name), **found}
 
 
 def expand(settings: Sequence[str], prefix: str | None) -> list[Point]:
-    """Every combination, in the syntax of `dvc exp run --queue`: commas, range(5,20,5), choice(a,b)."""
+    """Return every combination of settings in the syntax of `dvc exp run --queue`: commas, range(5,20,5), choice(a,b).
+
+    Raises:
+        InputError: The syntax is wrong.
+    """
+    # late: DVC and hydra take a second to load
     from dvc.exceptions import DvcException
     from dvc.repo.experiments.utils import gen_random_name
     from dvc.utils.cli_parse import to_path_overrides
@@ -151,44 +184,50 @@ def expand(settings: Sequence[str], prefix: str | None) -> list[Point]:
     return points
 
 
-def share_data(root: Path) -> None:
+def push_data(root: Path) -> None:
+    """Push the commit's data, which workers pull."""
     try:
         dvc("push", "--quiet", folder=root)
     except subprocess.CalledProcessError as error:
-        raise InputError(f"dvc push does not work here, and would not on a worker: {one_line(error)}") from error
+        raise InputError(f"dvc push failed here, and would on a worker: {one_line(error)}") from error
 
 
-def unfinished(root: Path) -> bool:
-    """Whether HEAD itself has stages to run, which each job would have as well."""
+def has_unfinished_stages(root: Path) -> bool:
+    """Return whether HEAD itself has stages to run, which every job would run again."""
     try:
         planned = dvc("repro", "--dry", "--allow-missing", folder=root)
     except subprocess.CalledProcessError as error:
-        # A dry run ends at the first stage whose input is yet to be made; what it said before is enough.
+        # A dry run fails at the first stage whose input does not exist yet; its output until then is enough.
         planned = error.stdout
     return "Running stage" in planned
 
 
 @contextmanager
 def connected(scheduler: str, root: Path) -> Iterator[tuple[Client, dict[str, str], str]]:
-    """Dask, the versions that a worker must have, and the name of the code's bundle in the folder of every worker,
-    those that come later included."""
+    """Connect to Dask and send the code to all workers, present and future.
+
+    Yields:
+        The client, the versions that a worker must have, and the file name of the git bundle in a worker's folder.
+
+    Raises:
+        InputError: No scheduler answers, or a worker has other versions.
+    """
     versions = job.comparable(get_versions(requirements(root)))
     for module in (bsn.errors, study.git, commands, job):
         cloudpickle.register_pickle_by_value(module)
-    # It prints a traceback of a wait that is interrupted before it has begun.
+    # Tornado would print a traceback for a wait that is interrupted before it starts.
     logging.getLogger("tornado.application").disabled = True
     try:
         with warnings.catch_warnings():
-            # Told below, in a line.
-            warnings.simplefilter("ignore", VersionMismatchWarning)
-            client = Client(scheduler, timeout=PATIENCE)
+            warnings.simplefilter("ignore", VersionMismatchWarning)  # check_versions reports it in one line
+            client = Client(scheduler, timeout=TIMEOUT)
     except (OSError, ValueError) as error:
         raise InputError(f"no Dask scheduler answers at {scheduler}; start one there: dask scheduler") from error
     with client, TemporaryDirectory() as folder:
         if not client.scheduler_info()["workers"]:
             print(f"waiting for a worker: dask worker {scheduler} --nthreads 1", flush=True)
             client.wait_for_workers(1)
-        same_environment(client, versions)
+        check_versions(client, versions)
         bundle = Path(folder) / f"{Path(folder).name}.bundle"
         git("bundle", "create", "--quiet", str(bundle), "HEAD", folder=root)
         client.register_plugin(UploadFile(str(bundle), load=False), name=bundle.name)
@@ -199,31 +238,38 @@ def connected(scheduler: str, root: Path) -> Iterator[tuple[Client, dict[str, st
 
 
 def requirements(root: Path) -> list[str]:
-    """Names of the packages in requirements.txt, beside DVC, which every project here has."""
+    """Return the names of the packages in requirements.txt, and DVC."""
     file = root / "requirements.txt"
     lines = file.read_text().splitlines() if file.exists() else []
     return ["dvc", *(Requirement(line).name for line in lines if line and not line.startswith("#"))]
 
 
-def same_environment(client: Client, versions: Mapping[str, str]) -> None:
-    for address, found in client.get_versions(packages=list(versions))["workers"].items():
-        told = job.unlike(versions, job.comparable(found))
-        if told:
-            raise InputError(f"worker {address}: {told}; install requirements.txt with constraints.txt there")
+def check_versions(client: Client, versions: Mapping[str, str]) -> None:
+    """Raise InputError where a worker has other versions."""
+    machines: Any = client.get_versions(packages=list(versions))
+    for address, found in machines["workers"].items():
+        if different := job.different_versions(versions, job.comparable(found)):
+            raise InputError(f"worker {address}: {different}; install requirements.txt with constraints.txt there")
 
 
-def collect(
-    root: Path, head: str, client: Client, points: Sequence[Point], common: Mapping[str, Any], *, ahead: bool
-) -> list[tuple[Point, str, str]]:
-    """Hand out the points and take each experiment in as it ends; those that failed, with worker and reason.
+def run_points(
+    root: Path, head: str, client: Client, points: Sequence[Point], common: Mapping[str, Any], *, one_first: bool
+) -> list[Failure]:
+    """Submit the points and import each experiment as it ends.
 
-    ahead: points go one by one until one has worked, as the others start from what it pushed.
+    Args:
+        root: The project's folder.
+        head: The commit.
+        client: Connection to Dask.
+        points: What to run.
+        common: Arguments of `job.run_job` that all points share.
+        one_first: Run points one at a time until one succeeds; the others start from what it has pushed.
     """
-    waiting, running, failed = list(points), {}, []
+    waiting, running, failures = list(points), {}, []
     run_job = job.run_job
 
-    # Dask would send run_job as a name to import, which workers cannot; a function within a function it sends whole.
-    def experiment(**arguments: Any) -> dict[str, Any]:
+    # Dask sends a module's function by name, which workers cannot import, but a nested function by value.
+    def experiment(**arguments: Any) -> job.JobResult:
         return run_job(**arguments)
 
     def submit(number: int) -> list[Future]:
@@ -235,41 +281,41 @@ def collect(
         del waiting[:number]
         return started
 
-    ending = as_completed(submit(1 if ahead else len(points)))
+    ending = as_completed(submit(1 if one_first else len(points)))
     for future in ending:
-        point, result = running.pop(future), outcome(future)
-        worker, took = result["worker"], f"{result['seconds']:.0f} s"
-        if result["bundle"] is None:
-            failed.append((point, worker, result["why"]))
-            print(f"{point}: failed on {worker} after {took}", flush=True)
+        point, result = running.pop(future), result_of(future)
+        if result.bundle is None:
+            failures.append(Failure(point=point, worker=result.worker, reason=result.reason))
+            print(f"{point}: failed on {result.worker} after {result.seconds:.0f} s", flush=True)
         else:
-            take_in(root, job.reference(head, point.name), result["bundle"])
-            print(f"{point}: done on {worker} in {took}", flush=True)
+            import_experiment(root, job.reference(head, point.name), result.bundle)
+            print(f"{point}: done on {result.worker} in {result.seconds:.0f} s", flush=True)
         if waiting:
-            for started in submit(1 if result["bundle"] is None else len(waiting)):
+            for started in submit(1 if result.bundle is None else len(waiting)):
                 ending.add(started)
-    return failed
+    return failures
 
 
-def outcome(future: Future) -> dict[str, Any]:
-    """What the job returned; of one that could not return, the reason."""
+def result_of(future: Future) -> job.JobResult:
+    """Return the job's result; for a job that could not return one, the reason."""
     error = future.exception()
     if error is None:
         return future.result()
     worker = str(error.last_worker.name) if isinstance(error, KilledWorker) else "its worker"
-    reason = " ".join(str(error).split())
-    return {"worker": worker, "seconds": 0.0, "bundle": None, "why": f"{type(error).__name__}: {reason}"}
+    return job.JobResult(worker=worker, reason=f"{type(error).__name__}: {' '.join(str(error).split())}")
 
 
-def take_in(root: Path, reference: str, bundle: bytes) -> None:
+def import_experiment(root: Path, reference: str, bundle: bytes) -> None:
+    """Fetch an experiment from a git bundle into this clone."""
     with TemporaryDirectory() as folder:
         file = Path(folder) / "experiment.bundle"
         file.write_bytes(bundle)
         git("fetch", "--quiet", str(file), f"{reference}:{reference}", folder=root)
 
 
-def bring_data(root: Path, references: Sequence[str]) -> None:
-    """What the experiments have that this clone has not, as `dvc exp pull` brings it: `dvc exp apply` needs it."""
+def fetch_data(root: Path, references: Sequence[str]) -> None:
+    """Fetch the experiments' data from the remote, which `dvc exp apply` needs."""
+    # late, as above
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
@@ -279,12 +325,15 @@ def bring_data(root: Path, references: Sequence[str]) -> None:
         with Repo(str(root)) as repo:
             repo.fetch(revs=[git("rev-parse", reference, folder=root).strip() for reference in references])
     except DvcException as error:
-        print(f"the experiments' data stay in the remote ({error}): dvc exp apply NAME, and dvc pull", flush=True)
+        print(f"the experiments' data are in the remote alone ({error}): dvc exp apply NAME, then dvc pull", flush=True)
 
 
 def main(*arguments: str) -> int:
-    parser = argparse.ArgumentParser(prog="python -m experiments.sweep", description=__doc__.splitlines()[0])
-    parser.add_argument("--scheduler", required=True, help="of Dask: tcp://host:8786")
+    """Run the sweep of the command line; returns 1 where a point failed."""
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.sweep", description="Run experiments on several machines by Dask."
+    )
+    parser.add_argument("--scheduler", required=True, help="address of the Dask scheduler: tcp://host:8786")
     parser.add_argument("-S", "--set-param", action="append", required=True, metavar="PARAM=VALUES", dest="settings")
     parser.add_argument("-n", "--name", metavar="PREFIX", help="experiments are PREFIX-1, PREFIX-2, ...")
     asked = parser.parse_args(arguments)

@@ -1,13 +1,8 @@
-"""Whether the last commit gives its own numbers: `dvc repro` from nothing in a clone of it, and each metric compared.
+"""python -m experiments.verify [--keep FOLDER]: reproduce the last commit from nothing and compare its numbers.
 
-    python -m experiments.verify                    # or: make verify
-    python -m experiments.verify --keep FOLDER      # the clone is made in FOLDER and stays there
-
-Compares each number of metrics/methods/*.json, metrics/tables.json and reports/table*.csv with the committed one. Where
-the profile pins the instruction set and there is no GPU, all must be the same to the last digit written; otherwise each
-may differ as far as ALLOWED says. metrics/trials are not made again: `dvc repro` does not make them.
-
-Ends with one line, and with exit status 1 where a number differs by more, where one is missing, and where DVC fails.
+Runs `dvc repro` in a clone (in FOLDER, which stays) and compares metrics/methods/*.json, metrics/tables.json and
+reports/table*.csv. Where the profile pins the instruction set and there is no GPU, all digits must agree; otherwise
+each number may differ by its entry in ALLOWED. Exits with 1 where one differs by more or is missing, or DVC fails.
 """
 
 import argparse
@@ -23,20 +18,19 @@ from typing import Any
 
 import pandas as pd
 import yaml
+from dvc.utils.flatten import flatten
 
 from bsn.errors import InputError
-from experiments.clean import clone, environment
-from experiments.commands import attend
+from experiments.clone import clone, environment, run_attached
 from study.provenance import machine
 from study.runner import run_stage
 
 FILES = ("metrics/methods/*.json", "metrics/tables.json", "reports/table*.csv")
-NATIVE = "native"  # a profile's `instructions`: whatever the processor has
+NATIVE = "native"  # a profile's `instructions` where no instruction set is pinned
 
-# With another instruction set sums are rounded otherwise, and after some hundred steps that acts like another seed. So
-# a number may differ by what networks of two seeds differ by: four standard deviations of the trials' three seeds each
-# (metrics/trials, 60 photos), times the root of two. On fewer photos the same networks lie wider apart, by the root of
-# their number. What is not named here, such as photos, parameters and the paper's own numbers, must be the same.
+# Another instruction set rounds sums differently, which after some hundred steps acts like another seed. So a number
+# may differ like networks of two seeds: by four standard deviations over the trials' three seeds (metrics/trials, 60
+# photos) times the root of two; on fewer photos by more, as their root. Anything else, such as parameters, may not.
 ALLOWED = {
     "mean_iou": 0.03,
     "mean_iou_low": 0.04,
@@ -54,13 +48,13 @@ ALLOWED = {
     "band": 0.1,
 }
 PHOTOS = 60
-# Without training there is nothing to blow the rounding up.
+# Without training, rounding errors do not grow.
 UNTRAINED, ALLOWED_UNTRAINED = ("graph_cut", "mean_mask"), 0.005
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A number, or a text, that is not what the commit has. None: it is not there."""
+    """A value that differs from the commit's; None where one side has no such value."""
 
     file: str
     key: str
@@ -70,13 +64,13 @@ class Difference:
 
     @property
     def distance(self) -> float:
-        """Absolute; infinite between things that are no numbers."""
+        """Absolute difference; infinite where a side is not a number."""
         numbers = isinstance(self.committed, int | float) and isinstance(self.now, int | float)
         return abs(self.now - self.committed) if numbers else math.inf
 
     @property
     def too_large(self) -> bool:
-        """A last digit may round to either side."""
+        """Whether the distance exceeds what is allowed, apart from rounding."""
         return not self.distance <= self.allowed + 1e-9
 
     def __str__(self) -> str:
@@ -88,18 +82,23 @@ class Difference:
 
 
 def verify(*arguments: str) -> None:
-    parser = argparse.ArgumentParser(prog="make verify", description=__doc__.splitlines()[0])
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="make the clone there, and leave it")
+    """Verify the commit and exit with 1 where it is not reproduced.
+
+    Raises:
+        InputError: There is no commit, nothing to compare, or `dvc repro` failed.
+    """
+    parser = argparse.ArgumentParser(prog="make verify", description="Reproduce the last commit and compare it.")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="clone to FOLDER and keep it")
     keep = parser.parse_args(arguments).keep
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(TemporaryDirectory(prefix="verify-")))
         head, folder = clone(Path(), keep or scratch / "clone")
         committed = read(folder)
         if not committed:
-            raise InputError(f"commit {head[:10]} has none of {', '.join(FILES)}: there is nothing to compare")
-        print(f"commit {head[:10]} in {folder}: all of it from nothing", flush=True)
+            raise InputError(f"commit {head[:10]} has none of {', '.join(FILES)}: nothing to compare")
+        print(f"commit {head[:10]} in {folder}: running every stage", flush=True)
         command = (sys.executable, "-m", "dvc", "repro", "--force", "--no-run-cache")
-        if attend(*command, folder=folder, environment=environment(scratch)):
+        if run_attached(*command, folder=folder, environment=environment(scratch)):
             raise InputError(f"commit {head[:10]} is not verified: dvc repro failed in the clone, see above")
         differences = compare(committed, read(folder), exact=pinned(folder) and machine().endswith("no GPU"))
     for difference in differences:
@@ -110,10 +109,10 @@ def verify(*arguments: str) -> None:
 
 
 def read(folder: Path) -> dict[str, dict[str, Any]]:
-    """{file: {key: value}} of what is compared in a checkout."""
+    """Return {file: {key: value}} of all that is compared in a checkout."""
     return {
         str(file.relative_to(folder)): dict(
-            _rows(file) if file.suffix == ".csv" else _leaves(json.loads(file.read_text()))
+            _rows(file) if file.suffix == ".csv" else flatten(json.loads(file.read_text()))
         )
         for pattern in FILES
         for file in sorted(folder.glob(pattern))
@@ -121,7 +120,7 @@ def read(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def compare(committed: dict[str, dict[str, Any]], now: dict[str, dict[str, Any]], *, exact: bool) -> list[Difference]:
-    """What is not the same in what `read` found before and after. exact: whether nothing may differ."""
+    """Return the differences between two results of `read`, sorted; `exact` allows none of them."""
     photos = {
         key.split(".")[1]: value
         for values in committed.values()
@@ -139,10 +138,16 @@ def compare(committed: dict[str, dict[str, Any]], now: dict[str, dict[str, Any]]
 
 
 def allowance(file: str, key: str, photos: dict[str, int]) -> float:
-    """How far a number may be from the committed one where bytes are not pinned. photos: how many a set has."""
+    """Return by how much a number may differ where the instruction set is not pinned.
+
+    Args:
+        file: Its file.
+        key: Its key in the file, such as sets.pfcn.mean_iou.
+        photos: Number of photos per set.
+    """
     parts = key.split(".")
     measure = "band" if "band" in parts else parts[-1]
-    if measure == "weights":  # their fingerprint: any rounding changes all of it
+    if measure == "weights":  # their hash: any rounding changes it
         return math.inf
     if measure not in ALLOWED:
         return 0.0
@@ -153,16 +158,16 @@ def allowance(file: str, key: str, photos: dict[str, int]) -> float:
 
 
 def pinned(folder: Path) -> bool:
-    """Whether the profile of a checkout pins the instruction set, so that all processors that have it compute the same.
+    """Return whether the profile pins the instruction set, so that every processor that has it computes the same.
 
-    The number of threads is the profile's in any case, and the packages are those of constraints.txt.
+    The profile always fixes the number of threads, constraints.txt the packages.
     """
     profile = yaml.safe_load((folder / "params.yaml").read_text())["profile"]
     return yaml.safe_load((folder / f"profiles/{profile}.yaml").read_text()).get("instructions", NATIVE) != NATIVE
 
 
 def verdict(head: str, committed: dict[str, dict[str, Any]], differences: list[Difference]) -> str:
-    """The last line."""
+    """Return the last line of the output."""
     number, bad = sum(map(len, committed.values())), sum(difference.too_large for difference in differences)
     commit = f"commit {head[:10]} is"
     if bad:
@@ -173,20 +178,12 @@ def verdict(head: str, committed: dict[str, dict[str, Any]], differences: list[D
 
 
 def _counts_photos(key: str) -> bool:
-    """Such as sets.coco.photos, of metrics/<method>.json."""
+    """Keys such as sets.coco.photos of metrics/methods/<method>.json."""
     return key.startswith("sets.") and key.endswith(".photos")
 
 
-def _leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    if not isinstance(value, dict):
-        yield prefix, value
-        return
-    for key, inner in value.items():
-        yield from _leaves(inner, f"{prefix}.{key}" if prefix else key)
-
-
 def _rows(file: Path) -> Iterator[tuple[str, Any]]:
-    """`coco.bsn.mean_iou` and so on: of set, method and column."""
+    """(key, value) pairs of a table; a key is set, method and column, such as coco.bsn.mean_iou."""
     for row in pd.read_csv(file).astype(object).to_dict("records"):
         name = ".".join(str(row[part]) for part in ("set", "method") if part in row)
         for column, value in row.items():

@@ -1,4 +1,4 @@
-"""Processes for tests that kill one, or train with two: forked from a clean server, so that they start at once."""
+"""Start processes for tests that kill one or train with several; forked from a preloaded server, so they start fast."""
 
 import multiprocessing
 import os
@@ -13,29 +13,29 @@ _context.set_forkserver_preload(["torch", "cv2", "lightning_fabric", "safetensor
 
 
 def start(function: Callable[..., None], *arguments: Any) -> BaseProcess:
-    """The function in a process of its own."""
+    """Call a function in its own process."""
     process = _context.Process(target=_run, args=(function, arguments))
     process.start()
     return process
 
 
 def _run(function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-    # What it starts of its own, such as loader workers, it starts as a program does that was not forked from a server.
+    # Its own children, such as loader workers, are then started as by a program that was not forked from a server.
     multiprocessing.set_start_method("fork", force=True)
     function(*arguments)
 
 
 def exit_code(function: Callable[..., None], *arguments: Any) -> int:
-    """0 when the function came to its end in a process of its own, minus the signal when it was killed."""
+    """Call a function in its own process; return 0, or minus the signal that killed it."""
     process = start(function, *arguments)
     process.join()
     return process.exitcode
 
 
 def exit_codes(world: int, function: Callable[..., None], *arguments: Any, patience: float = 120) -> list[int | None]:
-    """The function in so many processes that find each other as those of `torchrun` do. None is one that never ended.
+    """Call a function in `world` processes that find each other as under `torchrun`; return their exit codes.
 
-    patience: seconds after which processes that wait for each other are given up.
+    A process that has not ended after `patience` seconds is killed; its exit code is None.
     """
     port = free_port()
     processes = [start(_join_group, rank, world, port, function, arguments) for rank in range(world)]

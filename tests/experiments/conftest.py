@@ -14,7 +14,7 @@ from tests.ports import free_port
 
 BIN = Path(sys.executable).parent
 KEYS = {"AWS_ACCESS_KEY_ID": "me", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
-# Every stage that runs leaves a line, so that a test sees who computed what.
+# Every stage that runs writes a line, so that a test sees which machine computed what.
 STEPS = """
 import os, sys, time
 from pathlib import Path
@@ -72,7 +72,7 @@ stages:
 
 
 class Clone:
-    """A folder of git and DVC as one user has it: with a home, and so a configuration, of its own."""
+    """A project folder of one user, with a home folder and so a configuration of its own."""
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.folder, self.environment, self.output = folder, environment, ""
@@ -92,7 +92,7 @@ class Clone:
 
 @contextlib.contextmanager
 def server(*command: str, port: int, folder: Path, environment: dict[str, str]) -> Iterator[None]:
-    """A process that listens on a port of this machine until the block ends."""
+    """Run a server on a port of this machine until the block ends."""
     log = folder / f"server-{port}.log"
     with log.open("w") as output:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
@@ -109,7 +109,7 @@ def server(*command: str, port: int, folder: Path, environment: dict[str, str]) 
 
 
 def someone(home: Path, **more: str) -> dict[str, str]:
-    """The environment of a user, or of a machine, that shares no file with another."""
+    """Environment of a user or machine that shares no files with others."""
     home.mkdir(parents=True)
     mine = {k: v for k, v in os.environ.items() if not k.startswith(("DVC", "MLFLOW", "GIT", "AWS", "DASK", "XDG"))}
     names = {f"GIT_{who}_{what}": "me@host" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
@@ -128,7 +128,7 @@ def someone(home: Path, **more: str) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def storage(tmp_path_factory) -> Iterator[str]:
-    """The address of an S3-compatible server."""
+    """Address of an S3-compatible server."""
     folder, port = tmp_path_factory.mktemp("storage"), free_port()
     command = (str(BIN / "moto_server"), "--host", "127.0.0.1", "--port", str(port))
     with server(*command, port=port, folder=folder, environment=someone(folder / "home")):
@@ -137,7 +137,7 @@ def storage(tmp_path_factory) -> Iterator[str]:
 
 @pytest.fixture
 def bucket(storage) -> str:
-    """A bucket of the test's own."""
+    """A bucket for one test."""
     name = f"bucket-{time.time_ns()}"
     requests.put(f"{storage}/{name}", timeout=10, proxies={"http": ""}).raise_for_status()
     return name
@@ -145,7 +145,7 @@ def bucket(storage) -> str:
 
 @pytest.fixture
 def toy(tmp_path) -> Clone:
-    """A committed project of four stages, of which no stage has run."""
+    """A committed project of four stages, none of which has run."""
     folder = tmp_path / "driver/toy"
     clone = Clone(folder, someone(tmp_path / "driver", COUNTED=str(tmp_path / "counted.txt")))
     folder.mkdir()

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from bsn.errors import InputError
 from experiments import compare
-from experiments.compare import Experiment, experiments, reason, table
+from experiments.compare import Experiment, experiments, failure_in, table
 
 REFUSED = """Reproducing experiment 'badwidth'
 Running stage 'check':
@@ -53,7 +53,7 @@ def shown(
 def of_commit(*entries: dict, working: bool = False) -> list[Experiment]:
     own = shown("main")["revs"][0]["data"]
     commit = {"rev": "2" * 40, "name": "main", "data": own, "experiments": list(entries)}
-    return experiments([{"rev": "workspace", "data": own, "experiments": None}, commit], working=lambda: working)
+    return experiments([{"rev": "workspace", "data": own, "experiments": None}, commit], has_worker=lambda: working)
 
 
 def printed(found: list[Experiment], method: str = "bsn") -> list[list[str]]:
@@ -89,7 +89,7 @@ def test_jobs_without_numbers_come_last_and_a_failed_one_says_why(tmp_path):
     )
     assert [row[0] for row in printed(found)[2:]] == ["done", "main", "bad", "next"]
     assert printed(found)[4] == ["bad", "kernel.width=0", "failed"]
-    told = {one.name: one.why for one in found if one.why}
+    told = {one.name: one.reason for one in found if one.reason}
     assert told == {
         "bad": "check: kernel.width = 0 is refused; allowed: pixels of the 800x600 frame, above 0, at most 36"
     }
@@ -103,12 +103,12 @@ def test_a_job_whose_worker_is_gone_is_not_called_running():
         shown("lives", executor={"state": "running", "local": {"pid": os.getpid()}}),
     )
     assert (dead.state, lives.state) == ("dead", "running")
-    assert "dvc queue kill dead" in dead.why
+    assert "dvc queue kill dead" in dead.reason
     # The folder of a running job holds the commit's numbers until it writes its own.
     assert lives.metrics == {}
     # Its process has ended and its worker has yet to take the result in.
     _, ending = of_commit(shown("ends", executor={"state": "running", "local": {"pid": gone.pid}}), working=True)
-    assert (ending.state, ending.why) == ("running", "")
+    assert (ending.state, ending.reason) == ("running", "")
 
 
 def test_a_job_that_is_taken_up_just_now_is_one_row():
@@ -122,20 +122,20 @@ def test_a_job_that_is_taken_up_just_now_is_one_row():
     [
         (REFUSED, "check: kernel.width = 0 is refused; allowed: pixels of the 800x600 frame, above 0, at most 36"),
         (WITH_A_BAR, "train: the loss is not a number at iteration 344"),
-        (KILLED, "python -m stages.train bsn was ended by SIGKILL; queue it again: what it finished is kept"),
-        (KILLED_IN_DASH, "python -m stages.train bsn was ended by SIGKILL; queue it again: what it finished is kept"),
+        (KILLED, "python -m stages.train bsn was ended by SIGKILL; queue it again: finished stages are kept"),
+        (KILLED_IN_DASH, "python -m stages.train bsn was ended by SIGKILL; queue it again: finished stages are kept"),
         ("ERROR: failed to reproduce 'x': no such file\n", "failed to reproduce 'x': no such file"),
-        ("Running stage 'train@bsn':\n", "its job was killed; queue it again: what it finished is kept"),
-        ("", "its job was killed; queue it again: what it finished is kept"),
+        ("Running stage 'train@bsn':\n", "its job was killed; queue it again: finished stages are kept"),
+        ("", "its job was killed; queue it again: finished stages are kept"),
     ],
 )
 def test_the_reason_is_what_the_stage_said_last_or_the_signal_that_ended_it(log, why):
-    assert reason(log) == why
+    assert failure_in(log) == why
 
 
 def test_a_method_that_no_experiment_has_is_refused(monkeypatch):
     monkeypatch.setattr(compare, "head", lambda folder: "")
     monkeypatch.setattr(compare, "dvc", lambda *arguments, folder: "[]")
-    monkeypatch.setattr(compare, "experiments", lambda shown, working: of_commit())
+    monkeypatch.setattr(compare, "experiments", lambda shown, has_worker: of_commit())
     with pytest.raises(InputError, match="method = 'unet' is refused; allowed: bsn, portrait_deeplab"):
         compare.compare("unet")

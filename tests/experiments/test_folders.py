@@ -69,7 +69,7 @@ def lacking(request, tmp_path, monkeypatch) -> tuple[Path, str]:
 
 def test_compare_verify_and_sweep_say_in_one_line_what_they_lack(lacking):
     folder, how = lacking
-    for command in (compare.compare, verify.verify, lambda: sweep.committed(folder)):
+    for command in (compare.compare, verify.verify, lambda: sweep.head_commit(folder)):
         with pytest.raises(InputError) as caught:
             command()
         assert how in str(caught.value)
@@ -124,9 +124,9 @@ def test_verify_runs_the_project_of_a_larger_repository_and_compare_shows_it(inn
     with pytest.raises(
         InputError, match=r"^uncommitted: dvc.lock, metrics/headline/bsn.json, metrics/methods/bsn.json"
     ):
-        sweep.committed(inner.folder)
+        sweep.head_commit(inner.folder)
     inner.run("git", "checkout", "--quiet", ".")
-    assert sweep.committed(inner.folder) == inner.run("git", "rev-parse", "HEAD").strip()
+    assert sweep.head_commit(inner.folder) == inner.run("git", "rev-parse", "HEAD").strip()
     # A worktree of it, too.
     inner.run("git", "worktree", "add", "--quiet", "--detach", str(tmp_path / "worktree"))
     tree = Clone(tmp_path / "worktree/our project", inner.environment)

@@ -1,4 +1,4 @@
-"""`make repro` after a SIGKILL, in DVC's own writing above all, and without git."""
+"""`make repro` after a SIGKILL, also while DVC writes its files, and without git."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from dvc.utils.serialize import parse_yaml
 from filelock import FileLock
 
 from experiments.job import prepare
-from experiments.repro import follow_git, mend, whole
+from experiments.repro import is_complete, repair, set_no_scm
 from study.git import git
 from tests.experiments.conftest import Clone, someone
 from tests.study.test_git import someone_elses
@@ -162,7 +162,7 @@ def test_twenty_kills_some_of_them_while_dvc_writes_its_lock_end_in_the_bytes_of
         if not killed(project, after=None if kills % 2 else chance.uniform(0.1, 0.9) * took):
             continue
         kills += 1
-        broken += not whole((project.folder / "dvc.lock").read_text())
+        broken += not is_complete((project.folder / "dvc.lock").read_text())
         if kills % 5 == 0:  # as a kill leaves it that comes when DVC has just opened it
             (project.folder / ".dvc/tmp/rwlock").write_text("")
         if kills == KILLS:
@@ -177,17 +177,18 @@ def test_twenty_kills_some_of_them_while_dvc_writes_its_lock_end_in_the_bytes_of
 
 
 def test_of_every_beginning_of_a_lock_that_dvc_refuses_it_is_known_that_it_is_not_whole():
-    assert whole(LOCK)
-    assert not any(whole(text) for text in ("", "\n", "stages:\n", "[]\n", "stages: []\n", LOCK + "<<<<<<< HEAD\n"))
+    assert is_complete(LOCK)
+    broken = ("", "\n", "stages:\n", "[]\n", "stages: []\n", LOCK + "<<<<<<< HEAD\n")
+    assert not any(map(is_complete, broken))
     refused = accepted = 0
     for length in range(len(LOCK)):
         beginning = LOCK[:length]
         try:
             Lockfile.validate(parse_yaml(beginning, "dvc.lock"))
         except DvcException:
-            assert not whole(beginning), beginning
+            assert not is_complete(beginning), beginning
             refused += 1
-        accepted += whole(beginning)
+        accepted += is_complete(beginning)
     # Where it ends between two lines it may be a lock, of less.
     assert refused > 100
     assert 5 < accepted < len(LOCK.splitlines())
@@ -212,7 +213,7 @@ def test_a_beginning_that_is_taken_for_whole_is_completed_by_dvc(tmp_path, monke
         repo.reproduce()
     lock, cuts = Path("dvc.lock").read_text(), 0
     for length in range(len(lock)):
-        if whole(lock[:length]):
+        if is_complete(lock[:length]):
             Path("dvc.lock").write_text(lock[:length])
             with Repo() as repo:
                 repo.reproduce()
@@ -230,10 +231,10 @@ def test_a_broken_lock_is_replaced_by_the_committed_one_and_what_was_finished_si
     project.run("dvc", "repro")
     newer = lock.read_text()
     lock.write_text(newer[: len(newer) // 2])
-    (line,) = mend(project.folder)
-    assert line.startswith("dvc.lock was left half written by a kill; the committed one is in its place; ")
+    (line,) = repair(project.folder)
+    assert line.startswith("dvc.lock was truncated by a kill; the committed one is restored; ")
     assert lock.read_text() == committed
-    assert mend(project.folder) == []
+    assert repair(project.folder) == []
     project.run(sys.executable, "-m", "experiments.repro")
     assert "Stage 'train' is cached - skipping run" in project.output
     assert lock.read_text() == newer
@@ -245,26 +246,26 @@ def test_the_lock_of_the_trials_is_mended_as_well(project):
     lock.write_text(LOCK)
     project.commit("trials")
     lock.write_text(LOCK[:-3])
-    assert [line.partition(" ")[0] for line in mend(project.folder)] == ["trials/dvc.lock"]
+    assert [line.partition(" ")[0] for line in repair(project.folder)] == ["trials/dvc.lock"]
     assert lock.read_text() == LOCK
 
 
 def test_without_a_committed_lock_the_broken_one_is_set_aside_with_the_reason(project, monkeypatch):
     lock, aside = project.folder / "dvc.lock", project.folder / "dvc.lock.broken"
     lock.write_text(LOCK[:50])
-    (line,) = mend(project.folder)
-    assert "it is now dvc.lock.broken, and DVC goes on without (git show: path 'dvc.lock' exists on disk" in line
+    (line,) = repair(project.folder)
+    assert "it is now dvc.lock.broken, and DVC continues without it (git show: path 'dvc.lock' exists on disk" in line
     assert (aside.read_text(), lock.exists()) == (LOCK[:50], False)
 
     lock.write_text(LOCK[:60])
     project.commit("committed as it was")
-    (line,) = mend(project.folder)
+    (line,) = repair(project.folder)
     assert "(the committed one is broken as well)" in line
     assert (aside.read_text(), lock.exists()) == (LOCK[:60], False)
 
     lock.write_text(LOCK[:70])
     someone_elses(project.folder, monkeypatch)
-    (line,) = mend(project.folder)
+    (line,) = repair(project.folder)
     assert f"git config --global --add safe.directory {project.folder})" in line
     assert (aside.read_text(), lock.exists()) == (LOCK[:70], False)
 
@@ -272,9 +273,9 @@ def test_without_a_committed_lock_the_broken_one_is_set_aside_with_the_reason(pr
 def test_a_lock_that_another_command_writes_just_now_is_left_to_it(project):
     (project.folder / "dvc.lock").write_text(LOCK[:50])
     with FileLock(project.folder / ".dvc/tmp/lock"):
-        assert mend(project.folder) == []
+        assert repair(project.folder) == []
     assert (project.folder / "dvc.lock").read_text() == LOCK[:50]
-    assert len(mend(project.folder)) == 1
+    assert len(repair(project.folder)) == 1
 
 
 def test_the_list_of_used_paths_goes_when_it_is_unreadable_or_nobody_on_it_lives(project):
@@ -294,7 +295,7 @@ def test_the_list_of_used_paths_goes_when_it_is_unreadable_or_nobody_on_it_lives
             file.write_text(text)
             if written:
                 os.utime(file, (written, written))
-            lines = mend(project.folder)
+            lines = repair(project.folder)
             assert (len(lines), file.exists()) == (int(goes), not goes), text
         living.kill()
 
@@ -321,7 +322,7 @@ def test_a_worker_of_a_sweep_starts_from_the_committed_lock_also_in_a_folder_of_
 def test_dvc_is_told_that_there_is_no_git_and_again_when_there_is(project, tmp_path, monkeypatch):
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
     config = project.folder / ".dvc/config.local"
-    assert follow_git(project.folder) == []
+    assert set_no_scm(project.folder) == []
     assert not config.exists()
     project.run("dvc", "config", "--local", "core.remote", "mine")
     (project.folder / ".git").rename(tmp_path / "git")
@@ -329,10 +330,10 @@ def test_dvc_is_told_that_there_is_no_git_and_again_when_there_is(project, tmp_p
     project.run(sys.executable, "-m", "experiments.repro")
     assert f"repro: {told}" in project.output
     assert (project.folder / "report/19").exists()
-    assert follow_git(project.folder) == []
+    assert set_no_scm(project.folder) == []
     assert "remote = mine" in config.read_text()
     (tmp_path / "git").rename(project.folder / ".git")
-    assert follow_git(project.folder) == ["the project is now in git: core.no_scm = false in .dvc/config.local"]
+    assert set_no_scm(project.folder) == ["the project is now in git: core.no_scm = false in .dvc/config.local"]
     project.run("dvc", "exp", "show")
 
 
@@ -344,9 +345,9 @@ def test_a_project_in_a_larger_repository_is_in_git_once_it_is_committed_there(t
     (tmp_path / "project/dvc.yaml").touch()
     larger.run("git", "add", "--force", ".gitignore")
     larger.run("git", "commit", "--quiet", "--message", "settings")
-    assert len(follow_git(tmp_path / "project")) == 1
-    assert follow_git(tmp_path / "project") == []
+    assert len(set_no_scm(tmp_path / "project")) == 1
+    assert set_no_scm(tmp_path / "project") == []
     larger.run("git", "add", "--force", "project/dvc.yaml")
     larger.run("git", "commit", "--quiet", "--message", "the project")
-    assert len(follow_git(tmp_path / "project")) == 1
+    assert len(set_no_scm(tmp_path / "project")) == 1
     assert "no_scm = false" in (tmp_path / "project/.dvc/config.local").read_text()

@@ -1,4 +1,4 @@
-"""A real Dask scheduler and workers in processes of their own, that share an S3 server and nothing else."""
+"""Sweeps on a real Dask scheduler and workers, which share only an S3 server."""
 
 import os
 import signal
@@ -13,8 +13,8 @@ import pytest
 
 from bsn.errors import InputError
 from experiments import sweep
-from experiments.job import comparable, own_clone, unlike
-from experiments.sweep import committed, expand, shared_remote
+from experiments.job import comparable, different_versions, locked_clone
+from experiments.sweep import expand, head_commit, shared_remote
 from tests.experiments.conftest import server, someone
 from tests.ports import free_port
 
@@ -50,7 +50,7 @@ def cluster(tmp_path):
 
 def kill_the_worker_that_hangs(file: Path, workers: dict[str, subprocess.Popen], started: subprocess.Popen) -> str:
     """SIGKILL for the worker, and for the stage that it leaves behind."""
-    until = time.monotonic() + 120
+    until = time.monotonic() + 400
     while started.poll() is None and time.monotonic() < until:
         if file.exists() and (told := file.read_text().split()):
             name, stage = told
@@ -141,17 +141,17 @@ def test_what_workers_cannot_see_is_refused_in_one_line_and_credentials_stay_her
     with pytest.raises(InputError, match="dvc remote add --default storage s3://"):
         shared_remote(toy.folder)
     toy.run("dvc", "remote", "add", "--default", "near", "../store")
-    with pytest.raises(InputError, match=r"remote near is .*store, beside this clone, which workers do not see"):
+    with pytest.raises(InputError, match=r"remote near is .*store, relative to this clone, which workers do not have"):
         shared_remote(toy.folder)
     with pytest.raises(InputError, match=r"^uncommitted: .dvc/config; workers run a commit"):
-        committed(toy.folder)
+        head_commit(toy.folder)
     toy.run("dvc", "remote", "add", "--force", "near", "s3://bucket/folder")
     toy.run("dvc", "remote", "modify", "--local", "near", "secret_access_key", "secret")
     assert shared_remote(toy.folder) == {"name": "near", "url": "s3://bucket/folder"}
 
 
 def test_a_scheduler_that_does_not_answer_is_told_in_one_line(tmp_path, monkeypatch):
-    monkeypatch.setattr(sweep, "PATIENCE", "0.2s")
+    monkeypatch.setattr(sweep, "TIMEOUT", "0.2s")
     with pytest.raises(InputError, match="no Dask scheduler answers at tcp://"), ExitStack() as stack:
         stack.enter_context(sweep.connected(f"tcp://127.0.0.1:{free_port()}", tmp_path))
 
@@ -160,17 +160,17 @@ def test_a_worker_with_other_packages_is_told_by_name():
     ours = comparable({"host": {"python": "3.11.4.final.0"}, "packages": {"torch": "2.11.0+cpu", "lz4": None}})
     assert ours == {"python": "3.11", "torch": "2.11.0", "lz4": ""}
     theirs = comparable({"host": {"python": "3.11.9.final.0"}, "packages": {"torch": "2.11.0+cu130"}})
-    assert unlike(ours, {**theirs, "lz4": ""}) == ""
-    assert "torch missing (the driver: 2.11.0)" in unlike(ours, {"python": "3.11", "lz4": ""})
+    assert different_versions(ours, {**theirs, "lz4": ""}) == ""
+    assert "torch missing (the driver: 2.11.0)" in different_versions(ours, {"python": "3.11", "lz4": ""})
 
 
 def test_a_clone_that_something_still_works_in_is_left_to_it(tmp_path):
-    with own_clone(tmp_path) as (first, lock):
+    with locked_clone(tmp_path) as (first, lock):
         child = subprocess.Popen(["sleep", "60"], pass_fds=[lock])
     # The worker is gone, its command is not.
-    with own_clone(tmp_path) as (second, _):
+    with locked_clone(tmp_path) as (second, _):
         assert (first.name, second.name) == ("1", "2")
     child.kill()
     child.wait()
-    with own_clone(tmp_path) as (again, _):
+    with locked_clone(tmp_path) as (again, _):
         assert again == first

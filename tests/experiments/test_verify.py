@@ -197,8 +197,8 @@ def test_a_commit_is_run_again_in_a_clone_and_a_number_that_it_does_not_give_is_
     assert (code, lines) == (
         1,
         [
-            "verify: metrics/methods/bsn.json: changed since the last commit; commit or stash it, "
-            "for the commit is what is cloned"
+            "verify: metrics/methods/bsn.json: changed since the last commit, which is what is cloned; "
+            "commit or stash it"
         ],
     )
     subprocess.run([Path(sys.executable).parent / "dvc", "commit", "--force", "--quiet"], cwd=project, check=True)

@@ -1,0 +1,78 @@
+"""Clone the last commit without the user's DVC cache, remote and settings, and run commands in the clone."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+
+from bsn.errors import InputError
+from study.git import changed, git, head
+
+# Prefixes of variables that would point a command to another repository, cache, tracking server or copy of the code.
+FOREIGN = ("DVC", "GIT_", "MLFLOW", "PYTHONPATH")
+
+
+def clone(project: Path, folder: Path) -> tuple[str, Path]:
+    """Clone the current commit of `project`, with an empty DVC cache of its own whatever .dvc/config says.
+
+    Args:
+        project: Folder of the project, which may lie inside a larger repository.
+        folder: Where to clone the repository; empty or new.
+
+    Returns:
+        The commit, and the project's folder in the clone.
+
+    Raises:
+        GitError: There is no commit.
+        InputError: Tracked files differ from the commit, or `folder` is not empty.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise InputError(f"{folder} is not empty; name a new folder")
+    commit = head(project)
+    if different := changed(project):
+        names = ", ".join(different[:5]) + (" and others" if len(different) > 5 else "")
+        raise InputError(f"{names}: changed since the last commit, which is what is cloned; commit or stash it")
+    top = git("rev-parse", "--show-toplevel", folder=project).removesuffix("\n")
+    git("clone", "--quiet", "--no-checkout", top, str(folder.resolve()), folder=project)
+    git("checkout", "--quiet", "--detach", commit, folder=folder)
+    cloned = folder / git("rev-parse", "--show-prefix", folder=project).removesuffix("\n")
+    (cloned / ".dvc/config.local").write_text("[cache]\n    dir = cache\n")
+    return commit, cloned
+
+
+def environment(settings: Path) -> dict[str, str]:
+    """Return all variables for commands in such a clone.
+
+    Args:
+        settings: An empty folder, used in place of the user's and the system's DVC settings.
+    """
+    own = {key: value for key, value in os.environ.items() if not key.startswith(FOREIGN)}
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    places = ("GLOBAL_CONFIG", "SYSTEM_CONFIG", "SITE_CACHE")
+    return {**own, "PATH": path, **{f"DVC_{name}_DIR": str(settings / name.lower()) for name in places}}
+
+
+def run_attached(*command: str, folder: Path, environment: Mapping[str, str]) -> int:
+    """Run a command that writes to this terminal and return its exit status. After Ctrl-C, wait for it to end.
+
+    Args:
+        command: The program and its arguments.
+        folder: Working directory.
+        environment: All of its variables.
+    """
+    process = subprocess.Popen(command, cwd=folder, env=environment)
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        # Ctrl-C in a terminal has reached the command as well; a signal for this process alone has not.
+        try:
+            process.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            for child in psutil.Process(process.pid).children(recursive=True):
+                child.send_signal(signal.SIGINT)
+        process.wait()
+        raise
