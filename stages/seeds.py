@@ -26,10 +26,10 @@ def seeds() -> None:
         "bsn": "bsn",
     }
     photos = read_trial_photos(TRIALS / params.profile, methods)
-    photos["method"] = photos["trial"].map(methods)
-    tables = [*seeds_tables(photos[photos["set"] == "pfcn"], profile=params.profile, seed=params.seed)]
+    photos["method"] = [methods[trial] for trial in photos["trial"]]
+    tables = [*seeds_tables(photos.loc[photos["set"] == "pfcn"], profile=params.profile, seed=params.seed)]
     if not params.data.draw:  # the labels by eye are of PFCN's photos
-        held_out = photos[photos["set"] == "validation"]
+        held_out = photos.loc[photos["set"] == "validation"]
         tables += attributes_tables(held_out, by_eye=Path("attributes/by_eye"), rule=Path("data/attributes"))
     for table in tables:
         table.write(out)

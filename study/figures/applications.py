@@ -17,8 +17,8 @@ _ROWS = 2
 
 def draw(material: Material) -> tuple[Image.Image, str]:
     """Each effect on the PFCN test photos that BSN segments best."""
-    scores = material.scores("bsn", "pfcn")["iou"]
-    best = scores.sort_values(ascending=False, kind="stable").index[:_ROWS].tolist()
+    scores = material.scores("bsn", "pfcn").loc[:, "iou"]
+    best = [str(photo) for photo in scores.sort_values(ascending=False, kind="stable").index[:_ROWS]]
     cutouts = [material.cutout("bsn", "pfcn", photo) for photo in best]
     rows = [[_cell(cutout.photo), *map(_cell, applied(cutout).values())] for cutout in cutouts]
     caption = (
@@ -43,7 +43,7 @@ def applied(cutout: Cutout) -> dict[str, Picture]:
 def evening(height: int, width: int) -> np.ndarray:
     """Evening sky with defocused lights; the same picture at every call."""
     down = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
-    top, middle, low = np.float32([[38, 50, 92]]), np.float32([[196, 112, 130]]), np.float32([[255, 186, 118]])
+    top, middle, low = np.array([[[38, 50, 92]], [[196, 112, 130]], [[255, 186, 118]]], np.float32)
     sky = np.where(down < 0.55, top + (middle - top) * down / 0.55, middle + (low - middle) * (down - 0.55) / 0.45)
     sky = np.repeat(sky, width, axis=1)
     draw = np.random.default_rng(7)
@@ -51,7 +51,7 @@ def evening(height: int, width: int) -> np.ndarray:
         centre = int(draw.integers(width)), int(height * draw.uniform(0.3, 1))
         light = np.zeros((height, width), np.float32)
         cv2.circle(light, centre, int(height * draw.uniform(0.012, 0.045)), 1.0, -1, cv2.LINE_AA)
-        sky += light[..., None] * np.float32([90, 70, 42]) * np.float32(draw.uniform(0.25, 0.8))
+        sky += light[..., None] * np.array([90, 70, 42], np.float32) * np.float32(draw.uniform(0.25, 0.8))
     return np.rint(cv2.GaussianBlur(np.clip(sky, 0, 255), (0, 0), height / 400)).astype(np.uint8)
 
 
@@ -62,7 +62,8 @@ def sunburst(height: int, width: int) -> np.ndarray:
     # The edge of a ray is as soft as one pixel.
     wave = np.clip(np.sin(2 * np.pi * turn) * np.hypot(y - 0.45 * height, x - 0.5 * width) / 16, -1, 1)
     share = (wave[..., None] + 1) / 2
-    return np.rint(share * np.float32([255, 205, 86]) + (1 - share) * np.float32([255, 186, 60])).astype(np.uint8)
+    light, dark = np.array([[255, 205, 86], [255, 186, 60]], np.float32)
+    return np.rint(share * light + (1 - share) * dark).astype(np.uint8)
 
 
 def painting(foreground: np.ndarray) -> np.ndarray:
@@ -76,7 +77,7 @@ def pencil(background: np.ndarray) -> np.ndarray:
     grey = cv2.cvtColor(background, cv2.COLOR_RGB2GRAY).astype(np.float32)
     # Dodging a grey photo with its own blur leaves its lines, as pencil strokes.
     strokes = np.maximum(1 - grey / np.maximum(cv2.GaussianBlur(grey, (0, 0), 6), 1), 0)
-    paper = np.float32([250, 246, 236])
+    paper = np.array([250, 246, 236], np.float32)
     return np.rint(np.maximum(1 - 1.6 * strokes, 0)[..., None] * paper).astype(np.uint8)
 
 

@@ -1,5 +1,7 @@
 """Figure 1: BSN's network as built and trained, with the sizes of its tensors."""
 
+from typing import cast
+
 import torch
 from PIL import Image
 from torch import nn
@@ -23,7 +25,7 @@ def draw(material: Material) -> tuple[Image.Image, str]:
     if not (folder / DESCRIPTION).exists():
         raise Missing("BSN was not trained in this run.")
     description = ModelDescription.read(folder)
-    model = models.load(folder)
+    model = cast(DeepLabV2, models.load(folder))
     height, width = description.size
     features, logits = _shapes(model, height, width)
     options = description.options

@@ -34,7 +34,7 @@ def draw_challenges(material: Material) -> tuple[Image.Image, str]:
 
 def draw_extremes(material: Material) -> tuple[Image.Image, str]:
     """BSN's best and worst photos with the true outline, each row above BSN's masks of them."""
-    scores = material.scores("bsn", "pfcn")["iou"]
+    scores = material.scores("bsn", "pfcn").loc[:, "iou"]
     ends = {"Best": best_and_worst(scores)[0], "Worst": best_and_worst(scores)[1]}
     rows, titles = [], []
     for title, photos in ends.items():
@@ -52,7 +52,7 @@ def draw_extremes(material: Material) -> tuple[Image.Image, str]:
 
 def best_and_worst(scores: pd.Series, number: int = _EXTREMES) -> tuple[list[str], list[str]]:
     """At most `number` photo ids from each end of the IoU, the most extreme first; no photo is in both."""
-    ordered = scores.sort_values(ascending=False, kind="stable").index.tolist()
+    ordered = [str(photo) for photo in scores.sort_values(ascending=False, kind="stable").index]
     best = ordered[: min(number, (len(ordered) + 1) // 2)]
     return best, ordered[len(best) :][::-1][:number]
 
@@ -74,7 +74,7 @@ def _chosen(material: Material) -> dict[str, str]:
         if len(chosen) == _ROWS:
             break
         scores = {photo: rule(photo) for photo in ids if photo not in chosen.values()}
-        first = max(scores, key=scores.get, default=None)
+        first = max(scores, key=scores.__getitem__, default=None)
         if first is not None and scores[first] > 0:
             chosen[title] = first
     return chosen

@@ -18,7 +18,7 @@ from study.figures.sheet import (
     scaled,
 )
 
-CLASSES = np.float32([FOREGROUND, BOUNDARY, BACKGROUND])
+CLASSES = np.array([FOREGROUND, BOUNDARY, BACKGROUND], np.float32)
 _HEADS = ["Photo", "Contour", "Three classes", "Individual kernel", "Global kernel"]
 _ZOOM = 4
 

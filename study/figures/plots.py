@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -35,10 +35,10 @@ def pyplot_in_style() -> Iterator[Any]:
     with tempfile.TemporaryDirectory() as folder:
         # matplotlib takes a typeface only from a file, and reads it when it draws.
         file = Path(folder) / "Aileron.ttf"
-        file.write_bytes(font(12).path.getvalue())
+        file.write_bytes(cast(io.BytesIO, font(12).path).getvalue())
         known = list(font_manager.fontManager.ttflist)
         font_manager.fontManager.addfont(file)
-        look = {
+        look: dict[Any, Any] = {
             "font.family": font_manager.FontProperties(fname=file).get_name(),
             "font.size": 19,
             "text.color": INK,

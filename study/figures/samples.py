@@ -17,7 +17,7 @@ _TALLEST = 260  # pixels
 
 def draw_hair(material: Material) -> tuple[Image.Image, str]:
     """Figure 3: one row per hair class, photos with the mask's outline and the mean mask of the class's test photos."""
-    tests = set(material.ids("pfcn"))
+    tests = material.ids("pfcn")
     if not material.hair.exists():
         raise Missing("No hair labels in this run.")
     labels = pd.read_csv(material.hair, dtype={"id": str})
@@ -73,7 +73,8 @@ def _outlined_photo(material: Material, photo: str, width: int) -> Picture:
 def _mean_mask(material: Material, ids: list[str], width: int) -> np.ndarray:
     size = (width, width * 4 // 3)
     masks = ((material.mask("pfcn", photo) == 1).astype(np.float32) for photo in ids)
-    return sum(cv2.resize(mask, size, interpolation=cv2.INTER_AREA) for mask in masks) / len(ids)
+    small = (cv2.resize(mask, size, interpolation=cv2.INTER_AREA) for mask in masks)
+    return sum(small, np.zeros(size[::-1], np.float32)) / len(ids)
 
 
 def _row_of_photos(photos: list[Picture]) -> list[Picture]:

@@ -43,14 +43,18 @@ def pair_scores(ours: pd.Series, theirs: pd.Series, *, seed: int) -> PairedScore
         seed: of the bootstrap.
     """
     pairs = pd.DataFrame({"ours": ours, "theirs": theirs}).dropna()
-    pairs["gain"] = pairs["ours"] - pairs["theirs"]
-    difference = paired_difference(pairs["ours"].to_numpy(), pairs["theirs"].to_numpy(), seed=seed)
-    return PairedScores(pairs, int((pairs["gain"] > 0).sum()), int((pairs["gain"] < 0).sum()), *difference)
+    known = pairs["ours"].to_numpy(), pairs["theirs"].to_numpy()
+    gains = known[0] - known[1]
+    pairs["gain"] = gains
+    above, below = int(np.count_nonzero(gains > 0)), int(np.count_nonzero(gains < 0))
+    return PairedScores(pairs, above, below, *paired_difference(*known, seed=seed))
 
 
 def draw(material: Material) -> tuple[Image.Image, str]:
     """One point per test photo with the diagonal, and the differences in ascending order."""
-    seen = pair_scores(*(material.scores(method, "pfcn")["iou"] for method in (METHOD, BASELINE)), seed=material.seed)
+    seen = pair_scores(
+        *(material.scores(method, "pfcn").loc[:, "iou"] for method in (METHOD, BASELINE)), seed=material.seed
+    )
     if seen.pairs.empty:
         raise Missing(f"{METHODS[METHOD]} and {METHODS[BASELINE]} have no PFCN test photo in common.")
     ours, theirs = METHODS[METHOD], METHODS[BASELINE]
@@ -75,7 +79,7 @@ def _scatter(axes: Any, seen: PairedScores) -> None:
     ends = values.min(axis=None) - 0.1 * spread, values.max(axis=None) + 0.1 * spread
     axes.plot(ends, ends, color=MUTED, lw=1.5, ls=":")
     axes.scatter(values["theirs"], values["ours"], c=_colours(seen), s=70, alpha=0.75, lw=0, zorder=3)
-    for photo in extremes(seen.pairs["gain"]):
+    for photo in extremes(seen.pairs.loc[:, "gain"]):
         up = seen.pairs.loc[photo, "gain"] > 0
         axes.annotate(
             photo,
@@ -96,7 +100,7 @@ def _scatter(axes: Any, seen: PairedScores) -> None:
 
 
 def _in_order(axes: Any, seen: PairedScores) -> None:
-    ordered = 100 * seen.pairs["gain"].sort_values(kind="stable")
+    ordered = 100 * seen.pairs.loc[:, "gain"].sort_values(kind="stable")
     colours = [_BETTER if gain > 0 else _WORSE for gain in ordered]
     axes.bar(range(1, len(ordered) + 1), ordered, width=0.85, color=colours, alpha=0.75)
     axes.set_axisbelow(True)
@@ -111,7 +115,9 @@ def _in_order(axes: Any, seen: PairedScores) -> None:
 
 def extremes(gains: pd.Series) -> list[str]:
     """Ids of the photos with the largest gain and the largest loss, as far as there are any."""
-    return [photo for photo, there in ((gains.idxmax(), gains.max() > 0), (gains.idxmin(), gains.min() < 0)) if there]
+    return [
+        str(photo) for photo, there in ((gains.idxmax(), gains.max() > 0), (gains.idxmin(), gains.min() < 0)) if there
+    ]
 
 
 def _colours(seen: PairedScores) -> list[str]:

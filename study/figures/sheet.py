@@ -5,6 +5,7 @@ Pictures are uint8 (H, W, 3) RGB, masks (H, W) with the portrait where 1.
 
 from collections.abc import Sequence
 from functools import cache
+from typing import cast
 
 import cv2
 import numpy as np
@@ -49,7 +50,7 @@ _PAPER = np.float32(246)
 @cache
 def font(size: int) -> ImageFont.FreeTypeFont:
     """Aileron, the typeface inside Pillow, so that no font has to be installed."""
-    return ImageFont.load_default(size)
+    return cast(ImageFont.FreeTypeFont, ImageFont.load_default(size))
 
 
 def scaled(picture: Picture, size: tuple[int, int]) -> Picture:
@@ -142,7 +143,8 @@ def outlined(photo: Picture, mask: np.ndarray, *, thickness: int, colour: tuple[
 def silhouette(mask: np.ndarray) -> Picture:
     """A mask or mean mask in 0..1, as a blend of the background's and the foreground's colour."""
     share = np.asarray(mask, np.float32)[..., None]
-    mixed = share * np.float32(FOREGROUND) + (1 - share) * np.float32(BACKGROUND)
+    portrait, outside = np.array([FOREGROUND, BACKGROUND], np.float32)
+    mixed = share * portrait + (1 - share) * outside
     return np.rint(mixed).astype(np.uint8)
 
 

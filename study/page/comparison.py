@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -87,7 +88,10 @@ def compare(results: Results, portraits: Path, predictions: Path, folder: Path) 
         files |= {method: predictions / method / "pfcn" / f"{chosen.id}.png" for method in methods}
         width, height = _draw(portraits / "pfcn" / row.image, files, folder / chosen.id)
         scores = {
-            method: {"iou": _number(iou[method][chosen.id]), "boundary_iou": _number(boundary[method][chosen.id])}
+            method: {
+                "iou": _number(iou.loc[chosen.id, method]),
+                "boundary_iou": _number(boundary.loc[chosen.id, method]),
+            }
             for method in methods
         }
         photos.append(ComparedPhoto(**asdict(chosen), width=width, height=height, scores=scores))
@@ -143,23 +147,27 @@ def _rules(iou: pd.DataFrame, boundary: pd.DataFrame) -> Iterator[tuple[str, Cal
     if ours is None:
         return
     name = METHODS[ours]
-    ranked = iou[ours].dropna().sort_values(kind="stable")
+    ranked = iou.loc[:, ours].dropna().sort_values(kind="stable")
     middle = (len(ranked) - 1) / 2
     by_distance = sorted(range(len(ranked)), key=lambda place: (abs(place - middle), place))
     yield f"Median IoU of {name}", formats.percent, ranked.iloc[by_distance]
     yield f"Highest IoU of {name}", formats.percent, ranked.iloc[::-1]
     yield f"Lowest IoU of {name}", formats.percent, ranked
     if BASELINE in iou and ours != BASELINE:
-        gain = (iou[ours] - iou[BASELINE]).dropna().sort_values(kind="stable")
-        yield f"Largest gain of {name} over {METHODS[BASELINE]}", formats.signed_percent, gain[gain > 0].iloc[::-1]
-        yield f"Largest loss of {name} to {METHODS[BASELINE]}", formats.signed_percent, gain[gain < 0]
-    edges = boundary[ours].dropna().sort_values(kind="stable")
+        gain = (iou.loc[:, ours] - iou.loc[:, BASELINE]).dropna().sort_values(kind="stable")
+        yield f"Largest gain of {name} over {METHODS[BASELINE]}", formats.signed_percent, gain.loc[gain > 0].iloc[::-1]
+        yield f"Largest loss of {name} to {METHODS[BASELINE]}", formats.signed_percent, gain.loc[gain < 0]
+    edges = boundary.loc[:, ours].dropna().sort_values(kind="stable")
     yield f"Lowest boundary IoU of {name}", formats.percent, edges
-    run = iou[[method for method in METHODS if method in iou]]
+    run = iou.loc[:, [method for method in METHODS if method in iou]]
     apart = (run.max(axis=1) - run.min(axis=1)).dropna().sort_values(kind="stable")
     yield "Largest difference between methods", formats.percent, apart.iloc[::-1]
     if FLOOR in iou:
-        yield "Least like the mean mask: its IoU", formats.percent, iou[FLOOR].dropna().sort_values(kind="stable")
+        yield (
+            "Least like the mean mask: its IoU",
+            formats.percent,
+            iou.loc[:, FLOOR].dropna().sort_values(kind="stable"),
+        )
 
 
 def _draw(photo: Path, masks: dict[str, Path], folder: Path) -> Sequence[int]:
@@ -179,5 +187,5 @@ def _draw(photo: Path, masks: dict[str, Path], folder: Path) -> Sequence[int]:
     return size
 
 
-def _number(value: float) -> float | None:
+def _number(value: Any) -> float | None:
     return None if np.isnan(value) else round(float(value), 6)

@@ -133,7 +133,7 @@ def _headline(results: Results) -> list[dict[str, str]]:
         {
             "value": formats.percent(ours["boundary_iou"]),
             "name": "boundary IoU of BSN, %",
-            "beside": "IoU of the masks' inner rims, as wide as 2 % of the photo's diagonal",
+            "beside": f"IoU of the masks' inner rims, 2{NO_BREAK}% of the photo's diagonal wide",
         },
     ]
     gain = results.gain("bsn", paper.BASELINE, "pfcn")

@@ -137,7 +137,7 @@ def seeds_tables(photos: pd.DataFrame, *, profile: str, seed: int) -> tuple[Tabl
     )
     return (
         Table("seeds", caption, frame.drop(columns=of_bands), main, notes),
-        Table("seeds_bands", bands_caption, frame[["method", "seeds", *of_bands]], bands, notes),
+        Table("seeds_bands", bands_caption, frame.loc[:, ["method", "seeds", *of_bands]], bands, notes),
     )
 
 
@@ -151,8 +151,10 @@ def attributes_tables(photos: pd.DataFrame, *, by_eye: Path, rule: Path) -> Iter
     """
     for file in sorted(by_eye.glob("*.csv")):
         name = file.stem
-        labels, rules = (pd.read_csv(folder / file.name, dtype=str).set_index("id")[name] for folder in (by_eye, rule))
-        if name in photos and photos["id"].isin(labels.index).any():
+        labels, rules = (
+            pd.read_csv(folder / file.name, dtype=str).set_index("id").loc[:, name] for folder in (by_eye, rule)
+        )
+        if name in photos and photos.loc[:, "id"].isin(list(labels.index)).any():
             yield attributes_table(photos, attribute=name, by_eye=labels, rule=rules)
 
 
@@ -165,8 +167,8 @@ def attributes_table(photos: pd.DataFrame, *, attribute: str, by_eye: pd.Series,
         by_eye: label that a person gave, by photo id.
         rule: label by the rule that made the training labels, by photo id.
     """
-    judged = photos[photos["id"].isin(by_eye.index) & photos[attribute].notna()]
-    right = judged[attribute] == judged["id"].map(by_eye)
+    judged = photos.loc[photos["id"].isin(list(by_eye.index)) & photos[attribute].notna()]
+    right = judged.loc[:, attribute] == judged.loc[:, "id"].map(by_eye)
     by_seed = right.groupby([judged["method"], judged["seed"]]).mean()
     rows = [
         {"method": method, "seeds": len(shares), "accuracy": shares.mean(), "accuracy_sd": shares.std()}
@@ -177,7 +179,7 @@ def attributes_table(photos: pd.DataFrame, *, attribute: str, by_eye: pd.Series,
         "Seeds": column(formats.count, "seeds"),
         "Accuracy": _mean("accuracy"),
     }
-    seen = by_eye[by_eye.index.isin(judged["id"])]
+    seen = by_eye.loc[by_eye.index.isin(judged.loc[:, "id"])]
     agreement = (rule.reindex(seen.index) == seen).mean()
     notes = (
         f"{len(seen)} validation photos whose {attribute} was labelled by eye. The rule that made the training labels "
