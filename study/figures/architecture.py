@@ -26,7 +26,7 @@ def draw(material: Material) -> tuple[Image.Image, str]:
         raise Missing("BSN was not trained in this run.")
     description = ModelDescription.read(folder)
     model = cast(DeepLabV2, models.load(folder))
-    height, width = description.size
+    height, width = cast(tuple[int, int], description.size)  # every network has one
     features, logits = _shapes(model, height, width)
     options = description.options
     middle = (len(model.scales) - 1) / 2
