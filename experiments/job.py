@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -167,6 +167,10 @@ def experiment(
         run(*command, folder=project, environment=environment, keep_open=[lock])
     finally:
         run(sys.executable, "-c", PUSH, folder=project)
+    if "MLFLOW_TRACKING_URI" in environment:
+        # The stage `record` gave the server two seconds. What is missing goes now or, if it is down, with the next job.
+        with suppress(subprocess.CalledProcessError):
+            run(sys.executable, "-m", "study.tracking.sync", folder=project, environment=environment)
     bundle = project / ".dvc/tmp/experiment.bundle"
     git("bundle", "create", "--quiet", str(bundle), reference(head, name), f"^{head}", folder=project)
     return bundle.read_bytes()

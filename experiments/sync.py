@@ -1,7 +1,7 @@
-"""MLflow's pages brought up to what is here: `make sync`, and `make ui` before it opens them.
+"""Bring MLflow up to what is here: `make sync`, and `make ui` before it opens.
 
-Sends what a server missed (study.tracking), and tells of what no stage could tell: experiments that DVC took whole from
-its cache or fetched from another machine, and the committed study of a fresh clone.
+Records in mlflow.db what no stage could: experiments that DVC took whole from its cache or that came from another
+machine, and the committed study of a fresh clone. Then copies all runs to MLFLOW_TRACKING_URI, if that is set.
 """
 
 import re
@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 from bsn.errors import InputError
 from study.git import GitError, git, head
 from study.params import load
-from study.runner import run_stage
-from study.tracking import send_all, waiting
-from study.tracking.metrics import RESULTS_TAG, post_study, results
-from study.tracking.outbox import connect, reason
-from study.tracking.stages import EXPERIMENT_TAG, Origin, store, study
+from study.provenance import Origin
+from study.runner import checkout, run_stage
+from study.tracking.origin import EXPERIMENT_TAG, study_run
+from study.tracking.recording import RESULTS_TAG, record_study, results
+from study.tracking.runs import connect, end_lost_runs, open_database, reason
+from study.tracking.sync import all_runs, copy_runs, target, without_password
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -32,46 +33,61 @@ UI = "http://127.0.0.1:5000"  # of `make ui`
 
 
 def sync() -> None:
-    """Tell MLflow of every experiment and of the commit that is checked out, send what waits, and say what was done."""
+    """Record every experiment and the checked-out commit, copy all runs, and print what was done."""
     warnings.simplefilter("ignore")  # MLflow's own, which PYTHONWARNINGS may have made errors
-    place = store("")
+    root = checkout()
     try:
-        client = connect(place.uri)
-        told = _told(client)
-    # Whatever keeps MLflow from answering, and that is anything.
-    except Exception as error:
-        sys.exit(f"sync: MLflow at {place.address} does not answer ({reason(error)}); what waits for it is kept")
+        with open_database(root) as client:
+            for experiment in client.search_experiments():
+                end_lost_runs(client, experiment.experiment_id)
+            known = _known(client)
+    except Exception as error:  # whatever MLflow, the database and the disk raise
+        sys.exit(f"sync: {root / 'mlflow.db'} can't be opened ({reason(error)})")
+    uri = target(root)
+    if uri is not None:
+        try:
+            known |= _known(connect(uri))
+        except Exception as error:  # whatever keeps the server from answering
+            address = without_password(uri)
+            sys.exit(f"sync: MLflow at {address} does not answer ({reason(error)}); the runs stay in mlflow.db")
     try:
         revisions = _revisions()
     except GitError as error:
         print(f"sync: DVC's experiments and the committed study stay unknown to MLflow: {error}")
         revisions = []
-    added = sum(_tell(origin, revision, told) for origin, revision in revisions)
-    sent = send_all(place.outbox, place.uri)
-    print(f"sync: told {place.address} of {added} of DVC's studies; runs sent: {sent.runs}")
-    site = place.uri.rstrip("/") if place.uri.startswith("http") else UI
-    for shown in client.search_experiments(filter_string="name LIKE 'bsn-%'"):
+    added = sum(_record(origin, revision, known) for origin, revision in revisions)
+    print(f"sync: mlflow.db has {added} more of DVC's studies")
+    site, shown = UI, client
+    if uri is not None:
+        shown = _copy(client, root, uri)
+        site = uri.rstrip("/") if uri.startswith("http") else UI
+    for experiment in shown.search_experiments(filter_string="name LIKE 'bsn-%'"):
         # MLflow's own first page is another one, and empty.
-        print(f"sync: runs of {shown.name}: {site}/#/experiments/{shown.experiment_id}/runs")
-    for address, runs in waiting(place.outbox).items():
-        if address != place.address:
-            print(f"sync: runs for another server: {runs}; to send them: MLFLOW_TRACKING_URI={address} make sync")
-    if sent.failed:
-        sys.exit("\n".join(f"sync: not taken: {line}" for line in sent.failed))
+        print(f"sync: runs of {experiment.name}: {site}/#/experiments/{experiment.experiment_id}/runs")
 
 
-def _told(client: "MlflowClient") -> set[tuple[str, str] | str]:
-    """Of each study that MLflow has, its key, and (DVC's name, results): a commit may hold what was made before it."""
-    experiments = [found.experiment_id for found in client.search_experiments(filter_string="name LIKE 'bsn-%'")]
-    told, page = set(), None
-    while experiments:
-        runs = client.search_runs(experiments, "tags.kind = 'study'", page_token=page)
-        for tags in (run.data.tags for run in runs if run.info.status == "FINISHED"):
-            told |= {tags["study"], (tags.get(EXPERIMENT_TAG, ""), tags.get(RESULTS_TAG, ""))}
-        page = runs.token
-        if not page:
-            break
-    return told
+def _copy(client: "MlflowClient", root: Path, uri: str) -> "MlflowClient":
+    """Copy all runs; the target's client."""
+    address = without_password(uri)
+    try:
+        copied = copy_runs(client, root, uri)
+    except Exception as error:  # as above
+        sys.exit(f"sync: MLflow at {address} does not answer ({reason(error)}); the runs stay in mlflow.db")
+    print(f"sync: runs copied to {address}: {copied.runs}")
+    if copied.failed:
+        sys.exit("\n".join(f"sync: refused by {address}: {line}" for line in copied.failed))
+    return copied.client
+
+
+def _known(client: "MlflowClient") -> set[tuple[str, str] | str]:
+    """Key of each finished study, and its (DVC's name, results): a commit may hold what was made before it."""
+    known: set[tuple[str, str] | str] = set()
+    for experiment in client.search_experiments(filter_string="name LIKE 'bsn-%'"):
+        for run in all_runs(client, experiment.experiment_id, "tags.kind = 'study'"):
+            if run.info.status == "FINISHED":
+                tags = run.data.tags
+                known |= {tags["study"], (tags.get(EXPERIMENT_TAG, ""), tags.get(RESULTS_TAG, ""))}
+    return known
 
 
 def _revisions() -> list[tuple[Origin, str]]:
@@ -85,8 +101,8 @@ def _revisions() -> list[tuple[Origin, str]]:
     return [*found, (Origin(experiment="", commit=commit), commit)]
 
 
-def _tell(origin: Origin, revision: str, told: set[tuple[str, str] | str]) -> bool:
-    """Put the revision's study into the outbox, unless MLflow has it."""
+def _record(origin: Origin, revision: str, known: set[tuple[str, str] | str]) -> bool:
+    """Record the revision's study in mlflow.db, unless it is there."""
     with TemporaryDirectory() as work:
         folder = Path(work)
         try:
@@ -96,10 +112,10 @@ def _tell(origin: Origin, revision: str, told: set[tuple[str, str] | str]) -> bo
             line = str(error).splitlines()[0]
             print(f"sync: {origin.title} at {revision[:10]} is left out, for it is not of this code: {line}")
             return False
-        whole = study(params, origin, folder=folder)
-        if told & {whole.study, (origin.experiment, results(whole.params, folder))}:
+        spec = study_run(params, origin, folder=folder)
+        if known & {spec.study, (origin.experiment, results(spec.params, folder))}:
             return False
-        post_study(store(params.profile), whole, folder)
+        record_study(spec, folder)
     return True
 
 
@@ -111,4 +127,4 @@ def _unpack(revision: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    run_stage(sync, again="what waits is kept; run the same command again")
+    run_stage(sync, again="what was done is kept; run the same command again")

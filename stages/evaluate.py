@@ -1,12 +1,11 @@
 """Measure one method on every test set and on the validation photos.
 
 Writes metrics/methods/<method>.json, metrics/photos/<method>.csv, metrics/headline/<method>.json (what experiments are
-compared by) and the masks in data/predictions/<method>/. Seconds per photo go to MLflow and to timings/<method>.json,
-which is not an out.
+compared by) and the masks in data/predictions/<method>/. Seconds per photo go to timings/<method>.json, which is
+not an out. The stage `record` logs all of it to MLflow: its import would take as long as some evaluations.
 """
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -14,12 +13,10 @@ import torch
 from bsn.errors import InputError
 from bsn.methods.prediction import load_method
 from bsn.training.checkpoints import file_fingerprint
-from study.evaluation import draw_examples, evaluate_samples, evaluated_photos, summarise_sets, write_metrics
+from study.evaluation import evaluate_samples, evaluated_photos, summarise_sets, write_metrics
 from study.params import load
 from study.runner import run_stage
 from study.speed import seconds_per_set, write_timing
-from study.tracking.metrics import flat_metrics
-from study.tracking.stages import tell
 
 DATA, MODELS, METRICS = Path("data"), Path("models"), Path("metrics")
 
@@ -37,22 +34,15 @@ def evaluate(name: str) -> None:
 
     samples = evaluated_photos(DATA, out=DATA / "predictions" / name)
     photos = evaluate_samples(samples, method=method, title=name, **params.boundary_iou.model_dump())
-    sets = summarise_sets(photos, DATA / "portraits", seed=params.seed)
     summary = {
         "method": name,
         "profile": params.profile,
         "weights": weights,
         "parameters": method.parameters,
-        "sets": sets,
+        "sets": summarise_sets(photos, DATA / "portraits", seed=params.seed),
     }
-    written = write_metrics(METRICS, summary, photos)
-
-    seconds = seconds_per_set(method, samples)
-    write_timing(name, seconds, profile=params.profile)
-    metrics = {**flat_metrics(sets), **{f"{key}/seconds_per_photo": value for key, value in seconds.items()}}
-    with TemporaryDirectory() as work:
-        examples = dict.fromkeys(draw_examples(samples, Path(work)), "examples")
-        tell(params, name, weights=weights, metrics=metrics, artifacts={written: None, **examples})
+    write_metrics(METRICS, summary, photos)
+    write_timing(name, seconds_per_set(method, samples), profile=params.profile, weights=weights)
 
 
 if __name__ == "__main__":

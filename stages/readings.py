@@ -5,7 +5,7 @@ from pathlib import Path
 from study.params import load
 from study.runner import run_stage
 from study.tables.seeds import READINGS, read_trials, readings_table
-from study.tracking.stages import tell_trials
+from study.tracking.recording import record_trials
 
 TRIALS, REPORTS = Path("metrics/trials"), Path("reports")
 
@@ -19,7 +19,7 @@ def readings() -> None:
     table = readings_table(trials, chosen=chosen, profile=params.profile)
     table.write(out)
     print(table.text())
-    tell_trials(params, out / "readings.csv", out / "readings.md")
+    record_trials(params, out / "readings.csv", out / "readings.md")
 
 
 if __name__ == "__main__":

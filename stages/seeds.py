@@ -8,7 +8,7 @@ from pathlib import Path
 from study.params import load
 from study.runner import run_stage
 from study.tables.seeds import attributes_tables, read_trial_photos, seeds_tables
-from study.tracking.stages import tell_trials
+from study.tracking.recording import record_trials
 
 TRIALS, REPORTS = Path("metrics/trials"), Path("reports")
 
@@ -34,7 +34,7 @@ def seeds() -> None:
     for table in tables:
         table.write(out)
         print(table.text())
-    tell_trials(params, *(out / f"{table.name}.{kind}" for table in tables for kind in ("csv", "md")))
+    record_trials(params, *(out / f"{table.name}.{kind}" for table in tables for kind in ("csv", "md")))
 
 
 if __name__ == "__main__":

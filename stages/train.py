@@ -17,8 +17,8 @@ from bsn.training.launch import launch, report_lost_process
 from study.checking import require_choice
 from study.params import load
 from study.runner import run_stage
-from study.tracking import WEIGHTS_TAG, Run
-from study.tracking.stages import track
+from study.tracking.origin import method_run
+from study.tracking.runs import Run, start_run
 from study.training import DATA, attribute_classes, checkpoints_folder, model_description, patch_sampler, starting_model
 
 OUT, PHASE_ONE = Path("models"), Path("data/phase_one")
@@ -30,7 +30,10 @@ def train(name: str) -> None:
     method = params.methods[name]
     network, recipe = params.network(method), params.recipe(method)
     fabric = launch(threads=network.threads)
-    with track(params, name) if fabric.is_global_zero else nullcontext() as run, report_lost_process(fabric):
+    with (
+        start_run(method_run(params, name)) if fabric.is_global_zero else nullcontext() as run,
+        report_lost_process(fabric),
+    ):
         attributes = attribute_classes(DATA / "attributes" / f"{method.attribute}.csv")
         sampler = patch_sampler(params, method, attributes)
         description = model_description(params, method, attributes)
@@ -44,15 +47,15 @@ def train(name: str) -> None:
         if run:
             save_model(OUT / name, description, state)
             checkpoint.clear()
-            run.tag(WEIGHTS_TAG, file_fingerprint(OUT / name / "weights.safetensors"))
-            run.model(OUT / name, aligned_mean_mask=DATA / "mean_mask/aligned.npy")
+            weights = file_fingerprint(OUT / name / "weights.safetensors")
+            run.log_model(OUT / name, weights=weights, aligned_mean_mask=DATA / "mean_mask/aligned.npy")
     if run and run.model_uri:
         print(f"to serve it: mlflow models serve -m {run.model_uri} --env-manager local")
 
 
 def _log(run: Run | None, point: CurvePoint) -> None:
     if run:
-        run.point({f"train/{key}": value for key, value in point.values().items()}, step=point.iteration)
+        run.log_point({f"train/{key}": value for key, value in point.values().items()}, step=point.iteration)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 from bsn.training.launch import launch
 from study.params import load
 from study.runner import run_stage
-from study.tracking.metrics import flat_metrics
-from study.tracking.stages import track_trial
+from study.tracking.origin import trial_run
+from study.tracking.runs import flat_metrics, start_run
 from study.trials import BASE, VARIANTS, evaluate_trial, parse_trial, train_trial, trial_params
 
 PHASE_ONE, METRICS = Path("data/phase_one"), Path("metrics/trials")
@@ -30,11 +30,11 @@ def trial(key: str) -> None:
     if variant == BASE:
         train_trial(params, variant, base, base=base, fabric=fabric)
         return
-    with TemporaryDirectory() as scratch, track_trial(study, params, f"trial {key}") as run:
+    with TemporaryDirectory() as scratch, start_run(trial_run(study, params, f"trial {key}")) as run:
         model = Path(scratch) / "model"
         train_trial(params, variant, model, base=base, fabric=fabric)
         photos, summaries = evaluate_trial(params, variant, model, masks=Path(scratch) / "masks", title=key)
-        run.metrics(flat_metrics(summaries))
+        run.log_metrics(flat_metrics(summaries))
     out = METRICS / params.profile
     (out / "photos").mkdir(parents=True, exist_ok=True)
     photos.to_csv(out / "photos" / f"{key}.csv", index=False, float_format="%.6g")

@@ -1,19 +1,54 @@
-"""Where numbers come from: the machine, its software and the commit."""
+"""Where numbers come from: machine, packages and commit."""
 
+import os
 import platform
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from bsn.workers import cores
-from study.git import GitError, changed, head
+from study.git import GitError, changed, edits, head
 
+# What a commit must hold unchanged to be the source of the numbers.
+SOURCES = ("bsn", "study", "drawn", "stages", "profiles", "params.yaml", "dvc.yaml", "sources.yaml", "attributes")
 PACKAGES = ("torch", "torchvision", "opencv-python", "numpy", "facenet-pytorch")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """State of the project that runs.
+
+    Attributes:
+        experiment: name of the DVC experiment, "" for a plain `dvc repro`.
+        commit: the commit, or the one that the experiment starts from; "" without git.
+        edits: ten digits of what the sources have beyond the commit, "" for nothing or for DVC's own edits.
+    """
+
+    experiment: str
+    commit: str
+    edits: str = ""
+
+    @classmethod
+    def here(cls) -> "Origin":
+        """Origin of this process; DVC sets variables for the stages of an experiment."""
+        experiment = os.environ.get("DVC_EXP_NAME", "")
+        if experiment:
+            return cls(experiment=experiment, commit=os.environ["DVC_EXP_BASELINE_REV"])
+        try:
+            return cls(experiment="", commit=head(Path()), edits=edits(Path(), SOURCES))
+        except GitError:
+            return cls(experiment="", commit="")
+
+    @property
+    def title(self) -> str:
+        """Name of the study's run."""
+        return self.experiment or f"repro {self.commit[:10] or 'without a commit'}{' with edits' if self.edits else ''}"
+
+
 def environment() -> dict[str, str]:
-    """What results may depend on beside code, parameters and data: machine, instruction set and packages, in words."""
+    """What results may depend on beside code, parameters and data: machine, instruction set and package versions."""
     from bsn.training.launch import instructions
 
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
@@ -30,9 +65,9 @@ def machine() -> str:
 
 
 def commit(root: Path, paths: Sequence[str]) -> str | None:
-    """The commit that `root` is at, ten digits; "with changes" where tracked files of `paths` differ from it.
+    """Commit of `root`, ten digits, followed by "with changes" if tracked files of `paths` differ from it.
 
-    None where git knows of no commit.
+    None without git or without a commit.
     """
     try:
         found = head(root)[:10]

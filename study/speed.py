@@ -4,6 +4,7 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
@@ -11,8 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bsn.photos import read_photo
-from study.provenance import commit, environment
-from study.tracking.stages import SOURCES
+from study.provenance import SOURCES, commit, environment
 
 if TYPE_CHECKING:  # they load torch, which the table of stages/timings.py can do without
     from bsn.methods.prediction import Method, PhotoFile
@@ -22,6 +22,19 @@ PHOTOS = 8
 # One file per method evaluated on this machine, which git and DVC ignore: times differ from run to run, so that no out
 # of a stage may hold them.
 TIMINGS = Path("timings")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """Time of one method on this machine.
+
+    Attributes:
+        seconds: per photo, by set; empty where it was not measured.
+        environment: `study.provenance.environment` of the measurement.
+    """
+
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def seconds_per_set(method: "Method", samples: Sequence["Sample"]) -> dict[str, float]:
@@ -46,8 +59,26 @@ def _seconds(method: "Method", file: "PhotoFile") -> float:
     return time.perf_counter() - started
 
 
-def write_timing(method: str, seconds: Mapping[str, float], *, profile: str) -> None:
-    """Write timings/<method>.json: seconds per photo by set, and the environment they were measured in."""
+def write_timing(method: str, seconds: Mapping[str, float], *, profile: str, weights: str | None) -> None:
+    """Write timings/<method>.json: seconds per photo by set, and the environment they were measured in.
+
+    Args:
+        method: its name.
+        seconds: per photo, by set.
+        profile: of the study.
+        weights: fingerprint of the method's weights, None for a baseline.
+    """
     made = {"profile": profile, **environment(), "commit": commit(Path(), SOURCES) or "unknown"}
     TIMINGS.mkdir(exist_ok=True)
-    (TIMINGS / f"{method}.json").write_text(json.dumps({"method": method, "made": made, "seconds": seconds}) + "\n")
+    content = {"method": method, "weights": weights, "made": made, "seconds": seconds}
+    (TIMINGS / f"{method}.json").write_text(json.dumps(content) + "\n")
+
+
+def read_timing(folder: Path, method: str, *, profile: str, weights: str | None) -> Timing:
+    """Time of a method with these weights in this profile, from the project in `folder`; empty without one."""
+    file = folder / TIMINGS / f"{method}.json"
+    found = json.loads(file.read_text()) if file.exists() else {}
+    if not found or (found["made"]["profile"], found.get("weights")) != (profile, weights):
+        return Timing()
+    made = {key: value for key, value in found["made"].items() if key not in ("profile", "commit")}
+    return Timing(seconds=found["seconds"], environment=made)

@@ -28,6 +28,7 @@ class Server:
         options = ["--backend-store-uri", f"sqlite:///{self.folder}/mlflow.db", "--port", str(self.port)]
         options += ["--artifacts-destination", str(self.folder / "artifacts"), "--workers", "1"]
         environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "NO_PROXY": "127.0.0.1"}
+        environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # a dozen processes that nothing here needs
         environment.pop("MLFLOW_TRACKING_URI", None)
         self.process = subprocess.Popen(
             [Path(sys.executable).with_name("mlflow"), "server", *options],

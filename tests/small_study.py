@@ -1,6 +1,5 @@
-"""Run the stages that compute in the current folder, in one process and without MLflow: python -m tests.small_study"""
+"""Run the stages that compute in the current folder, in one process: python -m tests.small_study"""
 
-from benchmarks.untracked import silence
 from stages.attributes import attributes
 from stages.check import check
 from stages.download import download
@@ -18,7 +17,6 @@ from study.datasets import SETS
 
 def main() -> None:
     """Make all data, train BSN, which uses all of it, and evaluate it."""
-    silence()
     check()
     for name in SETS:
         download(name)

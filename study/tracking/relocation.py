@@ -1,4 +1,4 @@
-"""Artifacts of a project whose folder was renamed, moved or copied: MLflow records where they lie as absolute paths."""
+"""Follow a project folder that was renamed, moved or copied: MLflow records artifact paths as absolute ones."""
 
 import os
 import sqlite3
@@ -18,22 +18,28 @@ _BUSY = 60.0  # seconds to wait for another process that writes
 
 
 def database_uri(file: Path) -> str:
-    """The URI of an SQLite file, for as long as this process stays in its folder."""
+    """URI of an SQLite file, valid while this process stays in its folder."""
     # SQLAlchemy unquotes the path and MLflow does not, so a path that would have to be quoted is given from here.
     path = os.path.relpath(file) if set("%?") & set(str(file)) else file
     return f"sqlite:///{path}"
 
 
+def local_path(uri: str) -> Path:
+    """Path of a file: URI."""
+    return Path(unquote(urlsplit(uri).path))
+
+
 def follow_folder(root: Path) -> None:
-    """Make `root/mlflow.db`, where there is one, name the artifacts in `root/mlartifacts`.
+    """Rewrite `root/mlflow.db`, if it exists, to name the artifacts in `root/mlartifacts`.
 
-    Where the project's experiments name another folder's, the beginning of every path in that folder is rewritten, of
-    all in one transaction.
+    If the project's experiments name another folder, the beginning of each path in that folder is replaced, all in one
+    transaction.
 
-    root: the project's folder, absolute.
+    Args:
+        root: the project's folder, absolute.
 
     Raises:
-        sqlite3.Error: the database is damaged, can't be written, or was busy for a minute.
+        sqlite3.Error: the database is damaged or can't be written, or was busy for a minute.
     """
     file, artifacts = root / "mlflow.db", root / "mlartifacts"
     if not file.exists():
@@ -55,7 +61,7 @@ def _elsewhere(database: sqlite3.Connection, artifacts: Path) -> list[Path]:
     known = database.execute(
         "SELECT DISTINCT artifact_location FROM experiments WHERE name LIKE 'bsn-%' AND artifact_location LIKE 'file:%'"
     )
-    places = [Path(unquote(urlsplit(location).path)) for (location,) in known]
+    places = [local_path(location) for (location,) in known]
     return [place for place in places if place.name == artifacts.name and place != artifacts]
 
 

@@ -62,12 +62,12 @@ def python(*arguments: str, cwd: Path = ROOT, **variables: str) -> subprocess.Co
 @pytest.fixture(scope="module")
 def found() -> dict[str, tuple[str | None, dict[str, str]]]:
     """By entry point the first library that it loads, and the variables at that moment."""
-    done = python("-c", PROBE, *ENTRY_POINTS, "study.serving.served")
+    done = python("-c", PROBE, *ENTRY_POINTS, "study.tracking.served")
     assert done.returncode == 0, done.stderr
     return {module: (library, variables) for module, library, variables in map(json.loads, done.stdout.splitlines())}
 
 
-@pytest.mark.parametrize("module", [*ENTRY_POINTS, "study.serving.served"])
+@pytest.mark.parametrize("module", [*ENTRY_POINTS, "study.tracking.served"])
 def test_threads_wait_passively_before_any_library_loads(found, module):
     _, variables = found[module]
     assert variables["OMP_WAIT_POLICY"] == "PASSIVE"

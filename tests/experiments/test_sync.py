@@ -1,35 +1,38 @@
-"""`make sync` where MLflow does not answer, and where runs wait for another server; the rest is in tests/pipeline/."""
+"""`make sync` where the server does not answer, and where there is none; the rest is in tests/pipeline/."""
 
 import pytest
 
 from experiments import sync
-from study.tracking import Card, Store, post, waiting
+from study.tracking.origin import RunSpec
+from study.tracking.runs import start_run
 
 
 @pytest.fixture
-def outbox(tmp_path, monkeypatch):
-    """Of a project in which one run waits for a server that is down."""
+def root(tmp_path, monkeypatch):
+    """Folder of a project with one run."""
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    store = Store(uri="http://127.0.0.1:9", experiment="bsn-sketch", outbox=tmp_path / "outbox")
-    post(store, Card(study="abc", kind="method", name="bsn"), metrics={}, artifacts={})
-    return store.outbox
+    monkeypatch.setattr(sync, "_revisions", list)
+    with start_run(RunSpec(experiment="bsn-sketch", study="abc", kind="method", name="bsn")):
+        pass
+    return tmp_path
 
 
-def test_a_server_that_is_down_is_told_in_one_line_and_nothing_is_lost(outbox):
+def test_runs_are_copied_once_unless_the_server_is_down_which_is_told_in_one_line(root, monkeypatch, capsys):
+    sync.sync()
+    assert capsys.readouterr().out.splitlines() == [
+        "sync: mlflow.db has 0 more of DVC's studies",
+        "sync: runs of bsn-sketch: http://127.0.0.1:5000/#/experiments/1/runs",
+    ]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     with pytest.raises(
-        SystemExit, match=r"^sync: MLflow at http://127.0.0.1:9 does not answer .*; what waits for it is kept$"
+        SystemExit, match=r"^sync: MLflow at http://127.0.0.1:9 does not answer .*; the runs stay in mlflow.db$"
     ):
         sync.sync()
-    assert waiting(outbox) == {"http://127.0.0.1:9": 1}
-
-
-def test_runs_for_another_server_stay_and_the_command_that_sends_them_is_told(outbox, tmp_path, monkeypatch, capsys):
-    monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    monkeypatch.setattr(sync, "_revisions", list)
-    sync.sync()
-    said = capsys.readouterr().out.splitlines()
-    assert said[0] == f"sync: told sqlite:///{tmp_path}/mlflow.db of 0 of DVC's studies; runs sent: 0"
-    assert said[1] == "sync: runs for another server: 1; to send them: MLFLOW_TRACKING_URI=http://127.0.0.1:9 make sync"
-    assert waiting(outbox) == {"http://127.0.0.1:9": 1}
+    capsys.readouterr()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root}/target.db")
+    for copied in (1, 0):
+        sync.sync()
+        said = capsys.readouterr().out.splitlines()
+        assert said[1] == f"sync: runs copied to sqlite:///{root}/target.db: {copied}"

@@ -65,4 +65,3 @@ def test_mlflow_has_one_child_run_per_method_with_parameters_curves_metrics_and_
     (model,) = [model for model in models if model.name == "bsn"]
     assert model.source_run_id == bsn.info.run_id
     assert "mlflow models serve -m models:/" in project.first_output
-    assert not list((project.folder / "outbox").glob("[0-9]*"))

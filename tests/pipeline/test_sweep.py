@@ -128,4 +128,4 @@ def test_mlflow_agrees_with_dvc_on_every_experiment_and_both_know_the_cached_one
             fresh = dict.fromkeys(("mean_mask", "graph_cut", "bsn", "bsn_ik"))
             assert origins == {**fresh, **{name: name for name in untrained}}
     # Told once.
-    assert "of 0 of DVC's studies" in project.run("python", "-m", "experiments.sync")
+    assert "has 0 more of DVC's studies" in project.run("python", "-m", "experiments.sync")

@@ -6,7 +6,7 @@ import pytest
 
 from stages import timings as stage
 from study.provenance import environment
-from study.speed import write_timing
+from study.speed import read_timing, write_timing
 
 
 @pytest.fixture(autouse=True)
@@ -17,18 +17,19 @@ def project(tmp_path, monkeypatch):
 
 
 def test_a_method_is_kept_with_what_it_was_measured_on(project):
-    write_timing("bsn", {"pfcn": 0.02137}, profile="mini")
+    write_timing("bsn", {"pfcn": 0.02137}, profile="mini", weights="f00d")
     assert json.loads((project / "timings/bsn.json").read_text()) == {
         "method": "bsn",
+        "weights": "f00d",
         "made": {"profile": "mini", **environment(), "commit": "unknown"},
         "seconds": {"pfcn": 0.02137},
     }
 
 
 def test_the_methods_stand_in_one_table_in_the_paper_s_order(project, capsys):
-    write_timing("bsn", {"pfcn": 0.02137, "voc": 1.5}, profile="mini")
-    write_timing("a_users_own", {"pfcn": 0.01}, profile="mini")
-    write_timing("graph_cut", {"pfcn": 0.3}, profile="mini")
+    write_timing("bsn", {"pfcn": 0.02137, "voc": 1.5}, profile="mini", weights=None)
+    write_timing("a_users_own", {"pfcn": 0.01}, profile="mini", weights=None)
+    write_timing("graph_cut", {"pfcn": 0.3}, profile="mini", weights=None)
     stage.timings()
     lines = capsys.readouterr().out.splitlines()
     assert lines[1] == "Seconds per photo. Profile mini."
@@ -44,8 +45,8 @@ def test_the_methods_stand_in_one_table_in_the_paper_s_order(project, capsys):
 
 
 def test_what_was_measured_at_another_commit_stands_in_a_table_of_its_own(project, capsys):
-    write_timing("bsn", {"pfcn": 0.1}, profile="mini")
-    write_timing("graph_cut", {"pfcn": 0.2}, profile="mini")
+    write_timing("bsn", {"pfcn": 0.1}, profile="mini", weights=None)
+    write_timing("graph_cut", {"pfcn": 0.2}, profile="mini", weights=None)
     older = json.loads((project / "timings/bsn.json").read_text())
     older["made"]["commit"] = "0123456789"
     (project / "timings/bsn.json").write_text(json.dumps(older))
@@ -59,3 +60,13 @@ def test_without_any_the_command_says_how_to_measure(capsys):
     stage.timings()
     shown = capsys.readouterr().out
     assert shown == "No method was evaluated on this machine; dvc repro --force evaluate@bsn measures one\n"
+
+
+def test_a_timing_is_that_of_the_same_weights_and_profile(project):
+    write_timing("bsn", {"pfcn": 0.5}, profile="mini", weights="f00d")
+    write_timing("graph_cut", {"pfcn": 0.5}, profile="mini", weights=None)
+    found = read_timing(project, "bsn", profile="mini", weights="f00d")
+    assert (found.seconds, found.environment) == ({"pfcn": 0.5}, environment())
+    assert read_timing(project, "graph_cut", profile="mini", weights=None).seconds == {"pfcn": 0.5}
+    for name, profile, weights in (("bsn", "lite", "f00d"), ("bsn", "mini", "beef"), ("other", "mini", None)):
+        assert read_timing(project, name, profile=profile, weights=weights).seconds == {}

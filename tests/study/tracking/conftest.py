@@ -1,42 +1,72 @@
+import json
+import shutil
+from pathlib import Path
+
 import pytest
 from mlflow import MlflowClient
+from safetensors.torch import save_file
 
-from study.tracking import Card, Store
+from bsn.models import build
+from study.tracking.origin import RunSpec
+from study.tracking.runs import open_database
 from tests.mlflow_server import Server
 
 
 @pytest.fixture(scope="session")
 def database(tmp_path_factory):
-    """One empty MLflow database; creating it takes seconds."""
+    """Folder with one empty MLflow database; creating it takes seconds."""
     folder = tmp_path_factory.mktemp("mlflow")
-    MlflowClient(f"sqlite:///{folder}/mlflow.db").search_experiments()
+    with open_database(folder):
+        pass
     return folder
 
 
 @pytest.fixture
-def store(database, request, tmp_path):
-    return Store(
-        uri=f"sqlite:///{database}/mlflow.db",
-        experiment=request.node.name,
-        outbox=tmp_path / "outbox",
-        artifacts=database / "artifacts",
-    )
+def root(database, tmp_path, monkeypatch):
+    """Folder of a project with an empty database, in which this process's runs are logged."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    shutil.copy(database / "mlflow.db", folder)
+    monkeypatch.setenv("DVC_ROOT", str(folder))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return folder
 
 
 @pytest.fixture
-def card():
-    """A method's run in a study."""
-    study = Card(
-        study="abc/width-15", kind="study", name="width-15", params={"kernel.width": 15}, tags={"profile": "mini"}
+def spec(request):
+    """Run of one method in a study."""
+    study = RunSpec(
+        experiment=f"bsn-{request.node.name}",
+        study="abc/width-15",
+        kind="study",
+        name="width-15",
+        params={"kernel.width": 15},
+        tags={"profile": "mini"},
     )
-    return Card(study=study.study, kind="method", name="bsn", params=study.params, tags=study.tags, parent=study)
+    return study.child("method", "bsn", tags={})
 
 
-def runs(store):
-    """Every run of the store's experiment, by name."""
-    client = MlflowClient(store.uri)
-    experiment = client.get_experiment_by_name(store.experiment)
-    return {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])} if experiment else {}
+def client_of(root):
+    return MlflowClient(f"sqlite:///{root}/mlflow.db")
+
+
+def runs(client, spec):
+    """Every run of the experiment, by name; a name that is there twice fails."""
+    experiment = client.get_experiment_by_name(spec.experiment)
+    found = client.search_runs([experiment.experiment_id]) if experiment else []
+    named = {run.info.run_name: run for run in found}
+    assert len(named) == len(found)
+    return named
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """Trained folder of models/."""
+    folder, options = tmp_path / "portrait_fcn", {"classes": 2, "base_width": 2}
+    folder.mkdir()
+    save_file(build("fcn8s", **options).state_dict(), folder / "weights.safetensors")
+    (folder / "model.json").write_text(json.dumps({"network": "fcn8s", "options": options, "size": [64, 48]}))
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -48,22 +78,20 @@ def any_server(tmp_path_factory):
 
 
 @pytest.fixture
-def server(any_server):
-    """The server, answering."""
+def server(any_server, monkeypatch):
+    """The server, answering, as the target of `sync`."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     if any_server.process is None:
         any_server.start()
     return any_server
 
 
 @pytest.fixture
-def server_down(any_server):
+def server_down(any_server, monkeypatch):
     """The server, not there."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     any_server.stop()
     return any_server
 
 
-@pytest.fixture
-def remote(any_server, request, tmp_path, monkeypatch):
-    """The store that is that server."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    return Store(uri=any_server.uri, experiment=request.node.name, outbox=tmp_path / "outbox")
+REPOSITORY = Path(__file__).parents[3]

@@ -7,25 +7,29 @@ from selenium.webdriver import Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from study.tracking import Card, post, send_all
+from study.tracking.origin import RunSpec
+from study.tracking.runs import start_run
+from study.tracking.sync import copy_runs
 from tests.chromium import chromium, needs_chromium
+from tests.study.tracking.conftest import client_of
 
 pytestmark = needs_chromium
 SCORES = {"width-5": 0.921, "width-10": 0.925, "width-15": 0.923}
 
 
 @pytest.fixture
-def swept(server, remote):
-    """The runs' page of an experiment of three studies, with a method under each; the experiment's number."""
+def swept(server, root):
+    """The runs' page of an experiment of three studies, copied to the server, with a method under each."""
     for name, score in SCORES.items():
         params = {"kernel.width": int(name.removeprefix("width-")), "seed": 1}
-        study = Card(study=name, kind="study", name=name, params=params)
-        method = Card(study=name, kind="method", name="bsn", params=params, parent=study)
-        post(remote, method, metrics={"pfcn/mean_iou": score}, artifacts={})
-        post(remote, study, metrics={"bsn/mean_iou": score}, artifacts={})
-    assert send_all(remote.outbox, remote.uri).failed == []
-    number = MlflowClient(remote.uri).get_experiment_by_name(remote.experiment).experiment_id
-    return f"{remote.uri}/#/experiments/{number}/runs"
+        study = RunSpec(experiment="bsn-swept", study=name, kind="study", name=name, params=params)
+        with start_run(study.child("method", "bsn", tags={})) as run:
+            run.log_metrics({"pfcn/mean_iou": score})
+        with start_run(study) as run:
+            run.log_metrics({"bsn/mean_iou": score})
+    assert copy_runs(client_of(root), root, server.uri).failed == []
+    number = MlflowClient(server.uri).get_experiment_by_name("bsn-swept").experiment_id
+    return f"{server.uri}/#/experiments/{number}/runs"
 
 
 def test_a_sweep_is_filtered_by_its_parameter_and_compared_in_parallel_coordinates(swept):

@@ -1,6 +1,5 @@
 """A project whose folder is moved or copied has the artifacts of all its runs, and writes new ones into itself."""
 
-import json
 import shutil
 import sqlite3
 import subprocess
@@ -11,32 +10,34 @@ import mlflow
 import numpy as np
 import pytest
 from mlflow import MlflowClient
-from safetensors.torch import save_file
 
-from bsn.models import build
-from study.tracking import Card, Store, post, send_all, tracked_run, waiting
+from study.tracking.origin import RunSpec
 from study.tracking.relocation import database_uri, follow_folder
+from study.tracking.runs import open_database, start_run
 from tests.mlflow_server import Server
 from tests.study.tracking.conftest import runs
 
 
-def store(root: Path) -> Store:
-    """As `study.tracking.stages.store` gives it for the project in `root`."""
-    follow_folder(root)
-    return Store(
-        uri=database_uri(root / "mlflow.db"),
-        experiment="bsn-test",
-        outbox=root / "outbox",
-        artifacts=root / "mlartifacts",
-    )
+def spec(name: str) -> RunSpec:
+    return RunSpec(experiment="bsn-test", study="abc", kind="method", name=name)
 
 
-def track(root: Path, name: str) -> None:
-    """A run of that name, with a file of that text."""
-    root.joinpath("note.txt").write_text(name)
-    post(store(root), Card(study="abc", kind="method", name=name), metrics={}, artifacts={root / "note.txt": "notes"})
-    sent = send_all(root / "outbox", store(root).uri)
-    assert (sent.runs, sent.failed) == (1, [])
+def client_of(root: Path) -> MlflowClient:
+    with open_database(root) as client:
+        return client
+
+
+@pytest.fixture
+def track(monkeypatch):
+    """Log a run of that name, with a file of that text, in the project in `root`."""
+
+    def logged(root: Path, name: str) -> None:
+        monkeypatch.setenv("DVC_ROOT", str(root))
+        root.joinpath("note.txt").write_text(name)
+        with start_run(spec(name)) as run:
+            run.log_artifact(root / "note.txt", "notes")
+
+    return logged
 
 
 def texts(client: MlflowClient, found: dict[str, mlflow.entities.Run], tmp_path: Path) -> dict[str, str]:
@@ -59,45 +60,44 @@ def project(database, tmp_path):
 
 # One alone with % or ?: MLflow keeps one store per URI in a process, and that of such a folder is a relative path.
 @pytest.mark.parametrize("name", ["plain", "a b", "ü 日本", "a#b", "it's;\"&=+:@", "100% a?b 50%41"])
-def test_runs_of_before_and_after_a_move_are_in_the_new_folder_whatever_its_name(project, tmp_path, monkeypatch, name):
+def test_runs_of_before_and_after_a_move_are_in_the_new_folder_whatever_its_name(
+    track, project, tmp_path, monkeypatch, name
+):
     track(project, "before")
     moved = tmp_path / "there" / name
     moved.parent.mkdir()
     project.rename(moved)
     monkeypatch.chdir(moved)
     track(moved, "after")
-    found = runs(store(moved))
+    found = runs(client_of(moved), spec("any"))
     assert {run.info.artifact_uri for run in found.values()} == {
         f"{moved.as_uri()}/mlartifacts/{run.info.run_id}/artifacts" for run in found.values()
     }
-    assert texts(MlflowClient(store(moved).uri), found, tmp_path) == {"before": "before", "after": "after"}
+    assert texts(client_of(moved), found, tmp_path) == {"before": "before", "after": "after"}
     # Neither the old folder nor one of a misread name was made.
     assert (list((tmp_path / "here").iterdir()), list(moved.parent.iterdir())) == ([], [moved])
 
 
-def test_a_copy_has_its_own_artifacts_and_leaves_the_others_alone(project, tmp_path):
+def test_a_copy_has_its_own_artifacts_and_leaves_the_others_alone(track, project, tmp_path):
     track(project, "before")
     copy = tmp_path / "there"
     shutil.copytree(project, copy)
     track(copy, "in the copy")
     shutil.rmtree(project / "mlartifacts")
-    assert texts(MlflowClient(store(copy).uri), runs(store(copy)), tmp_path) == {
+    assert texts(client_of(copy), runs(client_of(copy), spec("any")), tmp_path) == {
         "before": "before",
         "in the copy": "in the copy",
     }
-    (run,) = runs(store(project)).values()
+    (run,) = runs(client_of(project), spec("any")).values()
     assert run.info.artifact_uri.startswith(f"{project.as_uri()}/mlartifacts/")
 
 
-def test_a_real_server_over_the_moved_folder_lists_files_and_models_are_loaded(project, tmp_path, monkeypatch):
-    method, options = project / "portrait_fcn", {"classes": 2, "base_width": 2}
-    method.mkdir()
-    save_file(build("fcn8s", **options).state_dict(), method / "weights.safetensors")
-    (method / "model.json").write_text(json.dumps({"network": "fcn8s", "options": options, "size": [64, 48]}))
+def test_a_real_server_over_the_moved_folder_lists_files_and_models_are_loaded(project, trained, tmp_path, monkeypatch):
     np.save(project / "mean_mask.npy", np.zeros((800, 600), np.float32))
-    with tracked_run(store(project), Card(study="abc", kind="method", name="before")) as run:
-        run.artifact(method / "model.json", "notes")
-        run.model(method, aligned_mean_mask=project / "mean_mask.npy")
+    monkeypatch.setenv("DVC_ROOT", str(project))
+    with start_run(spec("before")) as run:
+        run.log_artifact(trained / "model.json", "notes")
+        run.log_model(trained, weights="f00d", aligned_mean_mask=project / "mean_mask.npy")
     moved = project.rename(tmp_path / "moved ü")
     follow_folder(moved)
     server = Server(moved)
@@ -112,38 +112,27 @@ def test_a_real_server_over_the_moved_folder_lists_files_and_models_are_loaded(p
     finally:
         server.stop()
     monkeypatch.setattr(sys, "path", list(sys.path))  # MLflow puts the model's code there
-    mlflow.set_tracking_uri(store(moved).uri)
+    mlflow.set_tracking_uri(database_uri(moved / "mlflow.db"))
     try:
         assert mlflow.pyfunc.load_model(f"models:/{model.model_id}").metadata.run_id == before.info.run_id
     finally:
         mlflow.set_tracking_uri(None)
 
 
-def test_what_waited_in_the_outbox_is_sent_to_the_database_in_the_new_folder(project, tmp_path):
-    waits = store(project)
-    post(waits, Card(study="abc", kind="method", name="before"), metrics={}, artifacts={})
-    moved = project.rename(tmp_path / "moved")
-    assert send_all(moved / "outbox", store(moved).uri).runs == 1
-    (run,) = runs(store(moved)).values()
-    assert run.info.artifact_uri.startswith(f"{moved.as_uri()}/mlartifacts/")
-    assert waiting(moved / "outbox") == {}
-    assert not project.exists()
-
-
-def test_artifacts_that_lie_elsewhere_on_purpose_stay_there(project, tmp_path):
+def test_artifacts_that_lie_elsewhere_on_purpose_stay_there(track, project, tmp_path):
     track(project, "before")
-    client = MlflowClient(store(project).uri)
+    client = client_of(project)
     places = {"mine": "file:///elsewhere/mine", "bsn-cloud": "s3://bucket/mlartifacts", "near": str(project / "mine")}
     for name, place in places.items():
         client.create_experiment(name, artifact_location=place)
     moved = project.rename(tmp_path / "moved")
     follow_folder(moved)
-    client = MlflowClient(store(moved).uri)
+    client = client_of(moved)
     found = {name: client.get_experiment_by_name(name).artifact_location for name in places}
     assert found == {**places, "near": str(moved / "mine")}
 
 
-def test_several_processes_that_open_a_moved_database_at_once_leave_it_right(project, tmp_path):
+def test_several_processes_that_open_a_moved_database_at_once_leave_it_right(track, project, tmp_path):
     track(project, "before")
     moved = project.rename(tmp_path / "moved")
     command = [
@@ -155,7 +144,7 @@ def test_several_processes_that_open_a_moved_database_at_once_leave_it_right(pro
     ]
     processes = [subprocess.Popen(command, cwd=Path(__file__).parents[3]) for _ in range(4)]
     assert [process.wait() for process in processes] == [0] * 4
-    (run,) = runs(store(moved)).values()
+    (run,) = runs(client_of(moved), spec("any")).values()
     assert run.info.artifact_uri == f"{moved.as_uri()}/mlartifacts/{run.info.run_id}/artifacts"
 
 

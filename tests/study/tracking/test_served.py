@@ -25,8 +25,9 @@ from bsn.alignment import FRAME, alignment
 from bsn.faces import FaceDetector
 from bsn.methods.prediction import load_method
 from bsn.models import build
-from study.serving.package import save_model
-from study.tracking import Card, Store, tracked_run
+from study.tracking.origin import RunSpec
+from study.tracking.package import save_model
+from study.tracking.runs import start_run
 from tests.ports import free_port
 
 MEAN_MASK = np.zeros(FRAME, np.float32)
@@ -208,18 +209,12 @@ def test_the_model_runs_where_the_project_is_not(saved, method, portrait, tmp_pa
     assert (pixels((tmp_path / "mask.png").read_bytes()) == expected(method, portrait)).mean() > 0.999
 
 
-def test_mlflow_serves_a_logged_model_and_predicts_with_it(method, mean_mask, portrait, tmp_path):
-    store = Store(
-        uri=f"sqlite:///{tmp_path}/mlflow.db",
-        experiment="served",
-        outbox=tmp_path / "outbox",
-        artifacts=tmp_path / "artifacts",
-    )
-    with tracked_run(store, Card(study="any", kind="method", name="portrait_fcn")) as run:
-        run.model(method, aligned_mean_mask=mean_mask)
+def test_mlflow_serves_a_logged_model_and_predicts_with_it(method, mean_mask, portrait, root, tmp_path):
+    with start_run(RunSpec(experiment="bsn-served", study="any", kind="method", name="portrait_fcn")) as run:
+        run.log_model(method, weights="f00d", aligned_mean_mask=mean_mask)
     port = free_port()
     options = ["--model-uri", run.model_uri, "--env-manager", "local"]
-    where = {"cwd": tmp_path, "env": environment(MLFLOW_TRACKING_URI=store.uri)}
+    where = {"cwd": tmp_path, "env": environment(MLFLOW_TRACKING_URI=f"sqlite:///{root}/mlflow.db")}
     server = subprocess.Popen(
         ["mlflow", "models", "serve", *options, "--port", str(port)], start_new_session=True, **where
     )

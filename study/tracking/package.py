@@ -31,7 +31,7 @@ SIGNATURE = ModelSignature(
 
 
 def save_model(path: Path, folder: Path, *, aligned_mean_mask: Path, run: str | None = None) -> None:
-    """Write the method of `models/<method>` as an MLflow model (study/serving/served.py) into the new folder `path`.
+    """Write the method of `models/<method>` as an MLflow model (study/tracking/served.py) into the new folder `path`.
 
     aligned_mean_mask: a .npy file, (800, 600) float32, of the training set. run: id of the MLflow run that trained it.
     Raises InputError for a baseline, which has no network.

@@ -6,7 +6,7 @@ upright photo. In JSON bytes are base64. A photo that can't be read or segmented
 sentence that counts it.
 
 Nothing here is pickled, and `bsn` is the model's own copy: the model goes on when the project has moved. It needs the
-packages of `study.serving.package.PACKAGES`.
+packages of `study.tracking.package.PACKAGES`.
 """
 
 from functools import partial
@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
-from mlflow.pyfunc import PythonModel, PythonModelContext
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from bsn.errors import InputError, brief
 from bsn.photos import decode_upright

@@ -1,0 +1,84 @@
+"""Log a finished study: its own run with headline, tables and figures, and one run per evaluated method.
+
+Evaluations write files alone, so that they need not wait seconds for MLflow's import; this reads the files.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from study.evaluation import draw_examples, evaluated_photos
+from study.params import Params
+from study.provenance import Origin
+from study.speed import read_timing
+from study.tracking.origin import RunSpec, study_run
+from study.tracking.runs import flat_metrics, start_run
+
+RESULTS_TAG = "results"
+
+
+def record_study(spec: RunSpec, folder: Path = Path(), *, tags: Mapping[str, str] | None = None) -> None:
+    """Log what `folder` holds of metrics/, reports/, timings/ and data/predictions/.
+
+    A method that was trained in this study has a run, which gets its evaluation. One that DVC took from its cache gets
+    a run with its numbers and, if the database knows it, a link to the run that trained it.
+
+    Args:
+        spec: of the study's run.
+        folder: of the study.
+        tags: further tags of the study's run.
+    """
+    with start_run(replace(spec, tags={**spec.tags, **(tags or {})})) as run:
+        for file in _method_files(folder):
+            _record_method(spec, file, folder)
+        run.log_metrics(headline(folder))
+        for table in sorted((folder / "reports").glob("table*")):
+            run.log_artifact(table, "tables")
+        figures = folder / "reports/figures"  # in DVC's cache and not in git
+        if figures.exists():
+            run.log_artifact(figures, "figures")
+        run.set_tag(RESULTS_TAG, results(spec.params, folder))
+
+
+def record_trials(params: Params, *tables: Path) -> None:
+    """Add tables to the parent run of the trials."""
+    with start_run(study_run(params, Origin.here(), kind="trials")) as run:
+        for table in tables:
+            run.log_artifact(table, "tables")
+
+
+def results(params: Mapping[str, Any], folder: Path) -> str:
+    """Ten digits that change with any parameter and any measured number."""
+    digest = hashlib.sha256(json.dumps(dict(params), sort_keys=True).encode())
+    for file in _method_files(folder):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:10]
+
+
+def headline(folder: Path) -> dict[str, float]:
+    """Numbers that experiments are compared by, those of metrics/headline/, as `bsn/mean_iou`."""
+    files = sorted((folder / "metrics/headline").glob("*.json"))
+    return {name: value for file in files for name, value in flat_metrics(json.loads(file.read_text("utf-8"))).items()}
+
+
+def _record_method(study: RunSpec, file: Path, folder: Path) -> None:
+    summary = json.loads(file.read_text("utf-8"))
+    name, weights = summary["method"], summary.get("weights")
+    timing = read_timing(folder, name, profile=study.tags.get("profile", ""), weights=weights)
+    with start_run(study.child("method", name, tags=timing.environment), weights=weights) as run:
+        seconds = {f"{key}/seconds_per_photo": value for key, value in timing.seconds.items()}
+        run.log_metrics({**flat_metrics(summary["sets"]), **seconds})
+        run.log_artifact(file)
+        masks = folder / "data/predictions" / name  # not of a commit
+        if masks.is_dir():
+            with TemporaryDirectory() as work:
+                for example in draw_examples(evaluated_photos(folder / "data", out=masks), Path(work)):
+                    run.log_artifact(example, "examples")
+
+
+def _method_files(folder: Path) -> list[Path]:
+    return sorted((folder / "metrics/methods").glob("*.json"))

@@ -1,0 +1,308 @@
+"""Log one run to the project's own MLflow database, mlflow.db.
+
+An error of MLflow or of the disk costs one warning, and the work goes on. `mlflow` is imported late, as it takes
+seconds, which other stages need not spend.
+"""
+
+import os
+import socket
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import psutil
+from filelock import FileLock
+
+from study.runner import checkout
+from study.tracking.origin import RunSpec
+from study.tracking.relocation import database_uri, follow_folder
+
+if TYPE_CHECKING:
+    import mlflow.entities
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric
+
+WEIGHTS_TAG = "weights"  # fingerprint of the weights that a run trained or measured
+TRAINED_IN_TAG = "trained_in"  # id of the run that trained them where it is another one, or UNKNOWN
+UNKNOWN = "unknown"
+PROCESS_TAG = "process"  # "<host> <pid> <start>" of the process that writes a run; parents have none
+NOTE_TAG = "mlflow.note.content"
+PARENT_TAG = "mlflow.parentRunId"
+FLUSH_SECONDS = 30.0  # between writes of curve points
+LOCK_SECONDS = 120.0
+MAX_METRICS, MAX_PARAMS, MAX_VALUE = 1000, 100, 500  # what MLflow takes per call, and characters per parameter
+# MLflow's pages for training, in place of those for chat.
+_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+
+
+class Run:
+    """Handle of one run; it does nothing once the run could not be started."""
+
+    def __init__(self) -> None:
+        self.model_uri: str | None = None
+        self._client: MlflowClient | None = None
+        self._run: mlflow.entities.Run | None = None
+        self._points: list[Metric] = []
+        self._logged: dict[tuple[str, int], float] = {}  # (key, step) -> value
+        self._flushed = time.monotonic()
+        self._warned = False
+
+    def log_point(self, values: Mapping[str, float], *, step: int) -> None:
+        """Add one point to the curves; steps that the run has already, from before an interruption, are left alone."""
+        self._add({key: value for key, value in values.items() if (key, step) not in self._logged}, step)
+        if time.monotonic() - self._flushed > FLUSH_SECONDS:
+            self._attempt(self._flush)
+
+    def log_metrics(self, values: Mapping[str, float]) -> None:
+        """Log final values; those that the run has already are left alone."""
+        self._add({key: value for key, value in values.items() if self._logged.get((key, 0)) != float(value)}, 0)
+        self._attempt(self._flush)
+
+    def log_artifact(self, path: Path, folder: str | None = None) -> None:
+        """Copy a file, or what a directory holds, into `folder` of the run's artifacts."""
+        log = "log_artifacts" if path.is_dir() else "log_artifact"
+        self._attempt(lambda client, run: getattr(client, log)(run, str(path), folder))
+
+    def set_tag(self, key: str, value: str) -> None:
+        """Set one tag."""
+        self._attempt(lambda client, run: client.set_tag(run, key, value))
+
+    def log_model(self, folder: Path, *, weights: str, aligned_mean_mask: Path) -> None:
+        """Log the trained method of `models/<method>` as an MLflow model, and tag the run with its weights.
+
+        Args:
+            folder: of the trained method.
+            weights: fingerprint of its weights.
+            aligned_mean_mask: .npy file, (800, 600) float32, of the training set.
+        """
+        self.set_tag(WEIGHTS_TAG, weights)
+        self._attempt(lambda client, run: self._log_model(client, run, folder, aligned_mean_mask, weights))
+
+    def _log_model(self, client: "MlflowClient", run: str, folder: Path, mean_mask: Path, weights: str) -> None:
+        from mlflow.entities import LoggedModelStatus
+
+        from study.tracking.package import save_model
+
+        assert self._run is not None
+        experiment = self._run.info.experiment_id
+        known = client.search_logged_models([experiment], f"source_run_id = '{run}'")
+        model = next((model for model in known if model.tags.get(WEIGHTS_TAG) == weights), None)
+        if model is None or model.status != LoggedModelStatus.READY:
+            with TemporaryDirectory() as work:
+                package = Path(work) / "model"
+                save_model(package, folder, aligned_mean_mask=mean_mask, run=run)
+                params = client.get_run(run).data.params
+                model = model or client.create_logged_model(
+                    experiment, name=folder.name, source_run_id=run, params=params, tags={WEIGHTS_TAG: weights}
+                )
+                client.log_model_artifacts(model.model_id, str(package))
+            finish_model(client, run, model.model_id)
+        self.model_uri = model.model_uri
+
+    def _start(self, spec: RunSpec, weights: str | None) -> None:
+        root = checkout()
+        with open_database(root) as client:
+            experiment = experiment_id(client, spec.experiment, root / "mlartifacts")
+            end_lost_runs(client, experiment)
+            tags = {}
+            if spec.parent:
+                parent = _find_or_create(client, experiment, spec.parent, {})
+                log_params_and_tags(client, parent, spec.parent.params, spec.parent.tags)
+                tags = {PARENT_TAG: parent.info.run_id, PROCESS_TAG: _this_process()}
+                if parent.info.status == "FAILED":  # one of its runs failed, and now one is tried again
+                    client.update_run(parent.info.run_id, status="RUNNING")
+            run = _find_or_create(client, experiment, spec, tags)
+        if weights and WEIGHTS_TAG not in run.data.tags:
+            tags |= {WEIGHTS_TAG: weights, **origin_tags(client, experiment, weights)}
+        log_params_and_tags(client, run, spec.params, {**spec.tags, **tags})
+        client.update_run(run.info.run_id, status="RUNNING")
+        self._logged = {
+            (point.key, point.step): point.value
+            for key in run.data.metrics
+            for point in client.get_metric_history(run.info.run_id, key)
+        }
+        self._client, self._run = client, run
+
+    def _finish(self, status: str) -> None:
+        self._attempt(self._flush)
+        if self._client is not None and self._run is not None:
+            client, run = self._client, self._run
+            # A run that was finished, and gets its evaluation, keeps its duration.
+            ended = run.info.end_time if run.info.status == status == "FINISHED" else None
+            self._guard(lambda: end_run(client, run, status, ended))
+
+    def _add(self, values: Mapping[str, float], step: int) -> None:
+        if self._run is None:
+            return
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        self._points += [Metric(key, float(value), now, step) for key, value in values.items()]
+        self._logged |= {(key, step): float(value) for key, value in values.items()}
+
+    def _flush(self, client: "MlflowClient", run: str) -> None:
+        self._flushed = time.monotonic()
+        while self._points:  # what could not be written stays, for the next time
+            client.log_batch(run, metrics=self._points[:MAX_METRICS])
+            del self._points[:MAX_METRICS]
+
+    def _attempt(self, action: Callable[["MlflowClient", str], object]) -> None:
+        if self._client is not None and self._run is not None:
+            client, run = self._client, self._run.info.run_id
+            self._guard(lambda: action(client, run))
+
+    def _guard(self, action: Callable[[], object]) -> None:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # MLflow's own, which PYTHONWARNINGS may make errors
+                action()
+        except Exception as error:  # whatever MLflow, the database and the disk raise
+            if not self._warned:
+                warnings.warn(f"mlflow.db does not get all of this run ({reason(error)}); going on", stacklevel=4)
+            self._warned = True
+
+
+@contextmanager
+def start_run(spec: RunSpec, *, weights: str | None = None) -> Iterator[Run]:
+    """Start or continue a run: FINISHED at the end of the block, FAILED if it raises, KILLED if it is interrupted.
+
+    Args:
+        spec: which run.
+        weights: fingerprint of the weights that it measures; if it did not train them, it is tagged with the run that
+            did.
+    """
+    run, status = Run(), "FAILED"
+    try:
+        run._guard(lambda: run._start(spec, weights))
+        yield run
+        status = "FINISHED"
+    except KeyboardInterrupt:
+        status = "KILLED"
+        raise
+    finally:
+        run._finish(status)
+
+
+def connect(uri: str) -> "MlflowClient":
+    """Client that reports a dead server within seconds, in place of MLflow's four minutes of retries."""
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    from mlflow import MlflowClient
+
+    return MlflowClient(uri)
+
+
+@contextmanager
+def open_database(root: Path) -> Iterator["MlflowClient"]:
+    """Client of `root/mlflow.db`, created or relocated first; one process at a time is in the block.
+
+    Several processes that create the database at once would crash, and would create the same run twice.
+    """
+    with FileLock(root / "mlflow.db.lock", timeout=LOCK_SECONDS):
+        follow_folder(root)
+        client = connect(database_uri(root / "mlflow.db"))
+        client.search_experiments(max_results=1)  # creates the tables
+        yield client
+
+
+def experiment_id(client: "MlflowClient", name: str, artifacts: Path | None) -> str:
+    """Id of an experiment, created if need be; artifacts: their folder, None for the server's own."""
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return found.experiment_id
+    return client.create_experiment(name, artifacts.as_uri() if artifacts else None, tags=_EXPERIMENT_TAGS)
+
+
+def end_run(client: "MlflowClient", run: "mlflow.entities.Run", status: str, end_time: int | None = None) -> None:
+    """End a run, and mark its parent as FAILED unless the run is FINISHED."""
+    client.set_terminated(run.info.run_id, status, end_time)
+    parent = client.get_run(run.info.run_id).data.tags.get(PARENT_TAG)
+    if parent and status != "FINISHED":
+        client.set_terminated(parent, "FAILED")
+
+
+def end_lost_runs(client: "MlflowClient", experiment: str) -> None:
+    """End each run whose process on this host is gone as KILLED."""
+    for run in client.search_runs([experiment], "attributes.status = 'RUNNING'"):
+        host, _, process = run.data.tags.get(PROCESS_TAG, "").partition(" ")
+        if host == socket.gethostname() and not _lives(*process.split()):
+            end_run(client, run, "KILLED")
+
+
+def log_params_and_tags(
+    client: "MlflowClient", run: "mlflow.entities.Run", params: Mapping[str, object], tags: Mapping[str, str]
+) -> None:
+    """Log what is new; MLflow refuses a second value of a parameter, and the first one stays."""
+    from mlflow.entities import Param, RunTag
+
+    new = [Param(key, str(value)[:MAX_VALUE]) for key, value in params.items() if key not in run.data.params]
+    notes = [RunTag(key, str(value)) for key, value in tags.items() if run.data.tags.get(key) != str(value)]
+    for start in range(0, max(len(new), len(notes)), MAX_PARAMS):
+        part = slice(start, start + MAX_PARAMS)
+        client.log_batch(run.info.run_id, params=new[part], tags=notes[part])
+
+
+def finish_model(client: "MlflowClient", run: str, model: str) -> None:
+    """Mark a model whose files are there as ready, and as an output of its run, once."""
+    from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+
+    outputs = client.get_run(run).outputs
+    if model not in [output.model_id for output in (outputs.model_outputs if outputs else ())]:
+        client.log_outputs(run, [LoggedModelOutput(model, step=0)])
+    client.finalize_logged_model(model, LoggedModelStatus.READY)
+
+
+def origin_tags(client: "MlflowClient", experiment: str, weights: str) -> dict[str, str]:
+    """Tags of a run with weights from DVC's cache: the run that trained them, as a tag and as a link in its note."""
+    runs = client.search_runs([experiment], f"tags.{WEIGHTS_TAG} = '{weights}'", order_by=["start_time ASC"])
+    trained = next((run.info.run_id for run in runs if TRAINED_IN_TAG not in run.data.tags), None)
+    if trained is None:
+        return {TRAINED_IN_TAG: UNKNOWN}
+    link = f"#/experiments/{experiment}/runs/{trained}"
+    note = f"Nothing was trained here: DVC had these weights. [The run that trained them]({link}) has their curves."
+    return {TRAINED_IN_TAG: trained, NOTE_TAG: note}
+
+
+def flat_metrics(groups: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """`{"pfcn": {"mean_iou": 0.9, "band": {...}}}` -> `{"pfcn/mean_iou": 0.9}`: values that are one number."""
+    return {
+        f"{group}/{key}": float(value)
+        for group, values in groups.items()
+        for key, value in values.items()
+        if isinstance(value, int | float)
+    }
+
+
+def reason(error: Exception) -> str:
+    """MLflow's message in one line."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def _find_or_create(
+    client: "MlflowClient", experiment: str, spec: RunSpec, tags: Mapping[str, str]
+) -> "mlflow.entities.Run":
+    identity = {"study": spec.study, "kind": spec.kind, "name": spec.name}
+    wanted = " and ".join(f"tags.{key} = '{value}'" for key, value in identity.items())
+    found = client.search_runs([experiment], wanted, max_results=1)
+    return found[0] if found else client.create_run(experiment, run_name=spec.name, tags={**identity, **tags})
+
+
+def _this_process() -> str:
+    return f"{socket.gethostname()} {os.getpid()} {psutil.Process().create_time()}"
+
+
+def _lives(pid: str, start: str) -> bool:
+    """Whether the process lives, and is no later one of the same number."""
+    try:
+        # A clock that is set moves the start a little.
+        return abs(psutil.Process(int(pid)).create_time() - float(start)) < 5
+    except psutil.NoSuchProcess:
+        return False
