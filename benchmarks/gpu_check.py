@@ -33,8 +33,8 @@ from bsn.models import build
 from bsn.training import loop
 from bsn.training.checkpoints import Checkpoint
 from bsn.training.launch import enable_determinism
+from bsn.training.patches import PatchSampler, TrainingPhoto, working_labels
 from bsn.training.recipe import NO_AUGMENTATION, Phase, Recipe
-from bsn.training.samples import PatchSampler, TrainingPhoto, working_labels
 from drawn.catalog import scene_of
 from drawn.painter import paint
 from study.runner import run_stage

@@ -21,8 +21,8 @@ from benchmarks.step import Step, made_up_batch
 from bsn.alignment import FRAME
 from bsn.inputs import WorkingPhoto, scaling
 from bsn.models import build
+from bsn.training.patches import PatchSampler, TrainingPhoto
 from bsn.training.recipe import NO_AUGMENTATION, Augmentation
-from bsn.training.samples import PatchSampler, TrainingPhoto
 from study.params import PARAMS_FILE, PROFILES_FOLDER, DeepLab, check, read_yaml
 
 CORES, GOAL, PHOTOS = 2, 10, 32

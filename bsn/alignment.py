@@ -23,7 +23,7 @@ def five_points(tracker: np.ndarray) -> np.ndarray:
     return np.stack([*eyes, tracker[NOSE_TIP], tracker[LEFT_MOUTH], tracker[RIGHT_MOUTH]]).astype(np.float32)
 
 
-def alignment(points: np.ndarray) -> np.ndarray:
+def similarity_to_frame(points: np.ndarray) -> np.ndarray:
     """Fit the similarity that maps five face points nearest to REFERENCE_POINTS.
 
     Least squares over scale, rotation and shift: x' = a x - b y + c, y' = b x + a y + d. Shen et al. fit an affine map
@@ -47,7 +47,7 @@ def alignment(points: np.ndarray) -> np.ndarray:
 def warp_to_frame(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
     """Warp a mask (H, W) to the reference frame: (800, 600) uint8, 255 (ignored) outside of the photo.
 
-    affine: (2, 3), of `alignment`.
+    affine: (2, 3), of `similarity_to_frame`.
     """
     size = FRAME[::-1]
     return cv2.warpAffine(mask, affine, size, flags=cv2.INTER_NEAREST, borderValue=IGNORE)
@@ -60,7 +60,7 @@ def warp_to_photo(frame: np.ndarray, affine: np.ndarray, *, height: int, width: 
 
     Args:
         frame: (800, 600).
-        affine: (2, 3), of `alignment`.
+        affine: (2, 3), of `similarity_to_frame`.
         height, width: of the photo, pixels.
 
     Returns:

@@ -99,7 +99,7 @@ def batch_losses(output: Output, batch: dict[str, Tensor], *, combination: str) 
 
     Args:
         output: of the network.
-        batch: of `bsn.training.samples.PatchSampler.load`, as tensors. Attributes of class -1 are ignored.
+        batch: of `bsn.training.patches.PatchSampler.load`, as tensors. Attributes of class -1 are ignored.
         combination: see `boundary_sensitive_loss`.
 
     Returns:

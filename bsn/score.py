@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from bsn.cutout.photos import folder_files
+from bsn.cutout.photo_files import folder_files
 from bsn.disk import disk_errors, write_atomically
 from bsn.errors import InputError
 from bsn.matlab import read_matrix

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from bsn.attributes import hair_rule, label_photos
 from bsn.photos import read_palette
-from study.attributes import read_attribute, write_values
+from study.attribute_tables import read_attribute, write_values
 from study.checking import require_choice
 from study.datasets.index import read_faces, read_index
 from study.params import load

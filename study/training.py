@@ -18,7 +18,7 @@ from bsn.models import build
 from bsn.models.layers import Network
 from bsn.models.weights import fill
 from bsn.photos import read_palette, read_photo
-from bsn.training.samples import PatchSampler, TrainingPhoto, working_labels
+from bsn.training.patches import PatchSampler, TrainingPhoto, working_labels
 from bsn.workers import threaded_map
 from study.datasets.index import PhotoRow, read_faces, read_index
 from study.params import DeepLab, Method, Params

@@ -10,7 +10,7 @@ import numpy as np
 
 from bsn.cutout import effects
 from bsn.cutout.cutout import Cutout, Portrait
-from bsn.cutout.photos import find_photos, write_picture
+from bsn.cutout.photo_files import find_photos, write_picture
 from bsn.disk import disk_errors
 from bsn.errors import InputError, brief
 

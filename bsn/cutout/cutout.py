@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from safetensors import SafetensorError
 
-from bsn.alignment import FRAME, alignment
+from bsn.alignment import FRAME, similarity_to_frame
 from bsn.cutout import matting
 from bsn.cutout.matting import frame_scale, shrunk_size
 from bsn.errors import InputError, brief
@@ -175,7 +175,7 @@ def find_face(photo: np.ndarray, *, detector: Detector) -> tuple[int, np.ndarray
     faces = detector.detect(small)
     if not faces:
         return 0, None
-    to_frame = np.vstack([alignment(faces[0].points), [0, 0, 1]]) @ scaling((height, width), small.shape[:2])
+    to_frame = np.vstack([similarity_to_frame(faces[0].points), [0, 0, 1]]) @ scaling((height, width), small.shape[:2])
     return len(faces), to_frame[:2]
 
 

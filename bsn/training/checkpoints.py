@@ -22,8 +22,8 @@ import bsn
 from bsn.errors import InputError
 from bsn.model_format import WEIGHTS, ModelDescription
 from bsn.training.launch import instructions
+from bsn.training.patches import PatchSampler
 from bsn.training.recipe import Recipe
-from bsn.training.samples import PatchSampler
 
 # All code that a step computes with, in bsn/: a run is not resumed with other code.
 CODE = ("alignment.py", "inputs.py", "kernels.py", "losses.py", "models", "training")

@@ -24,8 +24,8 @@ from bsn.losses import batch_losses, known_counts
 from bsn.models.convolutions import fold_frozen_batch_norm
 from bsn.models.layers import Network, draw_dropout, freeze_batch_norm
 from bsn.training.checkpoints import Checkpoint, CurvePoint, TrainingState
+from bsn.training.patches import PatchSampler, batches
 from bsn.training.recipe import Recipe
-from bsn.training.samples import PatchSampler, batches
 
 RECORD_EVERY = 10  # iterations averaged into one point of the curves
 SAVE_EVERY = 20.0  # seconds between checkpoints

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bsn.alignment import alignment, five_points
+from bsn.alignment import five_points, similarity_to_frame
 from bsn.errors import InputError, brief
 from bsn.faces import Detector
 from bsn.photos import read_photo
@@ -50,4 +50,4 @@ def indexed_faces(rows: Iterable[PhotoRow]) -> Iterator[FaceRow]:
 
 
 def _aligned(name: str, source: str, points: np.ndarray) -> FaceRow:
-    return FaceRow(id=name, source=source, points=points, affine=alignment(points))
+    return FaceRow(id=name, source=source, points=points, affine=similarity_to_frame(points))

@@ -8,9 +8,9 @@ from bsn.alignment import (
     FRAME,
     REFERENCE_POINTS,
     aligned_mean_mask,
-    alignment,
     five_points,
     mean_mask,
+    similarity_to_frame,
     warp_to_frame,
     warp_to_photo,
 )
@@ -41,12 +41,12 @@ def test_alignment_undoes_scale_rotation_and_shift():
     angle, scale = 0.4, 0.5
     turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     points = REFERENCE_POINTS @ turn.T + [70, -20]
-    np.testing.assert_allclose(mapped(alignment(points), points), REFERENCE_POINTS, atol=1e-3)
+    np.testing.assert_allclose(mapped(similarity_to_frame(points), points), REFERENCE_POINTS, atol=1e-3)
 
 
 def test_alignment_has_no_shear_and_no_mirror():
     points = REFERENCE_POINTS * [2, 1]
-    affine = alignment(points)
+    affine = similarity_to_frame(points)
     assert affine[0, 0] == pytest.approx(affine[1, 1])
     assert affine[0, 1] == pytest.approx(-affine[1, 0])
     # The centre of the points goes to the centre of the reference.
@@ -117,7 +117,7 @@ def test_alignment_makes_the_real_mean_mask_a_better_answer():
             points = pfcn.tracker(root, candidate.id)
             if points is not None:
                 masks.setdefault(split, []).append(candidate.load_mask())
-                affines.setdefault(split, []).append(alignment(five_points(points)))
+                affines.setdefault(split, []).append(similarity_to_frame(five_points(points)))
     plain, aligned = mean_mask(masks["train"]), aligned_mean_mask(masks["train"], affines["train"])
 
     def iou(answer: np.ndarray, mask: np.ndarray) -> float:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from bsn.kernels import IGNORE, MAX_WIDTH, contour, global_kernel, label_codes, soft_labels
-from bsn.training.samples import working_labels
+from bsn.training.patches import working_labels
 
 READINGS = ("distance", "closeness", "sum")
 FRAME = (800, 600)

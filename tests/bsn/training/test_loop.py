@@ -14,8 +14,8 @@ from bsn.models import build
 from bsn.models.layers import draw_dropout
 from bsn.training import loop
 from bsn.training.checkpoints import Checkpoint
+from bsn.training.patches import PatchSampler, TrainingPhoto
 from bsn.training.recipe import NO_AUGMENTATION, Phase, Recipe
-from bsn.training.samples import PatchSampler, TrainingPhoto
 
 SIZE = (32, 24)
 

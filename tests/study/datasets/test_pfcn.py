@@ -12,7 +12,7 @@ from PIL import Image
 from scipy import sparse
 from scipy.io import savemat
 
-from bsn.alignment import alignment, five_points
+from bsn.alignment import five_points, similarity_to_frame
 from bsn.errors import InputError
 from bsn.photos import read_photo
 from study.datasets import pfcn
@@ -179,7 +179,7 @@ def test_whatever_a_file_holds_is_read_or_refused(release, value, save):
         assert set(np.unique(test.load_mask())) <= {0, 1}
     with contextlib.suppress(InputError):
         points = pfcn.tracker(release, "00002")
-        assert points is None or np.isfinite(alignment(five_points(points))).all()
+        assert points is None or np.isfinite(similarity_to_frame(five_points(points))).all()
     with contextlib.suppress(InputError):
         assert all(len(c.id) == 5 or int(c.id) >= 10**5 for c in pfcn.candidates(release / "odd"))
 

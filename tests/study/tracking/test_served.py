@@ -21,7 +21,7 @@ from mlflow.exceptions import MlflowException
 from PIL import Image
 from safetensors.torch import save_file
 
-from bsn.alignment import FRAME, alignment
+from bsn.alignment import FRAME, similarity_to_frame
 from bsn.faces import FaceDetector
 from bsn.methods.prediction import load_method
 from bsn.models import build
@@ -84,7 +84,9 @@ def pixels(mask):
 
 def expected(method, photo):
     faces = FaceDetector(min_face_fraction=0.01, min_probability=0.9).detect(photo)
-    mask = load_method(method, aligned_mean_mask=MEAN_MASK)(photo, alignment(faces[0].points) if faces else None)
+    mask = load_method(method, aligned_mean_mask=MEAN_MASK)(
+        photo, similarity_to_frame(faces[0].points) if faces else None
+    )
     assert 0 < mask.mean() < 1
     return mask * 255
 

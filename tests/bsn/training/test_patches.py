@@ -6,8 +6,8 @@ import pytest
 from bsn.alignment import FRAME
 from bsn.inputs import WorkingPhoto
 from bsn.kernels import label_codes
+from bsn.training.patches import PatchSampler, TrainingPhoto, working_labels
 from bsn.training.recipe import NO_AUGMENTATION
-from bsn.training.samples import PatchSampler, TrainingPhoto, working_labels
 
 SIZE = (40, 30)
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bsn.cutout.photos import find_photos, write_picture
+from bsn.cutout.photo_files import find_photos, write_picture
 from bsn.errors import InputError
 
 

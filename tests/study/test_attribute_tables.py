@@ -3,7 +3,7 @@ import pytest
 
 from bsn.attributes import Attribute, hair_rule, label_photos
 from bsn.errors import InputError
-from study.attributes import read_attribute, write_values
+from study.attribute_tables import read_attribute, write_values
 
 RULE = hair_rule(min_width=2.6, above_mouth=0.5, below_mouth=0.3)
 HAIR = Attribute(name="hair", rule=RULE)
