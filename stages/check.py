@@ -4,9 +4,9 @@ from pathlib import Path
 
 from bsn.errors import InputError
 from study.checking import read_yaml
+from study.datasets.downloads import load_sources
 from study.params import load
 from study.runner import run_stage
-from study.sources import load_sources
 
 # Its content never changes, so that a changed parameter re-runs this stage and not all others.
 OUT = Path("data/checked")

@@ -8,10 +8,10 @@ import drawn
 from bsn.errors import InputError
 from study.checking import require_choice
 from study.datasets import SETS, write_source
+from study.datasets.downloads import load_sources
 from study.datasets.sets import download_set, own_set
 from study.params import load
 from study.runner import run_stage
-from study.sources import load_sources
 
 OUT = Path("data/raw")
 

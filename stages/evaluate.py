@@ -13,10 +13,16 @@ import torch
 from bsn.errors import InputError
 from bsn.methods.prediction import load_method
 from bsn.training.checkpoints import file_fingerprint
-from study.evaluation import evaluate_samples, evaluated_photos, summarise_sets, write_metrics
+from study.evaluation import (
+    evaluate_samples,
+    evaluated_photos,
+    seconds_per_set,
+    summarise_sets,
+    write_metrics,
+    write_timing,
+)
 from study.params import load
 from study.runner import run_stage
-from study.speed import seconds_per_set, write_timing
 
 DATA, MODELS, METRICS = Path("data"), Path("models"), Path("metrics")
 

@@ -8,7 +8,7 @@ from tqdm import tqdm
 from bsn.faces import MIN_FACE, FaceDetector
 from study.datasets import SETS, tree
 from study.datasets.index import read_index, write_faces
-from study.datasets.landmarks import indexed_faces, pfcn_faces
+from study.datasets.portraits import indexed_faces, pfcn_faces
 from study.params import load
 from study.runner import checkout, run_stage
 

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from study.params import load
 from study.runner import run_stage
-from study.tables.results import load_results
-from study.tables.series import band_rows, margin_rows, pair_rows
+from study.tables.results import band_rows, load_results, margin_rows, pair_rows
 from study.tables.tables import headline, paper_tables
 
 REPORTS = Path("reports")

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from study.evaluation import TIMINGS
 from study.paper import NAMES, SETS
 from study.runner import run_stage
-from study.speed import TIMINGS
 from study.tables import formats
 from study.tables.formats import Table
 

@@ -1,12 +1,19 @@
-"""Evaluation of one method: masks predicted, photos measured at their own size, sets summarised, files written."""
+"""Evaluation of one method: masks predicted, photos measured at their own size, sets summarised, files written.
+
+Seconds per photo are measured afterwards: one photo after another, in one process, without reading and writing files.
+"""
 
 import json
-from collections.abc import Iterator, Sequence
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from PIL import Image
 from tqdm import tqdm
@@ -18,11 +25,16 @@ from bsn.photos import read_palette, read_photo
 from study.datasets import SETS, absence
 from study.datasets.index import read_faces, read_index
 from study.figures.sheet import outlined
+from study.provenance import SOURCES, commit, environment
 
 VALIDATION = "validation"  # part of PFCN's training list, on which settings are chosen
 MEASURED = (*SETS, VALIDATION)
 HEADLINE = ("mean_iou", "boundary_iou")  # of PFCN's test photos, and of its validation photos
 EXAMPLES = 4  # photos that MLflow shows
+TIMED_PHOTOS = 8  # per set
+# One file per method evaluated on this machine, which git and DVC ignore: times differ from run to run, so that no out
+# of a stage may hold them.
+TIMINGS = Path("timings")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +52,19 @@ class Sample:
     id: str
     file: PhotoFile
     target: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """Time of one method on this machine.
+
+    Attributes:
+        seconds: per photo, by set; empty where it was not measured.
+        environment: `study.provenance.environment` of the measurement.
+    """
+
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def evaluated_photos(data: Path, *, out: Path) -> list[Sample]:
@@ -175,3 +200,55 @@ def draw_examples(samples: Sequence[Sample], folder: Path) -> Iterator[Path]:
         file = folder / f"{sample.set}-{sample.id}.jpg"
         Image.fromarray(outlined(photo, mask, thickness=max(2, len(photo) // 200))).save(file, quality=95)
         yield file
+
+
+def seconds_per_set(method: Method, samples: Sequence[Sample]) -> dict[str, float]:
+    """`seconds_per_photo` of each set that has samples."""
+    files: dict[str, list[PhotoFile]] = defaultdict(list)
+    for sample in samples:
+        files[sample.set].append(sample.file)
+    return {set_name: seconds_per_photo(method, photos) for set_name, photos in files.items()}
+
+
+def seconds_per_photo(method: Method, files: Sequence[PhotoFile]) -> float:
+    """Median seconds over at most TIMED_PHOTOS photos, evenly spread over `files`, after one photo to warm up.
+
+    Args:
+        method: to time.
+        files: at least one.
+    """
+    places = np.unique(np.linspace(0, len(files) - 1, TIMED_PHOTOS).round().astype(int))
+    method(read_photo(files[0].photo), files[0].affine)
+    return median(_seconds(method, files[place]) for place in places)
+
+
+def write_timing(method: str, seconds: Mapping[str, float], *, profile: str, weights: str | None) -> None:
+    """Write timings/<method>.json: seconds per photo by set, and the environment they were measured in.
+
+    Args:
+        method: its name.
+        seconds: per photo, by set.
+        profile: of the study.
+        weights: fingerprint of the method's weights, None for a baseline.
+    """
+    made = {"profile": profile, **environment(), "commit": commit(Path(), SOURCES) or "unknown"}
+    TIMINGS.mkdir(exist_ok=True)
+    content = {"method": method, "weights": weights, "made": made, "seconds": seconds}
+    (TIMINGS / f"{method}.json").write_text(json.dumps(content) + "\n")
+
+
+def read_timing(folder: Path, method: str, *, profile: str, weights: str | None) -> Timing:
+    """Time of a method with these weights in this profile, from the project in `folder`; empty without one."""
+    file = folder / TIMINGS / f"{method}.json"
+    found = json.loads(file.read_text()) if file.exists() else {}
+    if not found or (found["made"]["profile"], found.get("weights")) != (profile, weights):
+        return Timing()
+    made = {key: value for key, value in found["made"].items() if key not in ("profile", "commit")}
+    return Timing(seconds=found["seconds"], environment=made)
+
+
+def _seconds(method: Method, file: PhotoFile) -> float:
+    photo = read_photo(file.photo)
+    started = time.perf_counter()
+    method(photo, file.affine)
+    return time.perf_counter() - started

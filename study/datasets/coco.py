@@ -16,8 +16,8 @@ from pycocotools import mask as rle
 
 from bsn.errors import InputError
 from bsn.photos import MAX_PIXELS
+from study.datasets.downloads import Downloaded, fetch_photos, gigabytes
 from study.datasets.index import Candidate, is_bare, is_person
-from study.datasets.photo_downloads import Downloaded, fetch_photos, gigabytes
 from study.datasets.portraits import PortraitRule, possible_portraits
 from study.fetch import Download, fetch_archives, unpack
 

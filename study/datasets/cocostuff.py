@@ -15,8 +15,8 @@ import numpy as np
 from bsn.errors import InputError
 from bsn.matlab import read_matrix
 from bsn.photos import MAX_PIXELS
+from study.datasets.downloads import Downloaded, gigabytes
 from study.datasets.index import Candidate, is_bare
-from study.datasets.photo_downloads import Downloaded, gigabytes
 from study.datasets.portraits import PortraitRule, possible_portraits
 from study.fetch import Download, NoRanges, RemoteZip, fetch_archives, names, unpack
 from study.text import read_names

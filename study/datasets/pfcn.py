@@ -20,8 +20,8 @@ from bsn.disk import write_atomically
 from bsn.errors import InputError
 from bsn.matlab import read_leaves, read_matrix
 from bsn.photos import read_photo
+from study.datasets.downloads import Downloaded, MissingPhoto, fetch_photos
 from study.datasets.index import Candidate
-from study.datasets.photo_downloads import Downloaded, MissingPhoto, fetch_photos
 from study.fetch import Download, fetch_archives, unpack
 from study.text import read_lines
 

@@ -1,11 +1,12 @@
-"""The portrait filter (section 4.3): which photos are portraits, and the reason for every photo that is rejected.
+"""The portrait filter (section 4.3): which photos are portraits, why the others are rejected, and the portraits' faces.
 
-COCO, COCO-Stuff and VOC: exactly one person by the annotations, exactly one face, its box clipped to the
-photo at least a tenth of it, and the face on that person's mask. PFCN: its own lists without broken photos
-and without training photos that show the scene of a test or a validation photo.
+COCO, COCO-Stuff and VOC: exactly one person by the annotations, exactly one face, its box clipped to the photo at least
+a tenth of it, and the face on that person's mask. PFCN: its own lists without broken photos and without training photos
+that show the scene of a test or a validation photo.
 """
 
 import shutil
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,13 +16,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from bsn.alignment import five_points, similarity_to_frame
 from bsn.disk import disk_errors, write_png
 from bsn.errors import InputError, brief
 from bsn.faces import Detector, Face, share_on_mask
 from bsn.photos import read_photo
 from bsn.workers import ordered_map
-from study.datasets.index import Candidate, PhotoRow, write_index
-from study.datasets.pfcn import Scenes, views
+from study.datasets.index import Candidate, FaceRow, PhotoRow, write_index
+from study.datasets.pfcn import Scenes, tracker, views
 
 # Shares of a face box's size added on each side, at which Table 2 counts the portraits as well: the paper's detector is
 # unnamed, and detectors draw their boxes more or less tightly (MTCNN's are tight).
@@ -154,10 +156,6 @@ def write_portraits(verdicts: Iterable[Verdict], out: Path, *, total: int) -> li
     return rows
 
 
-def _row(candidate: Candidate) -> PhotoRow:
-    return PhotoRow(id=candidate.id, split=candidate.split, listed=candidate.listed)
-
-
 def portraits_by_margin(rows: Iterable[PhotoRow], *, min_face: float, min_on_mask: float) -> dict[float, int]:
     """For each of MARGINS, how many photos of an index the rule keeps when it grows the face box by that margin."""
     faces = [
@@ -170,6 +168,45 @@ def portraits_by_margin(rows: Iterable[PhotoRow], *, min_face: float, min_on_mas
         margin: sum(face.fraction(height, width, margin=margin) >= min_face for face, height, width in faces)
         for margin in MARGINS
     }
+
+
+def pfcn_faces(rows: Iterable[PhotoRow], *, root: Path, portraits: Path, detector: Detector) -> Iterator[FaceRow]:
+    """Find the faces of PFCN's kept photos, by the tracker or else by the detector.
+
+    Args:
+        rows: the kept photos.
+        root: the release.
+        portraits: the index's folder, with the photos.
+        detector: for photos without a usable tracker.
+    """
+    for row in rows:
+        try:
+            points = tracker(root, row.id)
+        except InputError:
+            points = None
+        if points is not None:
+            yield _aligned(row.id, "tracker", five_points(points))
+            continue
+        photo = read_photo(portraits / row.image)
+        try:
+            faces = detector.detect(photo)
+        except Exception as error:
+            print(
+                f"{row.image}: face detection failed ({brief(error)}): taken as without a face",
+                file=sys.stderr,
+            )
+            faces = []
+        yield _aligned(row.id, "mtcnn", faces[0].points) if faces else FaceRow(id=row.id, source="none")
+
+
+def indexed_faces(rows: Iterable[PhotoRow]) -> Iterator[FaceRow]:
+    """The faces of another set's kept photos, which the filter has found already."""
+    for row in rows:
+        yield FaceRow(id=row.id, source="none") if row.points is None else _aligned(row.id, "mtcnn", row.points)
+
+
+def _row(candidate: Candidate) -> PhotoRow:
+    return PhotoRow(id=candidate.id, split=candidate.split, listed=candidate.listed)
 
 
 def _filter_chunk(
@@ -259,3 +296,7 @@ def _check_faces(faces: list[Face] | InputError, mask: np.ndarray, row: PhotoRow
         raise _Rejected(f"{len(faces)} faces")
     if row.on_mask < rule.min_on_mask:
         raise _Rejected("face is not on the person's mask")
+
+
+def _aligned(name: str, source: str, points: np.ndarray) -> FaceRow:
+    return FaceRow(id=name, source=source, points=points, affine=similarity_to_frame(points))

@@ -5,11 +5,10 @@ from pathlib import Path
 
 from bsn.errors import InputError
 from study.datasets import SETS, Source, coco, coco_year, cocostuff, pfcn, tree, voc
+from study.datasets.downloads import Downloaded, Sources, write_missing
 from study.datasets.index import Candidate
-from study.datasets.photo_downloads import Downloaded, write_missing
 from study.params import Params
 from study.runner import checkout
-from study.sources import Sources
 
 MISSING_FILE = "missing.csv"
 PRINTED = 5  # missing photos

@@ -13,8 +13,8 @@ import numpy as np
 from bsn.errors import InputError
 from bsn.photos import read_palette
 from study.datasets.cocostuff import pieces
+from study.datasets.downloads import Downloaded
 from study.datasets.index import Candidate, is_bare, is_person
-from study.datasets.photo_downloads import Downloaded
 from study.datasets.portraits import PortraitRule, possible_portraits
 from study.fetch import Download, fetch_archives, names, unpack
 from study.text import read_names, read_xml

@@ -22,9 +22,8 @@ from bsn.errors import InputError
 from study.fetch import http
 from study.fetch.archives import refuse_faults, safe_paths, zip_fault, zip_index
 from study.fetch.checksums import HashRecord
-from study.fetch.download import FetchError, by_hand
+from study.fetch.download import FetchError, by_hand, in_order
 from study.fetch.http import PermanentError, TransientError
-from study.fetch.parallel import in_order
 
 LARGEST_DIRECTORY = 64 << 20  # bytes; that of COCO-Stuff 10K, with 20 000 members, is about 2 MB
 LARGEST_MEMBER = 256 << 20  # bytes, compressed and not: a member is held in memory

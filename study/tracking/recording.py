@@ -11,10 +11,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from study.evaluation import draw_examples, evaluated_photos
+from study.evaluation import draw_examples, evaluated_photos, read_timing
 from study.params import Params
 from study.provenance import Origin
-from study.speed import read_timing
 from study.tracking.origin import RunSpec, study_run
 from study.tracking.runs import flat_metrics, start_run
 

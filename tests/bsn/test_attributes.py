@@ -12,7 +12,7 @@ from bsn.faces import MIN_FACE, FaceDetector
 from drawn.pfcn import hair_truth, write_pfcn
 from study.datasets import pfcn
 from study.datasets.index import PhotoRow
-from study.datasets.landmarks import pfcn_faces
+from study.datasets.portraits import pfcn_faces
 
 REAL = os.environ.get("BSN_REAL_DATA")
 RULE = hair_rule(min_width=2.6, above_mouth=0.5, below_mouth=0.3)  # 338 px in the rows 376 to 480 of the frame

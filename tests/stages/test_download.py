@@ -10,8 +10,8 @@ from bsn.errors import InputError
 from stages import download as stage
 from stages.portraits import portraits
 from study.datasets import SETS, SOURCE_FILE, absence, coco_year, tree
+from study.datasets.downloads import Downloaded, MissingPhoto
 from study.datasets.index import read_index
-from study.datasets.photo_downloads import Downloaded, MissingPhoto
 from study.datasets.portraits import PortraitRule
 from study.fetch import Download
 from tests.study.datasets.publishers import publish_coco, publish_cocostuff, publish_pfcn, publish_voc, serve

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bsn.errors import InputError
-from study.datasets import coco, cocostuff, pfcn, photo_downloads, voc
+from study.datasets import coco, cocostuff, downloads, pfcn, voc
 from study.datasets.coco import download_coco
 from study.datasets.cocostuff import download_cocostuff
 from study.datasets.pfcn import download_pfcn
@@ -125,7 +125,7 @@ def test_photos_that_fail_in_a_row_stop_it_with_one_line(site, drawn, out, place
     serve(site, out)
     for path in [path for path in site.pages if path.endswith(".jpg")]:
         del site.pages[path]
-    monkeypatch.setattr(photo_downloads, "DEAD_IN_A_ROW", 2)
+    monkeypatch.setattr(downloads, "DEAD_IN_A_ROW", 2)
     with pytest.raises(InputError, match=r"2 photos in a row could not be fetched.*it continues where it stopped"):
         download_coco(**place, annotations=annotations, mirrors=[], whole=10**9, year=2017, rule=RULE)
 

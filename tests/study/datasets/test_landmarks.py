@@ -6,7 +6,7 @@ from scipy.io import savemat
 from bsn.alignment import REFERENCE_POINTS
 from bsn.faces import Face
 from study.datasets.index import PhotoRow
-from study.datasets.landmarks import indexed_faces, pfcn_faces
+from study.datasets.portraits import indexed_faces, pfcn_faces
 
 
 class FakeDetector:

@@ -94,7 +94,6 @@ def test_a_disk_that_fills_up_on_the_way_keeps_the_part(site, small_disk):
 def test_a_disk_that_is_filled_by_others_tells_what_is_missing(site, small_disk, monkeypatch):
     usage = shutil.disk_usage(small_disk)
     monkeypatch.setattr("study.fetch.download.require_room", lambda needed, file: None)
-    monkeypatch.setattr("study.fetch.parallel.require_room", lambda needed, file: None)
     with pytest.raises(FullDisk) as caught:
         fetch_archives([published(site.put("/a", CONTENT))], small_disk)
     missing = len(CONTENT) - part_size(small_disk) - shutil.disk_usage(small_disk).free

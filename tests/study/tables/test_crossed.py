@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bsn.metrics import bootstrap
-from study.tables.crossed import crossed_bootstrap
+from study.tables.seeds import crossed_bootstrap
 
 
 def mean_and_interval(values, samples=2000):

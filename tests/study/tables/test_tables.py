@@ -13,8 +13,7 @@ from bsn.photos import read_palette
 from study import paper
 from study.datasets.index import PhotoRow, write_index
 from study.tables import formats
-from study.tables.results import read_results
-from study.tables.series import margin_rows
+from study.tables.results import margin_rows, read_results
 from study.tables.tables import SCORES, headline, paper_tables
 
 

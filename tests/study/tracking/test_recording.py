@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
+from study.evaluation import write_timing
 from study.provenance import environment
-from study.speed import write_timing
 from study.tracking.origin import RunSpec
 from study.tracking.recording import headline, record_study, results
 from study.tracking.runs import WEIGHTS_TAG, start_run

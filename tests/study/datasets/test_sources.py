@@ -4,9 +4,9 @@ import pytest
 
 from bsn.errors import InputError
 from study.checking import read_yaml, validated
-from study.sources import Sources
+from study.datasets.downloads import Sources
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture

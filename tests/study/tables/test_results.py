@@ -3,8 +3,7 @@
 import pandas as pd
 import pytest
 
-from study.tables.results import Results, read_results
-from study.tables.series import band_rows, pair_rows
+from study.tables.results import Results, band_rows, pair_rows, read_results
 
 EMPTY = Results(profile="sketch", drawn=True, seed=1, min_face=0.1, min_on_mask=0.5)
 
