@@ -6,17 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from study.figures import (
-    applications,
-    architecture,
-    boundaries,
-    challenges,
-    error_map,
-    kernel_steps,
-    plots,
-    samples,
-    scatter,
-)
+from study.figures import boundaries, differences, method, plots, samples
 from study.figures.material import Material, Missing
 from study.figures.sheet import notice
 
@@ -31,19 +21,19 @@ class Figure:
 
 
 FIGURES = (
-    Figure("figure1.png", "Figure 1. The network", architecture.draw),
-    Figure("figure2.jpg", "Figure 2. Kernels", kernel_steps.draw),
+    Figure("figure1.png", "Figure 1. The network", method.draw_network),
+    Figure("figure2.jpg", "Figure 2. Kernels", method.draw_kernels),
     Figure("figure3.jpg", "Figure 3. Hair and shape", samples.draw_hair),
     Figure("figure4.jpg", "Figure 4. PFCN", samples.draw_pfcn),
     Figure("figure5.jpg", "Figure 5. COCO, COCO-Stuff, PASCAL VOC", samples.draw_other_sets),
-    Figure("figure6.jpg", "Figure 6. Challenging scenes", challenges.draw_challenges),
+    Figure("figure6.jpg", "Figure 6. Challenging scenes", samples.draw_challenges),
     Figure("figure7.jpg", "Figure 7. Boundaries", boundaries.draw_boundaries),
     Figure("figure8.jpg", "Figure 8. Trimaps", boundaries.draw_trimaps),
-    Figure("figure9.jpg", "Figure 9. Applications", applications.draw),
+    Figure("figure9.jpg", "Figure 9. Applications", boundaries.draw_applications),
     Figure("bands.png", "IoU near the boundary", plots.draw_bands),
-    Figure("scatter.png", "BSN against PortraitDeepLabv2 by photo", scatter.draw),
-    Figure("extremes.jpg", "Best and worst photos of BSN", challenges.draw_extremes),
-    Figure("error_map.jpg", "Where the methods err", error_map.draw),
+    Figure("scatter.png", "BSN against PortraitDeepLabv2 by photo", differences.draw_scatter),
+    Figure("extremes.jpg", "Best and worst photos of BSN", samples.draw_extremes),
+    Figure("error_map.jpg", "Where the methods err", differences.draw_error_map),
     Figure("portrait_margins.png", "Table 2 by margin of the face box", plots.draw_margins),
     Figure("curves.png", "Training curves", plots.draw_curves),
 )

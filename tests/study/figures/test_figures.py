@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from bsn.faces import Face
-from study.figures import FIGURES, boundaries, challenges, draw_all
+from study.figures import FIGURES, boundaries, draw_all, samples
 from study.figures.material import spread
 from study.figures.sheet import MARGIN, blank, faded_background, grid, outlined, scaled
 
@@ -69,8 +69,8 @@ def test_clutter_counts_edges_in_the_background_only():
     plain_behind, plain_before = stripes.copy(), stripes.copy()
     plain_behind[mask == 0] = 0
     plain_before[mask == 1] = 0
-    assert challenges.clutter(plain_behind, mask) == 0
-    assert challenges.clutter(plain_before, mask) > 0.1
+    assert samples.clutter(plain_behind, mask) == 0
+    assert samples.clutter(plain_before, mask) > 0.1
 
 
 def test_strangers_are_faces_off_the_portrait():
@@ -79,13 +79,13 @@ def test_strangers_are_faces_off_the_portrait():
     on, off = np.float32([60, 10, 90, 40]), np.float32([5, 10, 25, 30])
     faces = [Face(box, 0.99, np.zeros((5, 2), np.float32)) for box in (on, off)]
     detector = SimpleNamespace(detect=lambda photo: faces)
-    assert challenges.strangers(np.zeros((100, 100, 3), np.uint8), mask, detector=detector) == pytest.approx(0.04)
+    assert samples.strangers(np.zeros((100, 100, 3), np.uint8), mask, detector=detector) == pytest.approx(0.04)
 
 
 def test_the_hardest_photo_steps_in_when_there_are_no_strangers(material, run):
     for method in ("portrait_fcn", "portrait_deeplab"):  # One photo that both baselines miss altogether.
         cv2.imwrite(str(run / f"data/predictions/{method}/pfcn/00003.png"), np.zeros((160, 120), np.uint8))
-    chosen = challenges._chosen(material)
+    chosen = samples._chosen(material)
     assert [title.split(":")[0] for title in chosen] == [
         "Confusing objects",
         "Similar colours",
@@ -99,9 +99,9 @@ def test_likeness_is_one_for_a_portrait_in_the_wall_s_colour():
     mask = np.zeros((400, 300), np.uint8)
     mask[100:, 80:220] = 1
     wall = np.full((400, 300, 3), (180, 150, 130), np.uint8)
-    assert challenges.likeness(wall, mask) == pytest.approx(1)
+    assert samples.likeness(wall, mask) == pytest.approx(1)
     wall[mask == 1] = (20, 40, 160)
-    assert challenges.likeness(wall, mask) == pytest.approx(0)
+    assert samples.likeness(wall, mask) == pytest.approx(0)
 
 
 def test_the_magnified_window_is_where_the_methods_differ(material, run):

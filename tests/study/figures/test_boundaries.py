@@ -6,8 +6,8 @@ import pytest
 
 from bsn.cutout.cutout import Cutout
 from bsn.cutout.matting import trimap
-from study.figures import applications, boundaries
-from study.figures.applications import applied, evening, sunburst
+from study.figures import boundaries
+from study.figures.boundaries import applied, evening, sunburst
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +45,13 @@ def test_each_effect_is_a_picture_of_the_photo_s_size(cutout):
 
 def test_a_painting_smooths_noise():
     noisy = np.clip(128 + np.random.default_rng(0).normal(0, 12, (100, 100, 3)), 0, 255).astype(np.uint8)
-    assert applications.painting(noisy).std() < noisy.std()
+    assert boundaries.painting(noisy).std() < noisy.std()
 
 
 def test_a_pencil_draws_the_edges_and_leaves_the_rest_paper():
     step = np.full((60, 60, 3), 200, np.uint8)
     step[:, 30:] = 60
-    drawn = applications.pencil(step)
+    drawn = boundaries.pencil(step)
     assert (drawn[:, 5] == (250, 246, 236)).all()
     assert drawn[:, 30].max() < 200  # The dark side of the step.
 
