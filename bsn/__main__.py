@@ -1,6 +1,6 @@
 """Command line: `bsn segment PHOTO... --out DIR` and `bsn score PREDICTIONS TRUTH` (or `python -m bsn`).
 
-The work is imported late, so that --help does not wait for torch and pandas.
+Each command imports its code when it runs, so that --help does not wait for torch and pandas.
 """
 
 import argparse
@@ -10,22 +10,24 @@ from pathlib import Path
 from bsn import program
 
 _ABOUT_SEGMENT = """\
-Cut portraits out of photos with a trained network. Nothing is trained here: `dvc repro train@bsn` makes models/bsn.
+Cut portraits out of photos with a trained network, models/bsn by default; `dvc repro train@bsn` trains it.
 
-Each photo gives DIR/<name>.png, the portrait with a soft edge on nothing (RGBA), at the photo's own size and turned as
-its EXIF says. The options ask for other pictures in its place, DIR/<name>_<option>.png each.
+The result of each photo is DIR/<name>.png: the portrait with a soft edge on a transparent background (RGBA), at the
+photo's own size, turned as its EXIF says. Each option below writes DIR/<name>_<option>.png instead.
 
-A folder is taken whole, but for hidden files and folders in it: JPEG, PNG, TIFF, WebP, AVIF and whatever else Pillow
-knows by its content, HEIC after `pip install pillow-heif`. What can't be cut out is named on stderr, the others are
-done, and the exit status is 1.
+For a folder, all its files are processed, except hidden ones and those in subfolders. Formats: JPEG, PNG, TIFF, WebP,
+AVIF and every other one that Pillow recognises by its content; HEIC after `pip install pillow-heif`. A file that
+cannot be cut out is named on stderr, the others are processed, and the exit status is 1.
 """
 _ABOUT_SCORE = """\
-Measure masks, of this project's networks or of any other method, by all of the project's metrics.
+Measure masks of this project's networks or of any other method by all of the project's metrics.
 
-PREDICTIONS and TRUTH are folders; masks are paired by file name without the suffix (and without _mask). A mask is a
-picture, or PFCN's NNNNN_mask.mat of 0 and 1. In a picture with transparency, as a cut-out, portrait is what is opaque.
-In one that holds only 0, 1 and 255 it is 1, and 255 is ignored in the truth. In any other it is what is 128 or brighter
-in some colour. With two folders of predictions both are measured on the photos that both have.
+PREDICTIONS and TRUTH are folders. Masks are paired by file name, without suffix and without _mask. A mask is PFCN's
+NNNNN_mask.mat of 0 and 1, or a picture. Which pixels of a picture are portrait depends on the picture:
+  with transparency, such as a cut-out:  opacity of 128 or more
+  only the values 0, 1 and 255:          1; 255 is ignored in the truth
+  any other:                             128 or more in some colour channel
+With two folders of predictions, both are measured on the photos that both have.
 """
 
 
@@ -39,8 +41,8 @@ def script() -> None:
     """Entry point of the `bsn` console command; exits."""
     command = sys.argv[1] if sys.argv[1:] else "bsn"
     program.begin(command)
-    written = "the pictures named above are written; run it again for the others"
-    program.run(main, name=command, again=written if command == "segment" else program.AGAIN)
+    advice = "the pictures named above are written; run it again for the others"
+    program.run(main, name=command, again=advice if command == "segment" else program.AGAIN)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -53,11 +55,13 @@ def _parser() -> argparse.ArgumentParser:
     segment.add_argument("photos", nargs="+", metavar="PHOTO", help="photo, folder of photos, or pattern ('**/*.jpg')")
     segment.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the pictures")
     segment.add_argument("--trimap", action="store_true", help="portrait white, background black, unknown edge grey")
-    segment.add_argument("--matte", action="store_true", help="share of portrait in each pixel, black to white")
-    segment.add_argument("--background", metavar="IMG|COLOUR", help="the portrait in front of a picture or a colour")
+    segment.add_argument("--matte", action="store_true", help="portrait opacity of each pixel, black to white")
+    segment.add_argument(
+        "--background", metavar="IMG|COLOUR", help="the portrait on a new background: a picture or a colour"
+    )
     segment.add_argument("--blur", action="store_true", help="the photo with its background out of focus")
     segment.add_argument(
-        "--cartoon", action="store_true", help="the portrait drawn flat, on --background or on nothing"
+        "--cartoon", action="store_true", help="the portrait as a cartoon, on --background or transparent"
     )
     segment.add_argument(
         "--band",
@@ -72,13 +76,13 @@ def _parser() -> argparse.ArgumentParser:
         "--mean-mask",
         default="data/mean_mask/aligned.npy",
         metavar="FILE",
-        help="the training set's (default data/mean_mask/aligned.npy)",
+        help="aligned mean mask of the training set (default data/mean_mask/aligned.npy)",
     )
     segment.set_defaults(run=_segment)
     score = commands.add_parser("score", help="measure folders of masks", description=_ABOUT_SCORE, formatter_class=raw)
     score.add_argument("predictions", nargs="+", type=Path, metavar="PREDICTIONS", help="one folder of masks, or two")
     score.add_argument("truth", type=Path, metavar="TRUTH", help="folder of true masks")
-    score.add_argument("--csv", type=Path, metavar="FILE", help="write the numbers of every photo there")
+    score.add_argument("--csv", type=Path, metavar="FILE", help="also write one row of metrics per photo")
     score.set_defaults(run=_score)
     return parser
 

@@ -8,7 +8,7 @@ import numpy as np
 from bsn.errors import InputError
 from bsn.kernels import IGNORE
 
-FRAME = (800, 600)
+FRAME = (800, 600)  # (height, width) of the reference frame, the size of PFCN's photos
 # Mean of the five points over the 1455 one-face trackers of PFCN's training list, in whole pixels and made
 # symmetric about x = 300 (the means were symmetric to within 1.3 px).
 REFERENCE_POINTS = np.array([[235, 308], [365, 308], [300, 381], [244, 441], [356, 441]], dtype=np.float32)
@@ -18,7 +18,15 @@ NOSE_TIP, LEFT_MOUTH, RIGHT_MOUTH = 13, 31, 37
 
 
 def five_points(tracker: np.ndarray) -> np.ndarray:
-    """MTCNN's five points, (5, 2) float32, from a tracker's (49, 2). An eye is the mean of its six points."""
+    """Reduce a face tracker's landmarks to the five that MTCNN finds.
+
+    Args:
+        tracker: (49, 2), x and y in pixels, in SDM order.
+
+    Returns:
+        (5, 2) float32: left eye and right eye (each the mean of its six landmarks), nose tip, left and right mouth
+        corner; left and right are the picture's.
+    """
     eyes = tracker[LEFT_EYE].mean(axis=0), tracker[RIGHT_EYE].mean(axis=0)
     return np.stack([*eyes, tracker[NOSE_TIP], tracker[LEFT_MOUTH], tracker[RIGHT_MOUTH]]).astype(np.float32)
 
@@ -32,10 +40,10 @@ def similarity_to_frame(points: np.ndarray) -> np.ndarray:
     an affine fit to the 49, and .765 unaligned.
 
     Args:
-        points: (5, 2), photo pixels.
+        points: (5, 2), x and y in photo pixels, ordered as by `five_points`.
 
     Returns:
-        (2, 3) float64, from photo to frame.
+        (2, 3) float64, from photo pixels to frame pixels.
     """
     x, y = np.asarray(points, dtype=np.float64).T
     one, zero = np.ones(5), np.zeros(5)
@@ -45,21 +53,27 @@ def similarity_to_frame(points: np.ndarray) -> np.ndarray:
 
 
 def warp_to_frame(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    """Warp a mask (H, W) to the reference frame: (800, 600) uint8, 255 (ignored) outside of the photo.
+    """Warp a mask to the reference frame, by nearest neighbour.
 
-    affine: (2, 3), of `similarity_to_frame`.
+    Args:
+        mask: (H, W) uint8 {0, 1, 255 = ignored}.
+        affine: (2, 3), of `similarity_to_frame`.
+
+    Returns:
+        (800, 600) uint8, 255 (ignored) outside of the photo.
     """
     size = FRAME[::-1]
     return cv2.warpAffine(mask, affine, size, flags=cv2.INTER_NEAREST, borderValue=IGNORE)
 
 
 def warp_to_photo(frame: np.ndarray, affine: np.ndarray, *, height: int, width: int) -> np.ndarray:
-    """Warp a map of the frame, such as the aligned mean mask, to a photo.
+    """Warp a map of the reference frame, such as the aligned mean mask, to a photo, bilinearly.
 
-    Beyond the frame the map's edge is repeated: shoulders do not end there (zeros cost the mean mask .1 mean IoU).
+    Beyond the frame the map's edge is repeated, because shoulders go on there: zeros lower the mean IoU of the mean
+    mask by .1.
 
     Args:
-        frame: (800, 600).
+        frame: (800, 600) float32 or uint8.
         affine: (2, 3), of `similarity_to_frame`.
         height, width: of the photo, pixels.
 
@@ -71,16 +85,16 @@ def warp_to_photo(frame: np.ndarray, affine: np.ndarray, *, height: int, width: 
 
 
 def mean_mask(masks: Iterable[np.ndarray]) -> np.ndarray:
-    """M of eq. (6): the share of portrait at each place, over the masks that are not ignored there.
+    """Mean mask M of eq. (6): at each pixel, the mean over the masks that are not ignored there.
 
     Args:
-        masks: (800, 600) uint8 {0, 1, 255 = ignored} each.
+        masks: each (800, 600) uint8 {0, 1, 255 = ignored}.
 
     Returns:
-        (800, 600) float32, 0 where every mask is ignored.
+        (800, 600) float32 in 0..1; 0 where every mask is ignored.
 
     Raises:
-        InputError: a mask has another size, or there is none.
+        InputError: a mask has another size, or `masks` is empty.
     """
     portrait, counted, number = np.zeros(FRAME, np.float32), np.zeros(FRAME, np.float32), 0
     for mask in masks:
@@ -95,5 +109,17 @@ def mean_mask(masks: Iterable[np.ndarray]) -> np.ndarray:
 
 
 def aligned_mean_mask(masks: Iterable[np.ndarray], affines: Iterable[np.ndarray]) -> np.ndarray:
-    """`mean_mask` of masks that are each warped to the frame by their own affine (2, 3), (800, 600) float32."""
+    """Mean mask of aligned masks: each is warped to the frame by its own affine, then as `mean_mask`.
+
+    Args:
+        masks: each (H, W) uint8 {0, 1, 255 = ignored}.
+        affines: one per mask, (2, 3), of `similarity_to_frame`.
+
+    Returns:
+        (800, 600) float32 in 0..1.
+
+    Raises:
+        InputError: `masks` is empty.
+        ValueError: there are more masks than affines, or fewer.
+    """
     return mean_mask(warp_to_frame(mask, affine) for mask, affine in zip(masks, affines, strict=True))

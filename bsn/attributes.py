@@ -1,8 +1,8 @@
-"""Boundary-sensitive attributes (section 3.3): long or short hair by a rule on mask and face, others by the user.
+"""Labels for the boundary-sensitive attributes of section 3.3. An attribute has two values, such as long and short.
 
-The paper's authors labelled by hand and never published their labels. An attribute has two values, as its branch has
-two neurons. The user's values come first, then the rule's, which works in the reference frame, where the eyes and the
-mouth of every face are in the same places.
+The paper's labels were made by hand and never published. Here hair is labelled by a rule on the mask, aligned so that
+eyes and mouth are at fixed pixels of the reference frame. Labels in a user's CSV file override the rule, and are the
+only source for any other attribute.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,11 +19,11 @@ MOUTH_ROW = int(_MOUTH[1])
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """Classifies aligned masks.
+    """A rule that labels photos by their aligned masks.
 
     Attributes:
-        values: the two values.
-        classify: one of them for an aligned mask, uint8 (800, 600), 255 outside of the photo.
+        values: the two values of the attribute.
+        classify: maps an aligned mask, (800, 600) uint8 {0, 1, 255 = ignored}, to one of them.
     """
 
     values: tuple[str, str]
@@ -32,12 +32,12 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True)
 class Attribute:
-    """An attribute that the network's branch learns.
+    """An attribute that the network's attribute branch learns, and the sources of its labels.
 
     Attributes:
-        name: such as hair.
-        by_user: the user's values by photo id, which override the rule's.
-        rule: None where there are only the user's values.
+        name: such as "hair".
+        by_user: labels from the user's CSV file by photo id; they override the rule.
+        rule: None if there are only labels from the CSV file.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Attribute:
 
 @dataclass(frozen=True, kw_only=True)
 class Value:
-    """One photo's value of one attribute, and its source: "rule" or "user"."""
+    """Label of one photo for one attribute, and its source: "rule" or "user"."""
 
     value: str
     source: str
@@ -55,32 +55,32 @@ class Value:
 
 @dataclass(frozen=True, kw_only=True)
 class PhotoValues:
-    """One photo's known values by the attribute's name."""
+    """Labels of one photo by attribute name; attributes without a label are absent."""
 
     id: str
     values: Mapping[str, Value]
 
 
 def hair_rule(*, min_width: float, above_mouth: float, below_mouth: float) -> Rule:
-    """The rule for hair: long hair fills the notch between cheek and shoulder.
+    """Rule for long and short hair: long hair fills the notch between cheek and shoulder.
 
-    Hair is long when the portrait is at least `min_width` wide in each row from `above_mouth` above the mouth to
-    `below_mouth` below it. With 2.6, .5 and .3, against labels by looking (attributes/by_eye/hair.csv; long is what
-    reaches below the jaw), faces found as the pipeline finds them:
+    Hair is long if the portrait is at least `min_width` wide in every row from `above_mouth` above the mouth to
+    `below_mouth` below it. With the values 2.6, .5 and .3, compared with labels by eye (attributes/by_eye/hair.csv,
+    where hair is long if it reaches below the jaw), on faces detected as in the pipeline:
 
                                                        long as long, as short   short as long, as short   right
     100 photos of PFCN, on which the rows were chosen                   39, 6                     1, 54    93 %
     100 others, looked at after that                                    39, 8                     1, 52    91 %
     420 drawn portraits, whose hair is known                          164, 36                    0, 220    91 %
 
-    Chosen anew in each of 10 x 10 folds, rows and width are right on 92 % of the first hundred; without the rows above
-    the mouth it is 85 %, and 86 % of the second hundred. The rule takes hoods for long hair, and misses ponytails and
-    braids (35 of the 36 drawn ones that it misses) and what the photo's own edge cuts off.
+    Ten times ten-fold cross-validation of rows and width: 92 % on the first hundred. Without the rows above the mouth:
+    85 % there, and 86 % on the second hundred. The rule labels hoods as long hair. It misses ponytails and braids (35
+    of the 36 drawn portraits that it misses), and hair that the photo's edge cuts off.
 
     Args:
-        min_width: in distances between the eyes, as are the others.
-        above_mouth: first row.
-        below_mouth: last row.
+        min_width: of the portrait. This and the others are in distances between the eyes.
+        above_mouth: from the mouth up to the first row.
+        below_mouth: from the mouth down to the last row.
     """
     rows = slice(MOUTH_ROW - round(above_mouth * EYE_DISTANCE), MOUTH_ROW + round(below_mouth * EYE_DISTANCE) + 1)
 
@@ -95,12 +95,15 @@ def label_photos(
     attributes: Sequence[Attribute],
     photos: Iterable[tuple[str, Callable[[], np.ndarray], np.ndarray | None]],
 ) -> Iterator[PhotoValues]:
-    """Find each photo's values, in the order given.
+    """Label photos: by the user's CSV files where they have a label, else by the rules.
 
     Args:
-        attributes: with the user's values and the rules.
-        photos: id, a function that loads the mask, uint8 (H, W), and the affine (2, 3) to the frame. A photo without a
-            face (affine None) has the user's values only.
+        attributes: to label.
+        photos: for each, its id, a function that loads its mask, (H, W) uint8 {0, 1, 255 = ignored}, and the affine
+            (2, 3) from photo to frame. Without a face the affine is None, and only the CSV files label the photo.
+
+    Yields:
+        The labels of each photo, in the order of `photos`.
     """
     for name, load_mask, affine in photos:
         values = {a.name: Value(value=a.by_user[name], source="user") for a in attributes if name in a.by_user}

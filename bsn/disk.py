@@ -16,7 +16,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class FullDisk(InputError):
-    """The disk has no room for a file."""
+    """The disk is too full for a file."""
 
 
 def require_room(needed: int, file: Path) -> None:
@@ -49,7 +49,11 @@ def disk_errors(file: Path, needed: Callable[[], int | None] = lambda: None) -> 
 def write_atomically(file: Path, chunks: Iterable[bytes]) -> int:
     """Write `chunks` to a temporary file, then rename it to `file`; on any error `file` is as before.
 
-    The temporary name is short, because that of `file` may be as long as the file system allows.
+    The temporary name is not made from that of `file`, which may be as long as the file system allows.
+
+    Args:
+        file: to write; its folder is made if missing.
+        chunks: the content.
 
     Returns:
         The number of bytes written.
@@ -78,6 +82,10 @@ def write_png(file: Path, image: np.ndarray) -> None:
     Args:
         file: to write.
         image: uint8, (H, W) grey, (H, W, 3) BGR or (H, W, 4) BGRA.
+
+    Raises:
+        InputError: the image cannot be encoded.
+        OSError: as `write_atomically`.
     """
     encoded, content = cv2.imencode(".png", image)
     if not encoded:

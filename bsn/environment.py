@@ -1,4 +1,4 @@
-"""Environment variables that numpy, OpenCV, scipy and torch read once, while they load: set them before."""
+"""Environment variables for reproducible numbers. Set them before numpy, OpenCV, scipy and torch are imported."""
 
 import os
 
@@ -14,7 +14,7 @@ FIXED = {
     "OPENCV_FOR_THREADS_NUM": "1",
     # Intel's primitives in OpenCV: the last digits of a distance transform change with the array's address.
     "OPENCV_IPP": "disabled",
-    "OPENCV_LOG_LEVEL": "ERROR",  # else every process warns that they are disabled
+    "OPENCV_LOG_LEVEL": "ERROR",  # else every process logs a warning that they are disabled
 }
 
 # Each library uses the newest instruction set of the processor, and each set rounds differently.
@@ -25,7 +25,7 @@ AVX2 = {
     "OPENBLAS_CORETYPE": "Haswell",  # the matrix products of numpy, of scipy and of OpenCV
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",  # all that numpy has beyond AVX2
 }
-# All that OpenCV has beyond AVX2; it warns if the processor lacks a part of what is named.
+# OpenCV's instruction sets beyond AVX2. It warns if the variable names one that the processor lacks.
 _OPENCV, _AVX512_SKX = "OPENCV_CPU_DISABLE", {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"}
 
 
@@ -39,8 +39,8 @@ def fix_results(*, native: bool) -> None:
     """Make results the same on every x86-64 machine with AVX2. Overrides variables that the user has set.
 
     Args:
-        native: use the processor's newest instructions instead; results are then the same on machines with the same
-            instructions only. On a processor without AVX2, and on other systems than Linux, always so.
+        native: use the processor's newest instructions instead; results are then the same only on machines with the
+            same instructions. Processors without AVX2, and other systems than Linux, always use them.
     """
     os.environ.update(FIXED)
     features = _processor_features()

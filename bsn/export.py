@@ -16,13 +16,13 @@ from bsn.inputs import CHANNELS
 from bsn.model_format import ModelDescription
 from bsn.models.layers import foreground_score, upsample
 
-# Names in the ONNX file.
+# Names of inputs and outputs in the ONNX file.
 INPUT, SCORE, CELLS = "photo", "score", "cells"
-_INT64 = 7  # ONNX's number of the type
+_INT64 = 7  # onnx.TensorProto.INT64
 
 
 class _Scores(nn.Module):
-    """(N, 6, h, w) -> score (N, h, w) and cells (N, rows, columns)."""
+    """Network with the outputs of the ONNX file: (N, 6, h, w) -> score (N, h, w), cells (N, rows, columns)."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -37,19 +37,19 @@ class _Scores(nn.Module):
 
 
 def _round(number: onnxscript.FLOAT, digits: None = None) -> onnxscript.INT64:
-    # Python's round, which torch does not translate; ONNX rounds half to even too. onnxscript reads the annotations,
-    # and its own types do not agree with them.
+    # torch's exporter does not translate Python's round. ONNX rounds half to even, too. onnxscript needs these
+    # annotations, though its own types contradict them.
     return opset18.Cast(opset18.Round(number), to=_INT64)  # pyright: ignore[reportReturnType, reportArgumentType]
 
 
 def export_onnx(folder: Path, file: Path) -> None:
     """Write a trained network to an ONNX file, weights included.
 
-    Its input is `photo`, (N, 6, h, w) float32: RGB normalised by ImageNet's mean and deviation, position x and y, mean
-    mask (bsn/inputs.py). Its outputs are `score`, (N, h, w) float32, foreground logit minus background logit, portrait
-    above zero, and `cells`, the same on the network's own coarse grid, (N, rows, columns). N, h and w are free. Its
-    metadata are `method`, `size` (JSON, height and width of a PFCN photo's working copy) and `corners` (JSON, how the
-    cells lie on the photo: `bsn.models.layers.upsample`).
+    Input: `photo`, (N, 6, h, w) float32: RGB normalised by ImageNet's mean and deviation, position x and y, mean mask
+    (bsn/inputs.py). Outputs: `score`, (N, h, w) float32, foreground logit minus background logit, above zero for
+    portrait; and `cells`, the same on the network's own coarse grid, (N, rows, columns). N, h and w are free.
+    Metadata: `method`, `size` (JSON, height and width of a PFCN photo's working copy) and `corners` (JSON, the
+    `align_corners` with which `bsn.models.layers.upsample` makes `score` from `cells`).
 
     Args:
         folder: `models/<method>`.

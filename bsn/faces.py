@@ -1,4 +1,4 @@
-"""Face detection by MTCNN (facenet-pytorch), at the scale that the rule on the face's size needs."""
+"""Face detection by MTCNN (facenet-pytorch), sped up by skipping scales at which no face would be large enough."""
 
 import math
 from collections import defaultdict
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 # PFCN's smallest tracked faces cover about 1 % of the photo.
 MIN_FACE = 0.01
-# The coarse pass must not lose a face that the rule would keep. It accepts this share of the rule's area and lower
-# thresholds (MTCNN's own are .6, .7, .7), on a photo shrunk until the smallest wanted face has this side in pixels.
-# Measured on 287 real photos, with the rule set to the size of each one's face: one weak face was lost; three with
-# MTCNN's own thresholds, three with a side of 24.
+# The coarse pass runs on a photo shrunk until the smallest face that counts has COARSE_SIDE pixels. To miss none, it
+# accepts faces of COARSE_SLACK times the required area, at lower thresholds than MTCNN's own .6, .7, .7. Measured on
+# 287 real photos, with the required area set to that of each photo's face: it missed one, of low probability; with
+# MTCNN's own thresholds three, with a side of 24 also three.
 COARSE_SLACK = 0.7
 COARSE_THRESHOLDS = [0.7, 0.5, 0.4]
 COARSE_SIDE = 36.0
 # Shrunken photos are detected in batches, on canvases whose sides are a multiple of this.
 CANVAS = 32
-# The close pass takes the photo itself, on those levels of plain MTCNN's pyramid that hold faces of this share of the
-# rule's area. On the same photos it lost none.
+# The close pass runs on the photo itself, on the levels of plain MTCNN's pyramid for faces of at least this share of the
+# required area. On the same photos it missed none.
 CLOSE_SLACK = 0.85
-# facenet-pytorch's defaults: the smallest face of plain MTCNN, the step of its pyramid, its first network's window.
-# It raises on a photo smaller than the window, or enlarges it.
+# facenet-pytorch's defaults: smallest face of plain MTCNN, scale step of its pyramid, window of its first network. It
+# raises on a photo smaller than the window, or enlarges it.
 EXACT_SIDE = 20.0
 STEP = 0.709
 WINDOW = 12
@@ -64,15 +64,15 @@ class Detector(Protocol):
 
 
 class FaceDetector:
-    """MTCNN in three passes: coarse, then close, then plain MTCNN where the pass before saw a face that may count.
+    """MTCNN in three passes, each only if the one before found a face that may count: coarse, close, plain MTCNN.
 
     A face counts if its box, grown by `margin` of its size on each side and clipped, covers `min_face_fraction` of
-    the photo. Whether exactly one face counts is decided by plain MTCNN on the full photo alone. A photo without such
-    a face, which is nearly every one, costs the coarse pass only.
+    the photo. Only the last pass, plain MTCNN on the full photo, decides which faces count. Nearly all photos of COCO
+    and VOC have no such face and need only the coarse pass.
 
     Args:
-        min_face_fraction: smallest share of the photo's area that counts.
-        min_probability: faces below are dropped.
+        min_face_fraction: smallest share of the photo's area that counts, 0..1.
+        min_probability: faces of this probability or less are dropped, 0..1.
         margin: share of the box's size by which it is grown on each side.
     """
 
@@ -95,17 +95,18 @@ class FaceDetector:
         return FastMTCNN()
 
     def detect(self, photo: np.ndarray) -> list[Face]:
-        """Detect the faces of one photo, (H, W, 3) uint8 RGB, the largest first.
+        """Detect the faces of one photo, (H, W, 3) uint8 RGB.
 
-        If one of them may count, these are all that plain MTCNN finds; otherwise those of the last pass.
+        Returns:
+            The largest first: if a face may count, all that plain MTCNN finds; otherwise those of the last pass.
         """
         return self.detect_many([photo])[0]
 
     def detect_many(self, photos: Sequence[np.ndarray]) -> list[list[Face]]:
-        """`detect` of each photo; the coarse pass batches photos of like shape, which halves its time.
+        """Detect the faces of each photo; the coarse pass batches photos of similar shape, which halves its time.
 
-        Batching moves the coarse pass's numbers by rounding only, and those decide, with slack, no more than which
-        photos get a closer pass: the result of a photo does not depend on its neighbours.
+        Batching changes the coarse pass by rounding only, and that pass decides, with slack, only which photos get a
+        closer one. So the faces of a photo do not depend on the other photos.
         """
         found = [self._closer(photo, faces) for photo, faces in zip(photos, self._coarse_pass(photos), strict=True)]
         return [[face for face in faces if face.probability > self.min_probability] for faces in found]
@@ -180,17 +181,27 @@ def _detect(mtcnn: "FastMTCNN", photos: np.ndarray, *, min_side: float) -> list[
 
 
 def clipped(box: np.ndarray, height: int, width: int, *, margin: float = 0.0) -> np.ndarray:
-    """Grow a box (x0, y0, x1, y1) by `margin` of its width and height on each side and clip it to the photo."""
+    """Grow a box by `margin` of its width and height on each side, and clip it to the photo.
+
+    Args:
+        box: (4,), x0, y0, x1, y1 in pixels.
+        height: of the photo, pixels.
+        width: of the photo, pixels.
+        margin: share of the box's size.
+
+    Returns:
+        (4,) float.
+    """
     x0, y0, x1, y1 = box
     grow = margin * np.array([x0 - x1, y0 - y1, x1 - x0, y1 - y0])
     return np.clip(np.asarray(box) + grow, 0, [width, height, width, height])
 
 
 def share_on_mask(box: np.ndarray, mask: np.ndarray) -> float:
-    """Share of portrait among the labelled pixels in a face's box.
+    """Share of portrait pixels among the labelled pixels in a face's box.
 
     Args:
-        box: (4,), x0, y0, x1, y1 in pixels, clipped to the mask.
+        box: (4,), x0, y0, x1, y1 in pixels; clipped to the mask.
         mask: (H, W) uint8 {0, 1, 255 = ignored}.
 
     Returns:

@@ -14,10 +14,10 @@ from torch import Tensor
 from bsn.alignment import FRAME, REFERENCE_POINTS
 
 CHANNELS = 6
-# ImageNet's, in RGB, with which torchvision's weights were trained.
+# ImageNet's mean and standard deviation, RGB in 0..1, with which torchvision's weights were trained.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _FACE_X, _FACE_Y = (float(value) for value in REFERENCE_POINTS.mean(axis=0))
-# Swaps left and right about the face's middle, in the frame.
+# In the frame: mirrors left and right about the face's centre.
 _MIRROR = np.array([[-1.0, 0, 2 * _FACE_X], [0, 1, 0], [0, 0, 1]])
 
 
@@ -25,7 +25,9 @@ _MIRROR = np.array([[-1.0, 0, 2 * _FACE_X], [0, 1, 0], [0, 0, 1]])
 class WorkingPhoto:
     """A photo at working size.
 
-    image: (h, w, 3) uint8 RGB. to_frame: (3, 3) from its pixels to the frame's; None without a face.
+    Attributes:
+        image: (h, w, 3) uint8 RGB.
+        to_frame: (3, 3), homogeneous, from its pixels to the frame's; None without a face.
     """
 
     image: np.ndarray
@@ -33,32 +35,37 @@ class WorkingPhoto:
 
 
 def scaling(size: tuple[int, int], target: tuple[int, int]) -> np.ndarray:
-    """Map from the pixels of an image to those of its resized copy.
+    """Map from the pixels of an image to those of its resized copy, as cv2.resize does.
 
-    Pixel centres are at whole numbers, so the map also moves the origin by the change of half a pixel.
+    Pixel centres are at whole numbers, so besides the scale there is a shift: x' = s (x + 1/2) - 1/2.
 
     Args:
         size: (height, width) of the image.
         target: (height, width) of the copy.
 
     Returns:
-        (3, 3) float64.
+        (3, 3) float64, homogeneous, on (x, y, 1).
     """
     scale_y, scale_x = target[0] / size[0], target[1] / size[1]
     return np.array([[scale_x, 0, scale_x / 2 - 0.5], [0, scale_y, scale_y / 2 - 0.5], [0, 0, 1]])
 
 
 def working_size(photo: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
-    """(height, width) of a photo's working copy: the photo's shape, with as many pixels as `size` has.
+    """Size of a photo's working copy: the photo's aspect ratio, and as many pixels as `size` has.
 
-    A side has at least two pixels, so that a network's branch at half the size has one.
+    Args:
+        photo: (height, width) of the photo.
+        size: (height, width) of a PFCN photo's working copy.
+
+    Returns:
+        (height, width), each at least 2, so that the network's branch at half the size has a pixel.
     """
     scale = (size[0] * size[1] / (photo[0] * photo[1])) ** 0.5
     return max(2, round(photo[0] * scale)), max(2, round(photo[1] * scale))
 
 
 def working_photo(photo: np.ndarray, affine: np.ndarray | None, size: tuple[int, int]) -> WorkingPhoto:
-    """Shrink (or enlarge) a photo to working size.
+    """Resize a photo to working size.
 
     Args:
         photo: (H, W, 3) uint8 RGB.
@@ -89,10 +96,10 @@ def prior_channels(
         to_frame: (3, 3) from the pixels to the frame; None gives zeros.
         aligned_mean_mask: (800, 600) float32, 0..1.
         size: (h, w) of the pixels.
-        mirrored: whether the pixels show the mirrored photo; the frame is mirrored with it.
+        mirrored: whether the pixels show the mirrored photo; the frame is then mirrored, too.
 
     Returns:
-        (3, h, w) float32.
+        (3, h, w) float32: x, y (0 at the face's centre), mean mask in 0..1.
     """
     if to_frame is None:
         return np.zeros((3, *size), np.float32)
@@ -108,7 +115,7 @@ def prior_channels(
 
 
 def network_input(image: Tensor, prior: Tensor) -> Tensor:
-    """Normalise the photo by ImageNet's mean and deviation, and append the prior channels.
+    """Normalise photos by ImageNet's mean and standard deviation, and append the prior channels.
 
     Args:
         image: (N, 3, h, w) uint8 RGB.
@@ -117,7 +124,7 @@ def network_input(image: Tensor, prior: Tensor) -> Tensor:
     Returns:
         (N, 6, h, w) float32.
     """
-    # By plain numbers: tensors made here would synchronise a GPU with the CPU at every step.
+    # Plain numbers, because tensors made here would synchronise the GPU with the CPU in every step.
     photo = [
         (image[:, c : c + 1].float() / 255 - mean) / std for c, (mean, std) in enumerate(zip(MEAN, STD, strict=True))
     ]

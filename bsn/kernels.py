@@ -1,4 +1,4 @@
-"""The two boundary-sensitive kernels: the individual one, eq. (1)-(3), and the global one, eq. (6).
+"""The boundary-sensitive kernels: individual, eq. (1)-(3), as soft labels; global, eq. (6), as loss weights.
 
 codes = label_codes(mask, width=10)                         # (H, W) uint8, stored as a PNG of about 10 KB
 labels = soft_labels(codes, width=10, reading="distance")   # (3, H, W) float32: l_fg, l_bdry, l_bg
@@ -9,9 +9,9 @@ from functools import cache
 import cv2
 import numpy as np
 
-# Codes are exact: 0 is background, 254 foreground, 255 ignored. In the band a code is 127 - k on the background's side
-# of the contour and 128 + k on the foreground's, where the pixel's squared distance to the contour is the k-th sum of
-# two squares (0, 1, 2, 4, 5, 8, ...): no other squared distance exists on a grid.
+# Label codes hold distances to the contour exactly in a byte. 0 is background, 254 foreground, 255 ignored. In the band
+# a code is 127 - k on the background's side of the contour and 128 + k on the foreground's, where the pixel's squared
+# distance is the k-th sum of two squares (0, 1, 2, 4, 5, 8, ...): a grid has no other squared distances.
 BACKGROUND, FOREGROUND, IGNORE = 0, 254, 255
 _CONTOUR_OUTSIDE, _CONTOUR_INSIDE = 127, 128
 _LEVELS = 126  # codes on each side of the contour
@@ -39,16 +39,16 @@ MAX_WIDTH = _widest()  # pixels; a wider band has more distances than a uint8 ca
 def contour(mask: np.ndarray) -> np.ndarray:
     """The portrait's contour line C: every pixel with a 4-neighbour of the other label.
 
-    On a binary map cv2.Canny marks these pixels too, except one in 40 to 50 (measured on PFCN's masks), which it puts
-    diagonally across a corner. Canny keeps one side of each step, by its order of scanning; here both sides are kept,
-    so that the kernel of a mirrored mask is the mirrored kernel. The borders of the image and of ignored regions are no
-    contour.
+    The paper takes Canny's edges. On PFCN's masks cv2.Canny marks pixels of this line, except one in 40 to 50, which it
+    marks diagonally across a corner. Canny keeps one side of each label step, which one depends on its scanning order.
+    Here both sides are kept, so that the kernel of a mirrored mask is the mirrored kernel. The borders of the image and
+    of ignored regions are not part of the contour.
 
     Args:
         mask: (H, W) uint8 {0, 1, 255 = ignored}.
 
     Returns:
-        (H, W) uint8 {0, 1}.
+        (H, W) uint8 {0, 1}, 1 on the contour, two pixels thick.
     """
     foreground, background = (mask == 1).view(np.uint8), (mask == 0).view(np.uint8)
     inside = cv2.bitwise_and(foreground, cv2.dilate(background, _CROSS))
@@ -59,16 +59,16 @@ def contour(mask: np.ndarray) -> np.ndarray:
 def band_squared_distance(line: np.ndarray, width: float) -> np.ndarray:
     """Exact squared Euclidean distance to the nearest pixel of `line`, within the band of `width` pixels.
 
-    The band holds the pixels nearer than width / 2, which dilates a contour (two pixels thick) to `width` pixels; to
-    one more for an odd width, because the band is equally wide on both sides of the contour. Computed separably: min
-    over dy of dy^2 + (min over dx of dx^2 in that row), each up to the band's radius.
+    The band is the pixels at a distance below width / 2. Around a contour, two pixels thick, it is `width` pixels wide;
+    one more for an odd width, because both sides are equally wide. Computed separably: min over dy of
+    dy^2 + (min over dx of dx^2 in that row), each up to the band's half width.
 
     Args:
         line: (H, W) uint8, nonzero on the line.
         width: of the band, pixels.
 
     Returns:
-        (H, W) pixels^2, uint8 (uint16 for bands over 32 wide); the type's largest value outside of the band.
+        (H, W) pixels^2, uint8 (uint16 for bands wider than 32); the type's largest value outside of the band.
     """
     reach = int(np.ceil(width / 2)) - 1
     # uint8 is twice as fast, and enough while every squared distance in the band is below 255.
@@ -93,14 +93,14 @@ def _distance_pass(values: np.ndarray, reach: int, axis: int) -> np.ndarray:
 
 
 def label_codes(mask: np.ndarray, *, width: float) -> np.ndarray:
-    """The individual kernel of one photo, eq. (1)-(3), as codes.
+    """Label and distance to the contour of each pixel, from which `soft_labels` computes eq. (1)-(3).
 
     Args:
         mask: (H, W) uint8 {0, 1, 255 = ignored}.
         width: P of the paper, the band's width in pixels of this mask; 0 gives hard labels.
 
     Returns:
-        (H, W) uint8, see `BACKGROUND`.
+        Label codes, (H, W) uint8: 0 background, 254 foreground, 255 ignored, others in the band (`code_distances`).
 
     Raises:
         ValueError: the width is negative or above MAX_WIDTH.
@@ -118,8 +118,8 @@ def label_codes(mask: np.ndarray, *, width: float) -> np.ndarray:
 
 
 def encode_codes(codes: np.ndarray) -> bytes:
-    """Encode label codes as PNG."""
-    # Without a row filter writing is four times as fast, and the file no larger.
+    """Encode label codes, (H, W) uint8, as the bytes of a PNG file."""
+    # Without a row filter, writing is four times as fast and the file is not larger.
     options = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE]
     return cv2.imencode(".png", codes, options)[1].tobytes()
 
@@ -136,7 +136,7 @@ def _code_tables(width: float, kind: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _look_up(table: np.ndarray, values: np.ndarray) -> np.ndarray:
-    # OpenCV's is five times as fast, and takes only uint8.
+    # cv2.LUT is five times as fast, and accepts only uint8.
     return cv2.LUT(values, table) if values.dtype == np.uint8 else table[values]
 
 
@@ -146,7 +146,11 @@ def _levels(width: float) -> np.ndarray:
 
 
 def code_distances(width: float) -> np.ndarray:
-    """Distance to the contour, pixels, of each code, (256,) float64; NaN outside of the band."""
+    """Distance to the contour of each label code in a band of `width` pixels.
+
+    Returns:
+        (256,) float64, pixels; NaN for codes outside of the band.
+    """
     distances = np.full(256, np.nan)
     levels = np.sqrt(_levels(width))
     distances[_CONTOUR_INSIDE : _CONTOUR_INSIDE + len(levels)] = levels
@@ -155,29 +159,35 @@ def code_distances(width: float) -> np.ndarray:
 
 
 def soft_labels(codes: np.ndarray, *, width: float, reading: str) -> np.ndarray:
-    """Soft labels [l_fg, l_bdry, l_bg] of eq. (1)-(3), which sum to one at every pixel that is not ignored.
+    """Individual kernel: soft labels [l_fg, l_bdry, l_bg] of eq. (1)-(3).
+
+    l_fg is 1 - l_bdry on the foreground's side of the contour and 0 on the other, and l_bg the reverse. So the three
+    sum to one. Outside of the band l_bdry is 0.
 
     Args:
-        codes: (H, W) uint8 of `label_codes` with the same width.
+        codes: (H, W) uint8, of `label_codes` with the same width.
         width: of the band, pixels.
-        reading: of eq. (1), where d is the distance to C and d_max the band's half width. "distance" is
-            l_bdry = d / d_max, the "normalized distance" of the text; "closeness" is l_bdry = 1 - d / d_max, largest on
-            the contour, "how likely the pixel belongs" to the boundary; "sum" is l_bdry = d / sum of d over the photo's
-            band, eq. (1) as it is printed.
+        reading: of eq. (1), where d is the distance to the contour C and d_max the band's half width. "distance":
+            l_bdry = d / d_max, the text's "normalized distance". "closeness": l_bdry = 1 - d / d_max, largest on the
+            contour, the text's "how likely the pixel belongs" to the boundary. "sum": l_bdry = d / (sum of d over the
+            photo's band), eq. (1) as printed.
 
     Returns:
-        (3, H, W) float32, all zero where ignored.
+        (3, H, W) float32 in 0..1, all zero where ignored.
 
     Raises:
-        ValueError: another reading, or codes of a wider band.
+        ValueError: the reading is none of the three, or the codes are of a wider band.
     """
     return np.stack([row[codes] for row in soft_label_table(codes, width=width, reading=reading)])
 
 
 def soft_label_table(codes: np.ndarray, *, width: float, reading: str) -> np.ndarray:
-    """The soft label of each code, (3, 256) float32. Arguments and errors as `soft_labels`.
+    """Look-up table from label code to soft label. Arguments and errors as in `soft_labels`.
 
-    The photo's codes are counted by the reading "sum" alone.
+    Only the reading "sum" depends on the photo, by the counts of its codes.
+
+    Returns:
+        (3, 256) float32.
     """
     known = ~np.isnan(code_distances(width))
     known[[BACKGROUND, FOREGROUND, IGNORE]] = True
@@ -198,21 +208,23 @@ def soft_label_table(codes: np.ndarray, *, width: float, reading: str) -> np.nda
 
 
 def global_kernel(mean_mask: np.ndarray, *, a: float, b: float, reading: str) -> np.ndarray:
-    """The global boundary-sensitive kernel, eq. (6): a loss weight in [a, b] for every place of the frame.
+    """Global kernel, eq. (6): a loss weight in [a, b] for each pixel of the frame.
+
+    With c = |M - 0.5| / 0.5, which is 1 where all training masks agree:
+    reading "text":    K = a + (1 - c)(b - a), so that the boundary's likely places weigh b, as the text says;
+    reading "printed": K = b - (1 - c)(b - a), the equation as printed, by which they weigh a.
 
     Args:
-        mean_mask: (H, W), M in [0, 1].
+        mean_mask: M, (H, W) float in 0..1.
         a: lower weight.
         b: higher weight.
-        reading: with certainty c = |M - 0.5| / 0.5, which is 1 where all portraits agree, "text" is
-            K = a + (1 - c)(b - a), which gives uncertain places b, as the text says; "printed" is
-            K = b - (1 - c)(b - a), the equation as it is printed, which gives them a.
+        reading: "text" or "printed".
 
     Returns:
         (H, W) float32.
 
     Raises:
-        ValueError: M is not in [0, 1], a > b, or another reading.
+        ValueError: M is not in 0..1, a > b, or the reading is neither.
     """
     if not (mean_mask.min() >= 0 and mean_mask.max() <= 1):
         raise ValueError(f"the mean mask goes from {mean_mask.min()} to {mean_mask.max()}; give shares from 0 to 1")

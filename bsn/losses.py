@@ -12,26 +12,34 @@ from bsn.models.layers import Output, upsample
 
 
 def individual_kernel_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Eq. (4) per pixel: -sum over j of K_indv_j log y_j, where y is the softmax of the logits.
+    """Eq. (4) per pixel: L = -sum over j of K_indv_j log y_j, where y is the softmax of the logits.
 
-    Its gradient by the logits is eq. (5), y - K_indv. With one-hot labels it is the plain cross-entropy. An ignored
-    pixel gives zero loss and zero gradient.
+    Its gradient with respect to the logits is eq. (5), y - K_indv. With one-hot labels it is the cross-entropy. Loss
+    and gradient of ignored pixels are zero.
+
+    Args:
+        logits: (N, C, H, W).
+        labels: K_indv, (N, C, H, W) in 0..1, all zero where ignored.
 
     Returns:
-        (N, H, W); float32 for bf16 logits.
+        (N, H, W), at least float32.
     """
     precision = torch.promote_types(logits.dtype, torch.float32)
     return -(labels * functional.log_softmax(logits, dim=1, dtype=precision)).sum(dim=1)
 
 
 def global_kernel_loss(logits: Tensor, labels: Tensor, kernel: Tensor) -> Tensor:
-    """Eq. (7) per pixel: -K_global_s log y_g, where g is the pixel's class, the largest of its label.
+    """Eq. (7) per pixel: L = -K_global_s log y_g, where g is the class with the largest label; boundary in a tie.
 
-    Its gradient by the logits is eq. (8) with the sign of a descent, K_global_s (y - 1(i = g)). Where the boundary is
-    as likely as another class, the pixel is boundary.
+    Its gradient with respect to the logits is K_global_s (y - 1(i = g)): eq. (8), up to its sign.
+
+    Args:
+        logits: (N, C, H, W).
+        labels: (N, C, H, W) in 0..1, all zero where ignored.
+        kernel: K_global, (N, H, W).
 
     Returns:
-        (N, H, W).
+        (N, H, W), at least float32; zero where ignored.
     """
     classes = labels.argmax(dim=1)
     if labels.shape[1] == 3:
@@ -43,20 +51,20 @@ def global_kernel_loss(logits: Tensor, labels: Tensor, kernel: Tensor) -> Tensor
 def boundary_sensitive_loss(
     logits: Tensor, labels: Tensor, kernel: Tensor | None = None, *, combination: str = "product"
 ) -> Tensor:
-    """Segmentation loss of one batch: eq. (4), eq. (7), or both for the full BSN.
+    """Segmentation loss of one batch: eq. (4), eq. (7), or both for the full BSN; mean over labelled pixels.
 
     Args:
         logits: (N, C, H, W).
-        labels: (N, C, H, W).
-        kernel: (N, H, W); None gives eq. (4) alone.
-        combination: of eq. (4) and eq. (7), which the paper does not write down. "product" is K_global_s x eq. (4),
-            with one-hot labels eq. (7) itself; "sum" is eq. (4) + eq. (7).
+        labels: (N, C, H, W) in 0..1, all zero where ignored.
+        kernel: K_global, (N, H, W); None for eq. (4) alone.
+        combination: of eq. (4) and eq. (7), which the paper does not give. "product" is K_global times eq. (4), which
+            with one-hot labels is eq. (7); "sum" is eq. (4) + eq. (7).
 
     Returns:
-        A scalar.
+        Scalar.
 
     Raises:
-        ValueError: another combination.
+        ValueError: the combination is neither.
     """
     if combination not in ("product", "sum"):
         raise ValueError(f"combination is {combination!r}; it is product or sum")
@@ -74,11 +82,11 @@ def not_ignored(labels: Tensor) -> Tensor:
 
 
 def targets(labels: Tensor, classes: int) -> Tensor:
-    """Labels for a network of 3 or 2 classes.
+    """Targets for a network of 3 or 2 classes.
 
     Args:
         labels: (N, 3, H, W), soft labels [l_fg, l_bdry, l_bg].
-        classes: 3 keeps them; 2 takes the nearer of foreground and background, one-hot.
+        classes: 3 returns the labels; 2 returns one-hot [foreground, background], whichever label is larger.
 
     Returns:
         (N, classes, H, W).
@@ -93,9 +101,9 @@ def targets(labels: Tensor, classes: int) -> Tensor:
 def batch_losses(output: Output, batch: dict[str, Tensor], *, combination: str) -> tuple[Tensor, Tensor]:
     """Segmentation and attribute loss of one batch: means over its labelled pixels and its known attribute values.
 
-    The segmentation loss is summed over the fused map and every branch, as in DeepLabv2, and the attribute loss over
-    the classifiers. The segmentation loss is taken at the patch's own resolution: on the grid of the logits, an eighth
-    of it, a band of 10 pixels would hardly exist.
+    The segmentation loss is summed over the fused logits and those of every branch, as in DeepLabv2; the attribute loss
+    over the classifiers. The logits are upsampled to the patch's resolution first: on their own grid, an eighth of it,
+    a band of 10 pixels would hardly exist.
 
     Args:
         output: of the network.
@@ -103,7 +111,7 @@ def batch_losses(output: Output, batch: dict[str, Tensor], *, combination: str) 
         combination: see `boundary_sensitive_loss`.
 
     Returns:
-        Two scalars.
+        Segmentation loss and attribute loss, two scalars; the second is 0 without the attribute branch.
     """
     size = batch["labels"].shape[-2:]
     wanted = targets(batch["labels"], output.fused.shape[1])
@@ -122,5 +130,5 @@ def batch_losses(output: Output, batch: dict[str, Tensor], *, combination: str) 
 
 
 def known_counts(batch: dict[str, Tensor]) -> Tensor:
-    """Numbers of labelled pixels and of known attribute values, (2,) float32: what `batch_losses`' means are over."""
+    """Denominators of the two means in `batch_losses`: labelled pixels and known attribute values, (2,) float32."""
     return torch.stack([not_ignored(batch["labels"]).sum(), (batch["attributes"] >= 0).sum().float()])

@@ -1,7 +1,7 @@
-"""Variables of MATLAB files as plain matrices and texts, whether saved by -v6, -v7 (both version 5) or -v7.3 (HDF5).
+"""Read variables of MATLAB files: version 5 (saved with -v6 or -v7) and HDF5 (saved with -v7.3).
 
-Version 5 is not left to scipy.io: its native reader trusts the file, and a damaged tag ends the process (SIGSEGV).
-The format is that of MathWorks' "MAT-File Format", chapter "Level 5 MAT-File Format".
+scipy.io is not used for version 5, because its native reader trusts the file: a damaged tag crashes the process
+(SIGSEGV). The format is described in MathWorks' "MAT-File Format", chapter "Level 5 MAT-File Format".
 """
 
 import re
@@ -19,12 +19,12 @@ from bsn.photos import MAX_PIXELS
 Leaf = np.ndarray | str
 Order = Literal["<", ">"]
 
-# Version 5: at the end of the header of 128 bytes the version, and its byte order by how "MI" is written.
+# Version 5: the header of 128 bytes ends with the version and "MI", whose byte order is the file's.
 _HEADER = 128
 _ORDERS: dict[bytes, Order] = {b"\x00\x01IM": "<", b"\x01\x00MI": ">"}
-# Version 7.3: HDF5 behind 512 bytes.
+# Version 7.3: an HDF5 file after a header of 512 bytes.
 _HDF5, _HDF5_AT = b"\x89HDF\r\n\x1a\n", 512
-# Numbers and texts of version 5 by the type of their element, and other types.
+# Version 5: dtype by the type of a data element; below, types that are not numbers.
 _DTYPES = {
     **{1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"},
     **{16: "u1", 17: "u2", 18: "u4"},
@@ -40,11 +40,21 @@ _MAX_BYTES = 2**30
 
 
 def read_leaves(file: Path, name: str) -> list[Leaf]:
-    """The matrices of numbers and the texts in the variable `name`, in MATLAB's order; a plain matrix is the only one.
+    """Read all numeric matrices and strings of one variable, also those inside cells and structs, in MATLAB's order.
 
-    They may lie in cells, in fields of structs or in a sparse matrix: people save again what they loaded. A matrix has
-    an integer or a float dtype and is (rows, columns) or has more dimensions. Each row of a char matrix is a text.
-    Raises InputError when the file or the variable is not there, or holds something else, such as an object.
+    Copies of a data set differ in how they nest a variable, since people load and save it again. Sparse matrices are
+    made dense.
+
+    Args:
+        file: a .mat file.
+        name: of the variable.
+
+    Returns:
+        For each matrix an array of integers or floats, (rows, columns) or more dimensions; for each row of a char
+        matrix a string.
+
+    Raises:
+        InputError: the file or the variable is missing, or holds something else, such as an object.
     """
     if not file.is_file():
         raise InputError(f"{file.name} is missing")
@@ -61,7 +71,18 @@ def read_leaves(file: Path, name: str) -> list[Leaf]:
 
 
 def read_matrix(file: Path, name: str) -> np.ndarray:
-    """The one matrix of numbers (rows, columns) that the variable `name` holds. Raises InputError as `read_leaves`."""
+    """Read a variable that holds one numeric matrix.
+
+    Args:
+        file: a .mat file.
+        name: of the variable.
+
+    Returns:
+        (rows, columns), integers or floats.
+
+    Raises:
+        InputError: as `read_leaves`, or the variable holds anything but one matrix.
+    """
     leaves = read_leaves(file, name)
     if len(leaves) != 1 or isinstance(leaves[0], str) or leaves[0].ndim != 2:
         kinds = ["text" if isinstance(leaf, str) else f"{leaf.dtype} {leaf.shape}" for leaf in leaves[:3]]
@@ -107,7 +128,7 @@ def _numbers(element: tuple[int, memoryview], order: Order) -> np.ndarray:
 
 
 class _Matrix:
-    """A matrix of version 5: its class, size and name, and the elements that hold its content."""
+    """Header of a version 5 matrix (class, size, name), and the elements that hold its content."""
 
     size: tuple[int, ...]
 
@@ -143,7 +164,7 @@ def _loaded(body: memoryview, order: Order, file: Path, depth: int) -> Iterator[
     elif matrix.kind == _SPARSE:
         rows, starts = (_numbers(element, order) for element in matrix.rest[:2])
         kind, body = matrix.rest[2]
-        # MATLAB writes logical values as bytes in an element that it calls double.
+        # MATLAB stores a sparse logical matrix's values as bytes in an element whose type says double.
         values = np.frombuffer(body, np.uint8) if len(body) == len(rows) else _numbers((kind, body), order)
         yield _dense(values, rows, starts, matrix.size[0], file)
     elif matrix.kind in _NUMERIC:
@@ -153,7 +174,7 @@ def _loaded(body: memoryview, order: Order, file: Path, depth: int) -> Iterator[
 
 
 def _of_hdf5(file: Path, name: str) -> Iterator[Leaf]:
-    import h5py  # late: slow to start, and seldom needed
+    import h5py  # late: slow to import, and seldom needed
 
     with h5py.File(file, "r") as content:
         if name not in content:
@@ -162,10 +183,7 @@ def _of_hdf5(file: Path, name: str) -> Iterator[Leaf]:
 
 
 def _stored(node: Any, file: Path, depth: int) -> Iterator[Leaf]:
-    """The leaves of a variable, cell or field as MATLAB 7.3 stores it: by columns, so that HDF5's axes are swapped.
-
-    node: a h5py.Group or h5py.Dataset.
-    """
+    """Leaves of a h5py.Group or h5py.Dataset. MATLAB stores by columns, so that HDF5's axes are reversed."""
     import h5py
 
     is_group = isinstance(node, h5py.Group)
@@ -184,7 +202,7 @@ def _stored(node: Any, file: Path, depth: int) -> Iterator[Leaf]:
         raise InputError(f"{file.name} holds {node.shape} values, more than {MAX_PIXELS}")
     elif node.attrs.get("MATLAB_empty", 0):
         if is_numeric:
-            yield np.zeros([int(length) for length in node[()]])  # the values are the size, (0, 0) as a rule
+            yield np.zeros([int(length) for length in node[()]])  # the values are the size, mostly (0, 0)
     elif node.dtype == h5py.ref_dtype:
         for reference in node[()].ravel():  # a cell, or the field of a struct array
             yield from _stored(node.file[reference], file, depth - 1)
@@ -210,9 +228,9 @@ def _texts(codes: np.ndarray) -> Iterator[str]:
 
 
 def _dense(values: np.ndarray, rows: np.ndarray, starts: np.ndarray, height: int, file: Path) -> np.ndarray:
-    """A sparse matrix in full: the values and rows of column c are those from starts[c] to starts[c + 1].
+    """Dense matrix from compressed columns: column c has the values and rows from starts[c] to starts[c + 1].
 
-    Not by scipy.sparse, which fills it in native code and has not looked at all that a file can say.
+    scipy.sparse is not used: its native code does not check all indices that a damaged file may hold.
     """
     shape, rows, lengths = (height, len(starts) - 1), rows.astype(np.int64), np.diff(starts.astype(np.int64))
     if height * len(starts) > MAX_PIXELS:

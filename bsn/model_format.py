@@ -1,6 +1,6 @@
-"""The file model.json of a model folder: which network or baseline it holds, and how it is built again.
+"""The file model.json of a model folder: which network or baseline it holds, and the options to build it.
 
-This module loads no torch. `bsn.models.load` builds the network, `bsn.methods.prediction.load_method` any method.
+`bsn.models.load` builds the network, `bsn.methods.prediction.load_method` any method. This module imports no torch.
 """
 
 import json
@@ -22,9 +22,9 @@ class ModelDescription:
     Attributes:
         version: of the format.
         network: "deeplab" or "fcn8s", or one of the baselines, "graph_cut" or "mean_mask".
-        options: of `bsn.models.build`, or of the baseline.
+        options: keyword arguments of `bsn.models.build` or of the baseline's class.
         size: (height, width) of a PFCN photo's working copy, pixels; None for a baseline.
-        attributes: names of what the attribute branch classifies, in its order.
+        attributes: names of the attributes that the branch classifies, in the order of its logits.
     """
 
     version: int = VERSION
@@ -39,8 +39,8 @@ class ModelDescription:
 
         Raises:
             InputError: a newer version of this project wrote it.
-            FileNotFoundError: there is none.
-            ValueError, KeyError, TypeError: it is damaged or something else.
+            FileNotFoundError: the folder has no model.json.
+            ValueError, KeyError, TypeError: the file is damaged, or is not a model description.
         """
         content = json.loads((folder / DESCRIPTION).read_text("utf-8"))
         if not isinstance(content, dict):

@@ -1,6 +1,6 @@
 """facenet-pytorch's MTCNN with faster max pooling: the same numbers in a tenth of the time.
 
-On a CPU torch's max pooling of a few channels takes as long as the convolutions around it.
+On a CPU, torch's max pooling of a few channels takes as long as the convolutions around it.
 """
 
 from typing import Any, cast
@@ -46,7 +46,7 @@ class FastMTCNN(MTCNN):
         options: keyword arguments of MTCNN, such as `thresholds`.
     """
 
-    min_face_size: float  # MTCNN declares an int, and computes with any number
+    min_face_size: float  # MTCNN declares int; floats work as well
 
     def __init__(self, **options: Any) -> None:
         super().__init__(keep_all=True, **options)

@@ -1,7 +1,7 @@
-"""Read photos and masks, or refuse them in one line. No other module opens a photo.
+"""Read photos and masks; a file that cannot be read is an InputError. No other module opens a photo.
 
-A data set's photo is read as its pixels are stored, because the official masks are drawn on those; a user's own is
-turned as its EXIF says. By Pillow, not OpenCV, which fills the rest of a truncated JPEG with grey.
+Photos of a data set keep their stored orientation, because the official masks are drawn on it; a user's photos are
+turned as their EXIF says. Pillow reads them, because OpenCV fills the rest of a truncated JPEG with grey.
 """
 
 import io
@@ -18,11 +18,11 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from bsn.errors import InputError, brief
 
-# Pillow's own limit: more than any photo of the four sets, and few enough for any machine's memory.
+# Pillow's own limit: above any photo of the four sets, and within any machine's memory.
 MAX_PIXELS: int = Image.MAX_IMAGE_PIXELS or 2**27
 
-# Pillow warns of metadata that it cannot read, and of sizes that are checked below. Once for the process:
-# warnings.catch_warnings is not safe in threads, and `bsn score` reads in several.
+# Pillow warns of metadata that it cannot read, and of sizes that are checked below. Filtered for the whole process,
+# because warnings.catch_warnings is not thread-safe, and `bsn score` reads in several threads.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 _ORIENTATION = 0x0112
@@ -57,46 +57,67 @@ class Upright(NamedTuple):
 
 
 def read_photo(file: Path) -> np.ndarray:
-    """Read a data set's photo, without turning it or converting its colour space.
+    """Read a photo of a data set as it is stored, without turning it or converting its colour space.
 
-    Grey, CMYK and palette photos become RGB, and of several frames the first is read. Of 16 or 12 bits per value the
-    upper eight are kept; floats are scaled from 0 (black) .. 1 (white) to 0..255. Other ranges are refused, and deep
-    pictures that come out all black.
+    Grey, CMYK and palette photos become RGB; of several frames the first is read. 16-bit and 12-bit values keep their
+    upper eight bits; floats are scaled from 0 (black) .. 1 (white) to 0..255. Values outside of these ranges are
+    refused, and so are pictures of more than 8 bits that become all black.
+
+    Args:
+        file: of any format that Pillow reads.
 
     Returns:
         (H, W, 3) uint8 RGB.
 
     Raises:
-        InputError: the file is missing, empty, truncated, too large, of another range, or no picture.
+        InputError: the file is missing, empty, truncated, too large, not a picture, or its values are refused.
     """
     return _read(file, file.name, _as_stored)
 
 
 def read_upright(file: Path | str) -> Upright:
-    """Read a user's photo of any format, turned once as its EXIF says.
+    """Read a user's photo of any format, upright, as its EXIF says, and in sRGB.
 
-    Values as in `read_photo`, converted to sRGB if the photo has an RGB profile. EXIF data that Pillow reads in part
-    turn the photo as far as they say so. HEIC needs pillow-heif, which is optional.
+    Values are as in `read_photo`. A photo with an RGB colour profile is converted to sRGB. HEIC needs pillow-heif,
+    which is optional.
+
+    Args:
+        file: of any format that Pillow reads, or HEIC.
 
     Raises:
-        InputError: as in `read_photo`, with the whole path, and if no EXIF data can be read: which way is up is then
-            unknown.
+        InputError: as in `read_photo`, but with the whole path; and if the EXIF data cannot be read, since the photo's
+            orientation is then unknown.
     """
     return _read(file, str(file), _upright)
 
 
 def decode_upright(content: bytes, name: str) -> Upright:
-    """`read_upright` of a file's content; `name` stands for the path in error messages."""
+    """Decode a photo as `read_upright` does.
+
+    Args:
+        content: of the file.
+        name: for error messages, in place of the path.
+
+    Raises:
+        InputError: as in `read_upright`.
+    """
     return _read(io.BytesIO(content), name, _upright)
 
 
 def read_palette(file: Path) -> np.ndarray:
-    """Read a mask: the stored indices of a palette or grey PNG, (H, W) uint8. Raises InputError as `read_photo`."""
+    """Read a mask: the stored indices of a palette PNG, or the values of a grey one.
+
+    Returns:
+        (H, W) uint8.
+
+    Raises:
+        InputError: as in `read_photo`, or the picture has colours.
+    """
     return _read(file, file.name, _indices)
 
 
 def _read(source: Path | str | io.BytesIO, name: str, decode: Callable[[Image.Image], Result]) -> Result:
-    """Open a picture and `decode` it. Any error becomes an InputError that names it."""
+    """Open a picture and `decode` it; any error becomes an InputError that names the file."""
     if not isinstance(source, io.BytesIO) and not os.path.isfile(source):
         raise InputError(f"{name} is missing")
     try:
@@ -108,7 +129,7 @@ def _read(source: Path | str | io.BytesIO, name: str, decode: Callable[[Image.Im
         raise InputError(f"{name} has more than {Image.MAX_IMAGE_PIXELS} pixels") from None
     except MemoryError as error:
         raise InputError(f"{name} is too large for this machine's memory") from error
-    # What a decoder raises depends on the damage; only the system's errors have a number.
+    # What a decoder raises depends on the damage. Of its OSErrors only the operating system's have an errno.
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise InputError(f"{name} cannot be read: {error.strerror}") from error
@@ -116,7 +137,7 @@ def _read(source: Path | str | io.BytesIO, name: str, decode: Callable[[Image.Im
 
 
 def _open(stream: IO[bytes]) -> Image.Image:
-    """Identify a picture by its content, without decoding it. Raises InputError without the name."""
+    """Identify a picture by its content, without decoding it. The InputError lacks the name, which `_read` adds."""
     if stream.seek(0, os.SEEK_END) == 0:
         raise InputError("is empty (0 bytes)")
     try:
@@ -162,7 +183,7 @@ def _as_stored(image: Image.Image) -> np.ndarray:
 
 def _upright(image: Image.Image) -> Upright:
     picture = _eight_bits(image)
-    # After decoding, because TIFF and HEIC are turned by then and say so.
+    # After decoding, because Pillow has turned TIFF and HEIC by then and updated their EXIF.
     orientation = _orientation(image)
     opacity = None
     if picture.has_transparency_data:

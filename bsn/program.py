@@ -1,4 +1,4 @@
-"""Run a command so that bad input, a full disk, Ctrl-C and SIGTERM end it with one line and no traceback.
+"""Run a command so that invalid input, a full disk, Ctrl-C and SIGTERM end it with one line and no traceback.
 
 program.begin()                     # in the command's package, before it imports anything slow
 program.run(main, name="segment")   # at the end of its module; exits
@@ -17,21 +17,21 @@ from bsn.errors import InputError
 
 SIGNALS = {signal.SIGINT: "interrupted", signal.SIGTERM: "ended by SIGTERM"}
 AGAIN = "run the same command again"
-RETRY_AFTER = 0.05  # seconds until an interrupt that was put off is tried again
+RETRY_AFTER = 0.05  # seconds until a postponed interrupt is tried again
 SAME_SIGNAL = 1.0  # seconds within which a second signal counts as the first one sent twice
 _POOL = os.path.join("concurrent", "futures", "process.py")  # its `submit` starts a pool's processes
 
 
 class _Process:
-    """State of this process.
+    """Signal handling state; signal handlers cannot take arguments.
 
     Attributes:
-        owner: its id, 0 before `begin`.
+        owner: id of the process that called `begin`, 0 before; forked children inherit it.
         name: of the command, for messages.
         again: advice after a signal.
-        running: whether `run` is unwinding exceptions.
+        running: whether `run` would catch a KeyboardInterrupt now.
         received: first signal received.
-        since: when, in seconds of time.monotonic().
+        since: time of the first signal, seconds of time.monotonic().
     """
 
     owner = 0
@@ -42,11 +42,11 @@ class _Process:
 
 
 def begin(name: str = "") -> None:
-    """From here on, a signal ends this process with one line.
+    """Install signal handlers, so that SIGINT and SIGTERM end this process with one line.
 
     Args:
-        name: of the command; by default that of the module run by `python -m`. Without a name nothing is done in a
-            process that `python -m` did not start, such as a test's or a notebook's.
+        name: of the command; by default that of the module run by `python -m`. Without a name, and in a process that
+            `python -m` did not start, such as a test or a notebook, no handler is installed.
     """
     if not name:
         # Python sets argv[0] to "-m" while it imports the packages around the module.
@@ -55,20 +55,21 @@ def begin(name: str = "") -> None:
         name = sys.orig_argv[sys.orig_argv.index("-m") + 1].rpartition(".")[2]
     _Process.owner, _Process.name = os.getpid(), name
     for number in SIGNALS:
-        # Leave a signal ignored that was ignored at the start: by nohup, or by a shell for background jobs.
+        # Signals ignored at the start, by nohup or by a shell for background jobs, stay ignored.
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _receive)
     signal.signal(signal.SIGALRM, _interrupt)
 
 
 def run(command: Callable[[], int | None], *, name: str, again: str = AGAIN) -> NoReturn:
-    """Call `command` and exit with its status.
+    """Call `command` and exit.
 
-    A signal unwinds the command as Ctrl-C does; a second one exits at once.
+    The first signal raises KeyboardInterrupt in the command; a second one exits at once. Exit status: the command's;
+    1 after an InputError or on a full disk; 128 plus the signal's number after a signal.
 
     Args:
-        command: returns the exit status, None for 0. InputError and a full disk give 1, a signal 128 plus its number.
-        name: of the command, in front of the line.
+        command: returns the exit status, None for 0.
+        name: of the command, the prefix of error messages.
         again: advice after a signal.
     """
     # A table or a file name may hold characters that the terminal's encoding lacks.
@@ -78,23 +79,23 @@ def run(command: Callable[[], int | None], *, name: str, again: str = AGAIN) -> 
     try:
         sys.exit(command())
     except BaseException as error:
-        ending = _ending(error)
+        ending = _message_and_status(error)
         if ending is None:
             raise
     finally:
         _Process.running = False
-    # Only now: the exception's frames hold progress bars, which end their line when they are freed.
+    # Printed only now, because the exception's frames hold progress bars, which end their line when they are freed.
     line, status = ending
     sys.stderr.write(line)
     sys.exit(status)
 
 
-def _ending(error: BaseException) -> tuple[str, int] | None:
-    """Line and exit status; None for an error that neither the user nor a signal caused."""
+def _message_and_status(error: BaseException) -> tuple[str, int] | None:
+    """Message and exit status; None for a bug, whose traceback is shown."""
     # Any error after a signal is a consequence, such as the end of a worker process.
     if _Process.received or isinstance(error, KeyboardInterrupt):
         number = _Process.received or signal.SIGINT
-        return _farewell(number), 128 + number
+        return _signal_message(number), 128 + number
     if isinstance(error, InputError):
         return f"{_Process.name}: {error}\n", 1
     from bsn.disk import FULL  # late: it loads OpenCV
@@ -117,16 +118,15 @@ def _receive(number: int, frame: FrameType | None) -> None:
             return
     elif time.monotonic() - _Process.since < SAME_SIGNAL:
         return
-    # Not by print: the signal may have interrupted one.
-    os.write(2, _farewell(number).encode())
+    # Not print, which is not reentrant: the signal may have interrupted one.
+    os.write(2, _signal_message(number).encode())
     os._exit(128 + number)
 
 
 def _interrupt(_: int, frame: FrameType | None) -> None:
-    """Raise KeyboardInterrupt, but not during an import or while a pool starts its processes.
+    """Raise KeyboardInterrupt, but later if an import or the start of a process pool is under way.
 
-    A compiled module that is being loaded turns it into an ImportError. Half-started processes fail with tracebacks of
-    their own.
+    A compiled module would turn it into an ImportError, and half-started processes would print tracebacks of their own.
     """
     while frame is not None:
         code = frame.f_code
@@ -140,8 +140,8 @@ def _interrupt(_: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
 
-def _farewell(number: int) -> str:
-    """The line after a signal; empty in all but the first of several processes started together."""
+def _signal_message(number: int) -> str:
+    """Line printed after a signal; empty in all but the first of the processes that torchrun or srun started."""
     if any(os.environ.get(rank, "0") != "0" for rank in ("RANK", "SLURM_PROCID")):
         return ""
     return f"{_Process.name}: {SIGNALS[signal.Signals(number)]}; {_Process.again}\n"

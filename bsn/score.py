@@ -1,7 +1,7 @@
 """`bsn score`: measure masks of any method against true masks, and compare two methods.
 
-bsn score PREDICTIONS TRUTH             # means with 95 % intervals over photos
-bsn score OURS THEIRS TRUTH             # and the paired difference
+bsn score PREDICTIONS TRUTH     # means with 95 % intervals over photos
+bsn score OURS THEIRS TRUTH     # both, and their paired difference
 """
 
 import math
@@ -22,7 +22,8 @@ from bsn.metrics import BAND_WIDTHS, bootstrap, evaluate_photo, miou_two_class, 
 from bsn.photos import read_upright
 from bsn.workers import threaded_map
 
-SHOWN = 5  # names in a line about missing masks
+SHOWN = 5  # at most so many names in the message about missing masks
+# Rows of the summary: column of `evaluate_photo`, and title.
 _MEASURES = {
     "iou": "Mean IoU",
     "boundary_iou": "Boundary IoU",
@@ -34,11 +35,14 @@ _MEASURES = {
 def read_mask(file: Path) -> np.ndarray:
     """Read a mask by the rules of `bsn score --help`.
 
+    Args:
+        file: a picture, or a .mat file with the variable `mask`.
+
     Returns:
         (H, W) uint8: 0 background, 1 portrait, 255 ignored.
 
     Raises:
-        InputError: the file is no mask.
+        InputError: the file cannot be read as a mask.
     """
     if file.suffix.lower() == ".mat":
         mask = _matrix(file)
@@ -48,7 +52,7 @@ def read_mask(file: Path) -> np.ndarray:
     picture = read_upright(file)
     if picture.opacity is not None:
         return (picture.opacity >= 128).astype(np.uint8)
-    brightest = picture.pixels.max(axis=2)  # a mask in colours, or in grey
+    brightest = picture.pixels.max(axis=2)  # masks may be coloured
     values = np.unique(brightest)
     if 1 in values and np.isin(values, (0, 1, 255)).all():
         return brightest
@@ -70,16 +74,16 @@ def score(
     """Measure the masks of one method.
 
     Args:
-        predictions: files of predicted masks, by name.
-        truth: files of true masks, by name.
-        names: of the photos to measure, in both.
+        predictions: file of each predicted mask by photo name.
+        truth: file of each true mask by photo name.
+        names: of the photos to measure, keys of both.
         title: of the progress bar.
 
     Returns:
         One row per photo: `id`, and the metrics of `bsn.metrics.evaluate_photo`.
 
     Raises:
-        InputError: a mask cannot be read, or is of another size than its true one.
+        InputError: a mask cannot be read, or its size is not that of the true mask.
     """
     measure = partial(_measure, predictions=predictions, truth=truth)
     rows = tqdm(threaded_map(measure, names), total=len(names), desc=title, unit=" masks")
@@ -95,7 +99,7 @@ def _measure(name: str, *, predictions: Mapping[str, Path], truth: Mapping[str, 
 
 
 def _masks(folder: Path) -> dict[str, Path]:
-    """The masks of a folder by name. Raises InputError if it is no folder, is empty, or two files have one name."""
+    """File of each mask in a folder by photo name. Raises InputError if there is none, or two have the same name."""
     try:
         files = folder_files(folder)
     except OSError as error:
@@ -112,24 +116,24 @@ def _masks(folder: Path) -> dict[str, Path]:
 
 
 def compare(predictions: Sequence[Path], truth: Path, *, csv: Path | None = None) -> int:
-    """Print the scores of one folder of masks, or of two and their difference.
+    """Print the metrics of one or two folders of masks, and the difference of two.
 
     Args:
-        predictions: one or two folders.
+        predictions: one or two folders of masks.
         truth: folder of true masks.
-        csv: file for the numbers of every photo.
+        csv: file to write, with one row per photo and folder; None for none.
 
     Returns:
-        Exit status: 0, or 1 if predictions of some photos are missing.
+        Exit status: 0, or 1 if the masks of some photos are missing.
 
     Raises:
-        InputError: as in `score`, or there are more than two folders, or no names match.
+        InputError: as in `score`; or there are more than two folders, no names match, or `csv` cannot be written.
     """
     if len(predictions) > 2:
         raise InputError(f"PREDICTIONS are {len(predictions)} folders; allowed: one or two")
-    wanted = _masks(truth)
+    true_masks = _masks(truth)
     found = [_masks(folder) for folder in predictions]
-    names = [name for name in wanted if all(name in masks for masks in found)]
+    names = [name for name in true_masks if all(name in masks for masks in found)]
     titles = [str(folder) for folder in predictions]
     if not names:
         raise InputError(f"no mask of {truth} has the name of one in {' and '.join(titles)}")
@@ -137,23 +141,34 @@ def compare(predictions: Sequence[Path], truth: Path, *, csv: Path | None = None
         raise InputError(f"--csv {csv} would overwrite a file of the folders that are measured; name another one")
     if csv and not csv.absolute().parent.is_dir():
         raise InputError(f"--csv {csv}: there is no folder {csv.absolute().parent}; make it first")
-    tables = [score(masks, wanted, names, title=folder.name) for folder, masks in zip(predictions, found, strict=True)]
+    tables = [
+        score(masks, true_masks, names, title=folder.name) for folder, masks in zip(predictions, found, strict=True)
+    ]
     if csv:
         labelled = [table.assign(predictions=title) for title, table in zip(titles, tables, strict=True)]
         with disk_errors(csv):
             write_atomically(csv, [pd.concat(labelled).to_csv(index=False, float_format="%.6g").encode()])
-    print(text(titles, tables), end="")
-    absent = {title: [name for name in wanted if name not in masks] for title, masks in zip(titles, found, strict=True)}
-    for title, gone in absent.items():
-        if gone:
-            more = ", ..." if len(gone) > SHOWN else ""
-            shown = ", ".join(gone[:SHOWN]) + more
-            print(f"score: {title} has no mask of {len(gone)} of {len(wanted)} photos: {shown}", file=sys.stderr)
-    return 1 if any(absent.values()) else 0
+    print(summary(titles, tables), end="")
+    status = 0
+    for title, masks in zip(titles, found, strict=True):
+        missing = [name for name in true_masks if name not in masks]
+        if missing:
+            shown = ", ".join(missing[:SHOWN]) + (", ..." if len(missing) > SHOWN else "")
+            print(f"score: {title} has no mask of {len(missing)} of {len(true_masks)} photos: {shown}", file=sys.stderr)
+            status = 1
+    return status
 
 
-def text(titles: Sequence[str], tables: Sequence[pd.DataFrame]) -> str:
-    """Summary for a terminal, in per cent: one column per folder, and one for the difference of two."""
+def summary(titles: Sequence[str], tables: Sequence[pd.DataFrame]) -> str:
+    """Format the means for a terminal, in per cent.
+
+    Args:
+        titles: one per table.
+        tables: one or two, of `score`, with the same photos in the same order.
+
+    Returns:
+        Lines with one column per table, and one for the difference of two.
+    """
     heads = [*titles, "difference"] if len(tables) == 2 else list(titles)
     lines = [["", *heads], ["Photos", *[str(len(table)) for table in tables]]]
     for key, title in _MEASURES.items():

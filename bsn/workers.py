@@ -1,4 +1,4 @@
-"""Parallel maps whose results come in order: over processes, or over threads of this process."""
+"""Parallel maps over processes or threads that yield their results in order."""
 
 import multiprocessing
 import os
@@ -14,20 +14,20 @@ from bsn.errors import InputError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# The function that this worker process applies; set when it starts.
+# The function that this worker process applies; `_start` sets it.
 _function: Callable[[Any], Any]
 
 
 def cores() -> int:
-    """Number of cores that this process may use."""
+    """Number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
 def interrupts_blocked() -> Iterator[None]:
-    """Block Ctrl-C in the processes started in this block; a terminal sends it to all that it runs.
+    """Block Ctrl-C in the processes started in this block, to which a terminal sends it as well.
 
-    They end with this process, which receives it after the block.
+    They end when this process does, which receives the signal after the block.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -39,24 +39,24 @@ def interrupts_blocked() -> Iterator[None]:
 def ordered_map(
     function: Callable[[Item], Result], items: Sequence[Item], *, workers: int, imports: str
 ) -> Iterator[Result]:
-    """Apply `function` to each item in worker processes; in this process for one item or one worker.
+    """Apply `function` to each item in worker processes; in this process if there is one item or one worker.
 
-    Each process computes on one thread: on small pictures two processes are faster than two threads of one. They are
-    forked from a server process without threads; a fork of this process would hang on the threads that OpenCV and
-    OpenMP have in it.
+    Each process computes on one thread: on small pictures two processes are faster than two threads. They are forked
+    from a server process without threads (forkserver), because forks of this process could hang on locks of OpenCV's
+    and OpenMP's threads.
 
     Args:
-        function: pickled, like items and results.
-        items: to apply it to.
+        function: picklable, like items and results.
+        items: its arguments.
         workers: number of processes.
         imports: module that the server imports before it forks.
 
-    Returns:
-        Iterator over the results, in the order of the items.
+    Yields:
+        The results, in the order of the items.
 
     Raises:
-        InputError: a worker was killed, as when the machine runs out of memory.
-        Exception: what the function raises.
+        InputError: a worker was killed, for instance because the machine ran out of memory.
+        Exception: any that the function raises.
     """
     if min(workers, len(items)) == 1:
         yield from map(function, items)
@@ -77,15 +77,18 @@ def ordered_map(
 def threaded_map(
     function: Callable[[Item], Result], items: Sequence[Item], *, threads: int | None = None
 ) -> Iterator[Result]:
-    """Apply `function` to each item in threads of this process, for work in OpenCV, which releases the lock.
+    """Apply `function` to each item in threads of this process, for work in OpenCV, which releases the GIL.
 
     Args:
-        function: to apply.
-        items: to apply it to.
+        function: thread-safe.
+        items: its arguments.
         threads: number of threads; by default ThreadPoolExecutor's.
 
-    Returns:
-        Iterator over the results, in the order of the items. Items not begun when the iteration ends are dropped.
+    Yields:
+        The results, in the order of the items. If the caller stops early, items not yet begun are dropped.
+
+    Raises:
+        Exception: any that the function raises.
     """
     pool = ThreadPoolExecutor(threads)
     try:
@@ -95,7 +98,7 @@ def threaded_map(
 
 
 def _start(function: Callable[[Any], Any]) -> None:
-    import cv2  # late, like torch: only worker processes need them
+    import cv2  # late, like torch, because only worker processes need them
     import torch
 
     global _function

@@ -1,1 +1,1 @@
-"""Cut-outs from a user's own photos: trimap, matte, layers and effects, and the work of `bsn segment`."""
+"""Cut portraits out of a user's own photos: trimap, matte, layers, effects, and the command `bsn segment`."""

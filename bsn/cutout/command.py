@@ -1,4 +1,4 @@
-"""`bsn segment`: pictures from many photos, one line per photo. The options are in bsn/__main__.py."""
+"""`bsn segment`: write the pictures of many photos, and print one line per photo. bsn/__main__.py has its options."""
 
 import os
 import sys
@@ -29,15 +29,16 @@ def segment_photos(
 ) -> int:
     """Write the pictures of each photo and print one line per photo.
 
-    An error in one photo is one line that names it, and the others are done. Only Ctrl-C ends the batch.
+    A photo that fails is reported in one line, and the others are processed.
 
     Args:
         photos: paths, folders and patterns, as in `find_photos`.
         out: folder for the pictures, made if missing.
-        kinds: of KINDS; empty for the cut-out.
+        kinds: pictures to write, of KINDS; empty for the cut-out.
         background: as in `effects.backdrop`; None for nothing behind the portrait.
         band: as in `Cutout`.
-        model: as in `Portrait.load`, like `mean_mask`.
+        model: as in `Portrait.load`.
+        mean_mask: as in `Portrait.load`.
 
     Returns:
         Exit status: 0, or 1 if anything failed.
@@ -81,7 +82,7 @@ def _targets(file: Path, kinds: Sequence[str], out: Path) -> dict[str, Path]:
 
 
 class _Claims:
-    """Keeps pictures from overwriting an input, or another photo's picture."""
+    """Output files written so far; refuses to overwrite an input or another photo's picture."""
 
     def __init__(self, inputs: Iterable[Path]) -> None:
         self._inputs = {os.path.realpath(file) for file in inputs}
@@ -118,7 +119,7 @@ def _picture(kind: str, cutout: Cutout, behind: effects.Backdrop | None) -> np.n
 
 
 def _blurred(cutout: Cutout) -> np.ndarray:
-    """RGB, or RGBA for a photo with transparency; what is transparent is not mixed into the blur."""
+    """RGB, or RGBA for a photo with transparency, whose transparent pixels are not mixed into the blur."""
     opacity = 1 if cutout.opacity is None else cutout.opacity / np.float32(255)
     background = effects.out_of_focus(cutout.background, 1 - (1 - cutout.matte) * opacity)
     picture = effects.composite(cutout.foreground, cutout.matte, background)
@@ -139,6 +140,6 @@ def _complain(line: object) -> int:
 
 
 def _print(line: str, stream: TextIO) -> None:
-    """Print a line that may hold a file name the stream's encoding lacks."""
+    """Print a line whose file names may have characters that the stream's encoding lacks."""
     encoding = stream.encoding or "utf-8"
     print(line.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)

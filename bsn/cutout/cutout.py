@@ -1,4 +1,4 @@
-"""A trained network as a tool for photos of any size, and what a mask gives: trimap, matte and layers.
+"""Python API for a user's own photos: segment a photo with a trained network, and cut its portrait out.
 
 portrait = bsn.Portrait.load("models/bsn", mean_mask="data/mean_mask/aligned.npy")
 mask = portrait.segment("me.jpg")          # or a uint8 RGB array
@@ -62,7 +62,7 @@ class Cutout:
 
     @cached_property
     def matte(self) -> np.ndarray:
-        """Share of portrait in the colour of each pixel, (H, W) float32 in 0..1."""
+        """Share of the portrait in each pixel's colour, (H, W) float32 in 0..1."""
         return matting.matte(self.photo, self.trimap)
 
     @cached_property
@@ -86,10 +86,13 @@ class Cutout:
 
 
 class Portrait:
-    """A segmentation method with the face detector that gives the network its position channels.
+    """A segmentation method, with the face detector that gives the network its position and mean-mask channels.
 
-    Of several faces the largest is used, as the paper's photos have one; without a face the network gets none. What
-    belongs to the portrait is the network's decision in either case.
+    Of several faces the largest sets these channels; without a face they are zero.
+
+    Args:
+        method: a row of Table 1, see `bsn.methods.prediction.Method`.
+        detector: of faces.
     """
 
     def __init__(self, method: Method, *, detector: Detector) -> None:
@@ -117,7 +120,7 @@ class Portrait:
             raise
         except FileNotFoundError:
             raise InputError(_untrained(folder / "weights.safetensors", folder)) from None
-        # A damaged or foreign folder: which of these is raised depends on its content.
+        # Which of these a damaged or foreign folder raises depends on its content.
         except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
             raise InputError(
                 f"{folder} is not a network that this code trained ({brief(error)}); "
@@ -141,9 +144,15 @@ class Portrait:
         return self.cut_out(photo).mask
 
     def cut_out(self, photo: np.ndarray | Path | str, *, band: float = BAND) -> Cutout:
-        """Segment one photo, with trimap, matte and layers on demand.
+        """Segment one photo; the result computes trimap, matte and layers when they are first used.
 
-        Arguments and errors as in `segment` and `Cutout`. What is transparent in a file stays transparent.
+        Args:
+            photo: as in `segment`. Transparent pixels of a file stay transparent.
+            band: width of the trimap's unknown area, in pixels of an 800x600 photo.
+
+        Raises:
+            InputError: the file cannot be read.
+            ValueError: the array has another shape or type, or `band` is not a finite number above 0.
         """
         pixels, opacity = (photo, None) if isinstance(photo, np.ndarray) else read_upright(photo)
         if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
@@ -153,22 +162,22 @@ class Portrait:
 
 
 def face_detector() -> FaceDetector:
-    """The face detector with the study's settings for PFCN's photos."""
+    """Build the face detector with the study's settings for PFCN's photos."""
     return FaceDetector(min_face_fraction=MIN_FACE, min_probability=_MIN_PROBABILITY)
 
 
 def find_face(photo: np.ndarray, *, detector: Detector) -> tuple[int, np.ndarray | None]:
-    """Detect faces and align the largest.
+    """Detect faces, and align the largest one to the reference frame.
 
-    Detection runs on at most 800x600 pixels: a face that counts is large enough there, and twenty times as many pixels
-    take twenty times as long.
+    Larger photos are shrunk to the area of 800x600 first: faces that count are large enough there, and detection takes
+    time in proportion to the pixels.
 
     Args:
         photo: (H, W, 3) uint8 RGB.
-        detector: for the shrunken photo.
+        detector: finds the faces of the shrunken photo.
 
     Returns:
-        Number of faces, and the affine (2, 3) from the photo's pixels to the frame; None without a face.
+        Number of faces; and the affine (2, 3) from the photo's pixels to the frame, None without a face.
     """
     height, width = photo.shape[:2]
     small = cv2.resize(photo, shrunk_size(height, width), interpolation=cv2.INTER_AREA)
@@ -197,6 +206,6 @@ def _untrained(missing: Path, folder: Path) -> str:
 
 
 def _stage(folder: Path) -> str:
-    # data/phase_one/ holds first phases; no method has their names.
+    # Names in data/phase_one/ are those of phases, not of methods.
     name = MODEL.name if folder.parent.name == "phase_one" else folder.name or MODEL.name
     return f"baselines@{name}" if name in ("graph_cut", "mean_mask") else f"train@{name}"

@@ -1,6 +1,7 @@
-"""Pictures from a matte and the two layers of a photo, in uint8 RGB at the photo's own size: composites, blur, cartoon.
+"""Pictures made from the matte and the layers of a photo: cut-out, composite, blurred background, cartoon.
 
-None uses the photo's own pixels at the edge, where the old background is mixed in and would show as a halo.
+They use the estimated layers instead of the photo, whose pixels at the portrait's edge contain the old background and
+would show it as a halo.
 """
 
 import os
@@ -17,22 +18,39 @@ from bsn.photos import read_upright
 APERTURE = 0.02  # radius of a point of light out of focus, over the photo's longer side
 _TONES = 7  # steps of lightness in a cartoon
 
-# From (height, width) to (H, W, 3) uint8 RGB.
+# Function from (height, width) to a background of that size, (H, W, 3) uint8 RGB.
 Backdrop = Callable[[int, int], np.ndarray]
 
 
 def grey(alpha: np.ndarray) -> np.ndarray:
-    """A matte, (H, W) float in 0..1, as a grey picture, (H, W) uint8."""
+    """Convert a matte, (H, W) float in 0..1, to a grey picture, (H, W) uint8."""
     return np.rint(255 * alpha).astype(np.uint8)
 
 
 def cut_out(foreground: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """The portrait as RGBA, (H, W, 4) uint8, with straight (not premultiplied) alpha."""
+    """Join the portrait's colours and opacity.
+
+    Args:
+        foreground: (H, W, 3) uint8 RGB.
+        alpha: (H, W) float32 in 0..1.
+
+    Returns:
+        (H, W, 4) uint8 RGBA, with straight (not premultiplied) alpha.
+    """
     return np.dstack([foreground, grey(alpha)])
 
 
 def composite(foreground: np.ndarray, alpha: np.ndarray, background: np.ndarray) -> np.ndarray:
-    """alpha * foreground + (1 - alpha) * background. Colours (H, W, 3) uint8, alpha (H, W) float32."""
+    """Put the portrait on a background: alpha * foreground + (1 - alpha) * background.
+
+    Args:
+        foreground: (H, W, 3) uint8 RGB.
+        alpha: (H, W) float32 in 0..1.
+        background: (H, W, 3) uint8 RGB.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
     return cv2.blendLinear(foreground, background, np.ascontiguousarray(alpha), 1 - alpha)
 
 
@@ -40,8 +58,8 @@ def backdrop(text: str) -> Backdrop:
     """Read a new background.
 
     Args:
-        text: a picture's path, or a colour as CSS writes it: white, #00b140, rgb(0,177,64). A picture is scaled to
-            fill the photo and cropped evenly on two sides.
+        text: path of a picture, which is scaled to cover the photo and cropped evenly on two sides; or a CSS colour:
+            white, #00b140, rgb(0,177,64).
 
     Raises:
         InputError: `text` is neither, or the picture cannot be read.
@@ -70,9 +88,9 @@ def _fill(picture: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def out_of_focus(background: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Blur the background as a wide aperture does, without the portrait's colours leaking into it.
+    """Blur the background as a wide aperture does, without mixing the portrait's colours into it.
 
-    Computed on at most 800x600 pixels, as nothing sharp is left to lose.
+    Computed on at most 800x600 pixels, since the result has no detail that needs more.
 
     Args:
         background: (H, W, 3) uint8 RGB.
@@ -83,7 +101,7 @@ def out_of_focus(background: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """
     height, width = alpha.shape
     size = shrunk_size(height, width)
-    # Lenses blur light, not its gamma-coded value: highlights grow into discs.
+    # Lenses blur linear light, not gamma-coded values: highlights grow into discs.
     light = cv2.resize((background.astype(np.float32) / 255) ** 2.2, size, interpolation=cv2.INTER_AREA)
     seen = np.maximum(1 - cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), 1e-3)
     reach = max(1, round(APERTURE * max(size)))
@@ -94,9 +112,15 @@ def out_of_focus(background: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 
 def cartoon(foreground: np.ndarray) -> np.ndarray:
-    """Flat colours and dark lines, (H, W, 3) uint8 RGB, from the same.
+    """Draw the portrait in flat colours with dark lines.
 
-    Colours are smoothed on at most 800x600 pixels; lightness steps and lines are made at full size and stay sharp.
+    Colours are smoothed on at most 800x600 pixels; lightness steps and lines are computed at full size and stay sharp.
+
+    Args:
+        foreground: (H, W, 3) uint8 RGB.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
     """
     height, width = foreground.shape[:2]
     scale = max(1.0, frame_scale(height, width))
@@ -113,7 +137,7 @@ def cartoon(foreground: np.ndarray) -> np.ndarray:
 
 
 def _staircase(tone: np.ndarray) -> np.ndarray:
-    """Flat tones with short ramps between them, which hide noise at the steps."""
+    """Quantise tones in 0..1, with short ramps between the steps, which hide noise there."""
     step, rest = np.divmod(tone * _TONES, 1)
     return (step + 1 / (1 + np.exp(-12 * (rest - 0.5)))) / _TONES
 

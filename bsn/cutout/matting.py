@@ -1,6 +1,6 @@
 """Soft edges from a hard mask: trimap, closed-form matte and foreground estimation (PyMatting).
 
-PyMatting is imported late: at its first import on a machine it compiles itself, which takes up to a minute.
+PyMatting is imported late, because it compiles itself at its first import on a machine, which takes up to a minute.
 """
 
 import cv2
@@ -11,17 +11,17 @@ from bsn.errors import InputError
 from bsn.kernels import contour
 
 FOREGROUND, UNKNOWN, BACKGROUND = 255, 128, 0
-# Mattes are solved on at most so many pixels: the equations of a larger one take more than 1.3 GB per million.
+# Larger mattes are solved on a shrunken photo, because the equations take more than 1.3 GB per million pixels.
 MATTE_PIXELS = FRAME[0] * FRAME[1]
 # Alpha is modelled as linear in the colour within small windows, regularised by this variance of colours in 0..1. With
 # PyMatting's own 1e-7 the 8x8 blocks of JPEG photos show in the matte; from 1e-5 on they do not.
 _FLAT = 1e-4
-_SMALLEST = 3  # pixels of a side: that of closed-form matting's windows
+_SMALLEST = 3  # pixels: shortest side of a photo, that of closed-form matting's windows
 _WINDOW = 2  # half the side of the windows in which a matte is enlarged
 
 
 def frame_scale(height: int, width: int) -> float:
-    """Length scale of a photo against 800x600, the size that the paper's pixel counts are for."""
+    """Scale of lengths in a photo relative to 800x600, the size for which the paper gives widths in pixels."""
     return (height * width / (FRAME[0] * FRAME[1])) ** 0.5
 
 
@@ -32,7 +32,7 @@ def shrunk_size(height: int, width: int) -> tuple[int, int]:
 
 
 def trimap(mask: np.ndarray, *, band: float) -> np.ndarray:
-    """Trimap of section 4.4.3: the contour, dilated to `band` pixels as for the individual kernel, is unknown.
+    """Trimap of section 4.4.3: unknown in the band of `band` pixels around the contour, that of the individual kernel.
 
     Args:
         mask: (H, W) uint8 {0, 1}.
@@ -57,8 +57,8 @@ def matte(photo: np.ndarray, known: np.ndarray) -> np.ndarray:
         known: (H, W) uint8, its trimap as from `trimap`.
 
     Returns:
-        Share of portrait in each pixel, (H, W) float32 in 0..1. Where the trimap has no foreground or no background,
-        unknown pixels are one half.
+        Share of the portrait in each pixel's colour, (H, W) float32 in 0..1. If the trimap has no foreground or no
+        background, unknown pixels are one half.
 
     Raises:
         InputError: a side of the photo or of its shrunken copy is below 3 pixels, or there is no solution.
@@ -89,9 +89,9 @@ def matte(photo: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def layers(photo: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Separate the colours of portrait and background: multi-level foreground estimation (Germer et al. 2020).
+    """Estimate the colours of portrait and background separately, by multi-level estimation (Germer et al. 2020).
 
-    alpha * foreground + (1 - alpha) * background is the photo. Where a pixel shows only one of them, the other is
+    photo = alpha * foreground + (1 - alpha) * background. Where a pixel shows only one of them, the other is
     extrapolated from its neighbourhood.
 
     Args:
@@ -108,7 +108,7 @@ def layers(photo: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
     from pymatting import estimate_foreground_ml
 
-    # float32 arrays go through PyMatting uncopied; float64 would take twice the memory.
+    # PyMatting uses float32 arrays without a copy; float64 would take twice the memory.
     image = photo.astype(np.float32) / np.float32(255)
     both = estimate_foreground_ml(image, alpha, return_background=True)
     foreground, background = (_bytes(255 * layer) for layer in both)

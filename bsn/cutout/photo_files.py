@@ -1,4 +1,4 @@
-"""Find the photo files that a user names, and write pictures. Photos are read by bsn/photos.py."""
+"""Find the files that a user names, and write pictures. bsn/photos.py reads photos."""
 
 import glob
 import os
@@ -11,17 +11,17 @@ import numpy as np
 
 from bsn.disk import disk_errors, write_png
 
-# Files that file managers leave in folders of photos; others of that kind are hidden.
+# Files that file managers leave in folders of photos, beside hidden ones.
 _LEFT_BY_OTHERS = ("desktop.ini", "ehthumbs.db", "thumbs.db")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """Files found.
+    """Result of `find_photos`.
 
     Attributes:
         files: each once, in the order of the arguments.
-        empty: one line per argument that named no file.
+        empty: one message per argument for which there is no file.
     """
 
     files: list[Path]
@@ -31,14 +31,16 @@ class Found:
 def find_photos(arguments: Sequence[str]) -> Found:
     """Find the files that paths, folders and glob patterns name.
 
-    A folder stands for its own files, not for those of its subfolders; hidden files, and what file managers leave
-    there, are skipped. `**` in a pattern is any depth of folders. Names do not matter: whether a file is a photo shows
-    when it is read.
+    A folder means the files directly in it, except hidden ones and those of file managers. `**` in a pattern matches
+    any depth of folders. Files are not filtered by suffix: whether one is a photo is seen when it is read.
+
+    Args:
+        arguments: paths and patterns, as from the command line.
     """
     files: dict[Path, None] = {}
     empty = []
     for argument in arguments:
-        # os.path answers False for what cannot be a path, such as a name with a null byte; Path raises.
+        # os.path, because Path raises for an impossible name, such as one with a null byte.
         if os.path.isdir(argument):
             try:
                 named = folder_files(Path(argument))
@@ -57,7 +59,7 @@ def find_photos(arguments: Sequence[str]) -> Found:
 
 
 def folder_files(folder: Path) -> list[Path]:
-    """A folder's own files, sorted, without hidden ones and those of file managers.
+    """List the files directly in a folder, sorted, without hidden ones and those of file managers.
 
     Raises:
         OSError: the folder cannot be listed.
@@ -66,10 +68,10 @@ def folder_files(folder: Path) -> list[Path]:
 
 
 def write_picture(file: Path, picture: np.ndarray) -> None:
-    """Write a PNG.
+    """Write a picture as PNG, atomically.
 
     Args:
-        file: written atomically.
+        file: to write.
         picture: uint8, (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA.
 
     Raises:

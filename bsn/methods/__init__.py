@@ -1,1 +1,1 @@
-"""Methods of Table 1, from a photo to its mask: trained networks, Graph-cut, the mean mask, and the CRF."""
+"""Methods of Table 1, which segment a photo: trained networks, Graph-cut, the mean mask, and a CRF behind a network."""

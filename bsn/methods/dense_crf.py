@@ -1,4 +1,4 @@
-"""Fully connected CRF (Krähenbühl and Koltun, 2011), as DeepLabv2 refines its network's scores with it."""
+"""Fully connected CRF (Krähenbühl and Koltun 2011), with which DeepLabv2 refines its scores."""
 
 import numpy as np
 
@@ -21,7 +21,7 @@ class RefinedSegmenter(Segmenter):
 
 
 def refine(photo: np.ndarray, score: np.ndarray) -> np.ndarray:
-    """Mask of minimum energy by ten iterations of mean field inference.
+    """Refine a network's scores to a mask by ten iterations of mean-field inference.
 
     Args:
         photo: (H, W, 3) uint8 RGB.
@@ -34,7 +34,7 @@ def refine(photo: np.ndarray, score: np.ndarray) -> np.ndarray:
         InputError: pydensecrf2, an optional package, is not installed.
     """
     try:
-        # Optional and compiled, so it may be absent.
+        # Late: an optional package.
         from pydensecrf.densecrf import DenseCRF2D  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise InputError("the CRF needs pydensecrf2: pip install -r requirements-crf.txt") from None

@@ -3,8 +3,8 @@
     E(m) = sum of -log P(m) over pixels
          + smoothness * sum of [m differs] exp(-contrast |dI|^2 / 2 sigma^2) over neighbours
 
-P is the mean mask of the training portraits, aligned to the photo by its face, sigma^2 the photo's mean squared
-difference of neighbours. The minimum is a cut of the 4-connected grid, found exactly by scipy's maximum flow.
+P is the mean mask of the training portraits, aligned to the photo by its face; dI is the difference of two neighbours'
+colours, and sigma^2 the mean of |dI|^2. scipy's maximum flow finds the exact minimum, a cut of the 4-connected grid.
 """
 
 import cv2
@@ -13,19 +13,19 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
 _UNITS = 1000  # integer capacities per nat
-_CELLS = 2**21  # of a grid at most: a photo of 1x20000 at 160 rows would exceed any machine's memory
-_SURE = 1e-3  # the prior is clipped to this distance from 0 and 1
+_CELLS = 2**21  # maximum of a grid: a photo of 1x20000 at 160 rows would exceed any machine's memory
+_MARGIN = 1e-3  # the prior is clipped to this distance from 0 and 1
 
 
 def graph_cut(photo: np.ndarray, prior: np.ndarray, *, smoothness: float, contrast: float, height: int) -> np.ndarray:
-    """Segment one photo.
+    """Segment one photo by minimising E(m), see the module.
 
     Args:
-        photo: (H, W, 3) uint8.
-        prior: (H, W) float32, probability of portrait at each pixel.
+        photo: (H, W, 3) uint8 RGB.
+        prior: P, (H, W) float32 in 0..1, probability of portrait.
         smoothness: weight of the pairwise term.
-        contrast: factor in its exponent.
-        height: rows of the grid that is solved (fewer for an oblong photo).
+        contrast: factor in the exponent of the pairwise term.
+        height: rows of the grid; fewer for a very wide photo.
 
     Returns:
         (H, W) uint8 {0, 1}, resized from the grid.
@@ -34,14 +34,14 @@ def graph_cut(photo: np.ndarray, prior: np.ndarray, *, smoothness: float, contra
     scale = min(1.0, (_CELLS / (width * height)) ** 0.5)
     size = (max(1, round(scale * width)), max(1, round(scale * height)))
     image = cv2.resize(photo, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    probability = np.clip(cv2.resize(prior, size, interpolation=cv2.INTER_AREA), _SURE, 1 - _SURE)
+    probability = np.clip(cv2.resize(prior, size, interpolation=cv2.INTER_AREA), _MARGIN, 1 - _MARGIN)
     mask = _minimum_cut(image, np.log(probability / (1 - probability)), smoothness, contrast)
     full = cv2.resize(mask.astype(np.float32), photo.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     return (full > 0.5).astype(np.uint8)
 
 
 def _minimum_cut(image: np.ndarray, log_odds: np.ndarray, smoothness: float, contrast: float) -> np.ndarray:
-    """(h, w) bool, true for portrait, which is the source's side of the cut."""
+    """Mask (h, w) bool; the portrait is the source's side of the cut."""
     node = np.arange(log_odds.size).reshape(log_odds.shape)
     source, sink = log_odds.size, log_odds.size + 1
     left, right = node[:, :-1].ravel(), node[:, 1:].ravel()

@@ -1,4 +1,4 @@
-"""Methods that segment a photo: the interface, trained networks, the baselines, and masks for many files."""
+"""Methods that segment a photo: their interface, networks, baselines; and the prediction of many files."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -52,6 +52,10 @@ def load_method(folder: Path, *, aligned_mean_mask: np.ndarray) -> Method:
     Args:
         folder: `models/<method>`.
         aligned_mean_mask: (800, 600) float32 in 0..1, of the training set.
+
+    Raises:
+        InputError, FileNotFoundError, ValueError, KeyError, TypeError: as `bsn.model_format.ModelDescription.read`.
+        RuntimeError, safetensors.SafetensorError: the weights are damaged, or do not fit model.json.
     """
     description = ModelDescription.read(folder)
     if description.network == "graph_cut":
@@ -70,12 +74,12 @@ def load_method(folder: Path, *, aligned_mean_mask: np.ndarray) -> Method:
 
 @dataclass(frozen=True, kw_only=True)
 class PhotoFile:
-    """A photo to segment.
+    """A photo to segment, and the file for its mask.
 
     Attributes:
-        photo: its file.
+        photo: file of the photo.
         affine: (2, 3) from its pixels to the frame; None without a face.
-        mask: PNG to write, 0 and 255.
+        mask: PNG to write, with 0 for background and 255 for portrait.
     """
 
     photo: Path
@@ -84,7 +88,11 @@ class PhotoFile:
 
 
 def predict_files(files: Sequence[PhotoFile], *, method: Method) -> Iterator[Path]:
-    """Predict photos and write their masks; the bytes are the same with any number of processes.
+    """Predict photos and write their masks; the bytes do not depend on the number of processes.
+
+    Args:
+        files: photos and mask files.
+        method: to predict with.
 
     Yields:
         The file of each mask, in order, once it is written.
@@ -108,10 +116,14 @@ def _predict_file(file: PhotoFile, *, method: Method) -> Path:
 
 
 class MeanMask:
-    """Baseline that answers with the aligned mean mask, stretched over the whole photo if there is no face."""
+    """Baseline that predicts the aligned mean mask, stretched over the whole photo if there is no face.
+
+    Args:
+        aligned_mean_mask: (800, 600) float32 in 0..1, of the training set.
+    """
 
     parameters = 0
-    parallel = False  # all photos take less time than the start of a process
+    parallel = False  # all photos together take less time than starting a process
 
     def __init__(self, *, aligned_mean_mask: np.ndarray) -> None:
         self.aligned_mean_mask = aligned_mean_mask
@@ -129,7 +141,12 @@ class MeanMask:
 
 
 class GraphCut(MeanMask):
-    """Graph-cut baseline: the mean mask is the prior of a cut along the photo's edges. Options as in `graph_cut`."""
+    """Graph-cut baseline with the mean mask as the prior.
+
+    Args:
+        aligned_mean_mask: (800, 600) float32 in 0..1, of the training set.
+        smoothness: as in `bsn.methods.graph_cut.graph_cut`, like `contrast` and `height`.
+    """
 
     parallel = True  # scipy's maximum flow runs on one core
 
@@ -168,7 +185,7 @@ class Segmenter:
         model: with six input channels.
         size: (height, width) of a PFCN photo's working copy, as in training.
         aligned_mean_mask: (800, 600) float32 in 0..1, of the training set.
-        device: to run on.
+        device: of the network.
     """
 
     parallel = False  # torch uses all cores, or the GPU
@@ -189,19 +206,14 @@ class Segmenter:
 
     @torch.inference_mode()
     def predict(self, photo: np.ndarray, affine: np.ndarray | None) -> Prediction:
-        """Run the network once on a photo.
-
-        Args:
-            photo: (H, W, 3) uint8 RGB.
-            affine: (2, 3) from its pixels to the frame, None if no face was found.
-        """
+        """Run the network once on a photo. Arguments as in `Method`."""
         small = working_photo(photo, affine, self.size)
         prior = prior_channels(small.to_frame, self.aligned_mean_mask, small.image.shape[:2])
         image = torch.from_numpy(small.image.transpose(2, 0, 1)[None]).to(self.device)
         output = self.model(network_input(image, torch.from_numpy(prior[None]).to(self.device)))
         score = foreground_score(output.fused)[:, None].float()
         logits = output.attributes
-        # The mean over the branch's classifiers.
+        # Mean over the classifiers of all scales; there is one, or one per scale.
         classes = [] if logits is None else logits[:, 0].float().softmax(dim=-1).mean(dim=0).argmax(dim=-1).tolist()
         return Prediction(
             score=upsample(score, photo.shape[:2], align_corners=output.align_corners)[0, 0].cpu().numpy(),

@@ -1,8 +1,8 @@
-"""Segmentation metrics: IoU (eq. (9)), two-class mIoU, boundary IoU, boundary F, trimap-band IoU, bootstrap intervals.
+"""Segmentation metrics, as fractions in 0..1: IoU (eq. (9)), two-class mIoU, boundary IoU, boundary F, band IoU.
 
-Targets are (H, W) uint8: 0 background, 1 portrait, 255 ignored; predictions (H, W) bool or uint8, portrait where not
-zero. Ignored pixels are never counted. For boundary IoU and bands they take the class of the nearest labelled pixel in
-both masks, so that the void border of PASCAL VOC has the contour in its middle. All numbers are fractions in 0..1.
+Predictions are (H, W) bool or uint8, portrait where not zero; targets (H, W) uint8 {0, 1, 255 = ignored}. Ignored
+pixels are never counted. For boundary IoU and bands they take the class of the nearest labelled pixel in both masks, so
+that the contour is in the middle of PASCAL VOC's void border.
 """
 
 import numpy as np
@@ -41,12 +41,15 @@ __all__ = [
 
 
 def evaluate_photo(prediction: np.ndarray, target: np.ndarray, *, frame_is_boundary: bool = False) -> dict[str, float]:
-    """All metrics of one photo, named as the columns of `metrics/photos/<method>.csv`.
+    """Compute all metrics of one photo: the columns of `metrics/photos/<method>.csv`.
 
     Args:
         prediction: (H, W) bool or uint8, portrait where not zero.
         target: (H, W) uint8 {0, 1, 255 = ignored}.
         frame_is_boundary: as in `boundary_iou`.
+
+    Returns:
+        `iou`, `boundary_iou`, `boundary_f` and `band_<width>` in 0..1, and the pixel counts of `Overlap`.
 
     Raises:
         ValueError: the masks differ in size.

@@ -1,4 +1,4 @@
-"""Metrics of a set of photos: means, pooled counts, and bootstrap intervals over photos."""
+"""Metrics of a set of photos: means and pooled counts over photos, with bootstrap intervals."""
 
 from typing import Any
 
@@ -13,13 +13,13 @@ def bootstrap(values: np.ndarray, *, seed: int, samples: int = 2000, level: floa
     """Percentile bootstrap interval of the mean over photos.
 
     Args:
-        values: (N,) float, one per photo; NaN photos are left out.
+        values: (N,) float, one per photo; NaN is left out.
         seed: of the resampling.
         samples: number of resamples.
-        level: coverage of the interval.
+        level: coverage of the interval, 0..1.
 
     Returns:
-        Lower and upper end; NaN twice if fewer than two photos are left.
+        Lower and upper end; both NaN if fewer than two values are left.
     """
     values = np.asarray(values, dtype=np.float64)
     values = values[~np.isnan(values)]
@@ -41,6 +41,9 @@ def paired_difference(
         baseline: (N,) float, of the same photos in the same order.
         seed: as in `bootstrap`, like `samples` and `level`.
 
+    Returns:
+        Mean, lower end and upper end.
+
     Raises:
         ValueError: the arrays differ in length.
     """
@@ -53,7 +56,7 @@ def paired_difference(
 
 
 def summarise(rows: pd.DataFrame, *, seed: int = 0) -> dict[str, Any]:
-    """One set's entry of `metrics/methods/<method>.json`.
+    """Summarise the photos of one set: its entry in `metrics/methods/<method>.json`.
 
     Args:
         rows: one per photo, with the columns of `evaluate_photo`.
@@ -83,7 +86,7 @@ def summarise(rows: pd.DataFrame, *, seed: int = 0) -> dict[str, Any]:
 
 
 def pooled(rows: pd.DataFrame) -> Overlap:
-    """Pixel counts summed over photos. rows: as in `summarise`."""
+    """Sum the pixel counts over photos, the rows as in `summarise`."""
     return Overlap(*(int(rows[name].to_numpy().sum()) for name in Overlap._fields))
 
 

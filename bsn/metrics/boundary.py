@@ -15,15 +15,15 @@ _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 def boundary_iou(prediction: np.ndarray, target: np.ndarray, *, frame_is_boundary: bool = False) -> float:
     """Boundary IoU of Cheng et al. (CVPR 2021): IoU of the inner rims of the two masks.
 
-    A rim is what d erosions by 3x3 take off. d is 2 % of the photo's diagonal, rounded to whole pixels (half to
-    even) and at least 1, as in the authors' code.
+    The inner rim of a mask is its pixels that d erosions by 3x3 remove. d is 2 % of the photo's diagonal, rounded to
+    whole pixels (half to even) and at least 1, as in the authors' code.
 
     Args:
         prediction: (H, W) bool or uint8, portrait where not zero.
         target: (H, W) uint8 {0, 1, 255 = ignored}.
-        frame_is_boundary: whether a portrait that the photo's edge cuts off has a rim there. True is the authors'
-            code, which pads the mask with background. The default is False: the cut is no contour of the portrait,
-            and both masks would agree on it for nothing.
+        frame_is_boundary: whether a portrait that the photo's edge cuts off has a rim there. True as in the authors'
+            code, which pads the mask with background. False by default, because the cut is not the portrait's
+            contour, and any prediction has it, too.
 
     Returns:
         Fraction in 0..1; 1.0 if neither mask has a rim.
@@ -48,7 +48,7 @@ def _rim(mask: np.ndarray, depth: int, frame_is_boundary: bool) -> np.ndarray:
     if frame_is_boundary:
         eroded = cv2.erode(mask, square, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     else:
-        # OpenCV's own border value never wins the minimum, so the photo's edge erodes nothing.
+        # OpenCV's default border value is the maximum, so that the photo's edge erodes nothing.
         eroded = cv2.erode(mask, square)
     return cv2.subtract(mask, eroded)
 
@@ -106,8 +106,8 @@ def _disc(radius: float) -> np.ndarray:
 def band_iou(prediction: np.ndarray, target: np.ndarray, widths: tuple[int, ...] = BAND_WIDTHS) -> dict[int, float]:
     """Trimap-band IoU: foreground IoU inside bands around the target's contour.
 
-    The contour is the pixels that have a 4-neighbour of the other class, so it is two pixels thick. The band of width
-    w holds the pixels nearer to it than w/2, as the individual kernel of that width does.
+    The contour is the pixels with a 4-neighbour of the other class, so it is two pixels thick. The band of width w is
+    the pixels nearer to it than w/2, as in the individual kernel of that width.
 
     Args:
         prediction: (H, W) bool or uint8, portrait where not zero.

@@ -1,4 +1,4 @@
-"""Pixels that two masks share and cover: IoU (eq. (9)), two-class mIoU, and how ignored pixels are treated."""
+"""IoU (eq. (9)) and two-class mIoU by pixel counts, and the treatment of ignored pixels."""
 
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ class Overlap(NamedTuple):
 
 
 def overlap(prediction: np.ndarray, target: np.ndarray) -> Overlap:
-    """Count the pixels that two masks share and cover, for portrait and background.
+    """Count the pixels in intersection and union of two masks, for portrait and for background.
 
     Args:
         prediction: (H, W) bool or uint8, portrait where not zero.
@@ -38,13 +38,17 @@ def overlap(prediction: np.ndarray, target: np.ndarray) -> Overlap:
 
 
 def iou(prediction: np.ndarray, target: np.ndarray) -> float:
-    """Foreground IoU of one photo, the summand of eq. (9); 1.0 if both masks are empty. Arguments as in `overlap`."""
+    """Foreground IoU of one photo, which eq. (9) averages over photos. Arguments and errors as in `overlap`.
+
+    Returns:
+        Fraction in 0..1; 1.0 if both masks are empty.
+    """
     counts = overlap(prediction, target)
     return ratio(counts.intersection, counts.union)
 
 
 def miou_two_class(counts: Overlap) -> float:
-    """Mean of portrait and background IoU from pixel counts; with summed counts, pooled over a set."""
+    """Mean of portrait IoU and background IoU, in 0..1; pooled over a set if the counts are summed over its photos."""
     portrait = ratio(counts.intersection, counts.union)
     background = ratio(counts.background_intersection, counts.background_union)
     return (portrait + background) / 2
@@ -53,7 +57,10 @@ def miou_two_class(counts: Overlap) -> float:
 class Masks(NamedTuple):
     """Two masks of one photo with the ignored pixels filled in, each (H, W) uint8 {0, 255}.
 
-    valid: 255 where the target is labelled.
+    Attributes:
+        prediction: 255 for portrait.
+        target: 255 for portrait.
+        valid: 255 where the target is labelled.
     """
 
     prediction: np.ndarray
@@ -62,7 +69,7 @@ class Masks(NamedTuple):
 
 
 def comparable(prediction: np.ndarray, target: np.ndarray) -> Masks:
-    """Give each ignored pixel, in both masks, the class of the nearest labelled one; background in a tie.
+    """Give each ignored pixel, in both masks, the class of the nearest labelled pixel; background in a tie.
 
     Arguments and errors as in `overlap`.
     """
@@ -72,8 +79,8 @@ def comparable(prediction: np.ndarray, target: np.ndarray) -> Masks:
     ignored = _equal(target, IGNORE)
     if cv2.countNonZero(ignored):
         chosen = ignored.view(bool)
-        # Squared distances are whole numbers. The transform's small error depends on OpenCV's number of threads:
-        # rounding keeps it from deciding a tie.
+        # Squared distances are whole numbers. Rounding removes the transform's small error, which depends on OpenCV's
+        # number of threads and would decide ties.
         portrait_at, background_at = (
             np.rint(np.square(distance_to(marked)[chosen])) for marked in (portrait, _equal(target, 0))
         )
