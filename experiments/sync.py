@@ -17,9 +17,9 @@ from study.git import GitError, git, head
 from study.params import load
 from study.provenance import Origin
 from study.runner import checkout, run_stage
-from study.tracking.origin import EXPERIMENT_TAG, study_run
+from study.tracking.database import connect, open_database, reason
 from study.tracking.recording import RESULTS_TAG, record_study, results
-from study.tracking.runs import connect, end_lost_runs, open_database, reason
+from study.tracking.runs import EXPERIMENT_TAG, end_lost_runs, study_run
 from study.tracking.sync import all_runs, copy_runs, target, without_password
 
 if TYPE_CHECKING:

@@ -34,7 +34,7 @@ def figures() -> None:
         faces=Path("data/faces"),
         hair=Path("data/attributes/hair.csv"),
         mean_mask=Path("data/mean_mask/mean_mask.npy"),
-        curves=Path("models"),
+        models=Path("models"),
         margins=Path("reports/portrait_margins.csv"),
         detector=FaceDetector(min_face_fraction=FAINTEST_FACE, min_probability=params.portraits.min_probability),
         kernel_width=params.kernel.width,

@@ -5,8 +5,8 @@ from pathlib import Path
 from study.params import load
 from study.provenance import Origin, environment
 from study.runner import run_stage
-from study.tracking.origin import study_run
 from study.tracking.recording import record_study
+from study.tracking.runs import study_run
 from study.tracking.sync import copy_briefly
 
 OUT = Path("data/recorded")

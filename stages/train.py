@@ -17,8 +17,7 @@ from bsn.training.launch import launch, report_lost_process
 from study.checking import require_choice
 from study.params import load
 from study.runner import run_stage
-from study.tracking.origin import method_run
-from study.tracking.runs import Run, start_run
+from study.tracking.runs import Run, method_run, start_run
 from study.training import DATA, attribute_classes, checkpoints_folder, model_description, patch_sampler, starting_model
 
 OUT, PHASE_ONE = Path("models"), Path("data/phase_one")

@@ -13,8 +13,7 @@ from tempfile import TemporaryDirectory
 from bsn.training.launch import launch
 from study.params import load
 from study.runner import run_stage
-from study.tracking.origin import trial_run
-from study.tracking.runs import flat_metrics, start_run
+from study.tracking.runs import flat_metrics, start_run, trial_run
 from study.trials import BASE, VARIANTS, evaluate_trial, parse_trial, train_trial, trial_params
 
 PHASE_ONE, METRICS = Path("data/phase_one"), Path("metrics/trials")

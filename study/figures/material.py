@@ -36,8 +36,8 @@ class Material:
     """CSV: id, hair (long or short)."""
     mean_mask: Path
     """`.npy`, float32 (800, 600)."""
-    curves: Path
-    """The models' folder: `<method>/curves.csv` and the trained network."""
+    models: Path
+    """`<method>/curves.csv` and the trained network."""
     margins: Path
     """CSV: set, margin, photos, photos_paper."""
     detector: Detector

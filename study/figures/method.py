@@ -40,7 +40,7 @@ _ZOOM = 4
 
 def draw_network(material: Material) -> tuple[Image.Image, str]:
     """Figure 1: block diagram of the trained network, left to right; shared parts have the same colour."""
-    folder = material.curves / METHOD
+    folder = material.models / METHOD
     if not (folder / DESCRIPTION).exists():
         raise Missing("BSN was not trained in this run.")
     description = ModelDescription.read(folder)

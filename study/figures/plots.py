@@ -99,7 +99,7 @@ def draw_bands(material: Material) -> tuple[Image.Image, str]:
 
 def draw_curves(material: Material) -> tuple[Image.Image, str]:
     """Smoothed training loss against iteration, one line per method; phase two starts at the dotted line."""
-    files = {method: material.curves / method / "curves.csv" for method in METHODS}
+    files = {method: material.models / method / "curves.csv" for method in METHODS}
     curves = {method: pd.read_csv(file) for method, file in files.items() if file.exists()}
     if not curves:
         raise Missing("No network was trained in this run.")

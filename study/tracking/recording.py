@@ -14,8 +14,7 @@ from typing import Any
 from study.evaluation import draw_examples, evaluated_photos, read_timing
 from study.params import Params
 from study.provenance import Origin
-from study.tracking.origin import RunSpec, study_run
-from study.tracking.runs import flat_metrics, start_run
+from study.tracking.runs import RunSpec, flat_metrics, start_run, study_run
 
 RESULTS_TAG = "results"
 

@@ -1,31 +1,37 @@
-"""Log one run to the project's own MLflow database, mlflow.db.
+"""Which MLflow run a stage logs to, and logging to it.
 
-An error of MLflow or of the disk costs one warning, and the work goes on. `mlflow` is imported late, as it takes
-seconds, which other stages need not spend.
+A study is one run of the pipeline: a DVC experiment, or `dvc repro` of one state of code and parameters. Interrupted
+and started again it is the same study. Under its run there is one child run per method. An error of MLflow or of the
+disk costs one warning, and the work goes on.
 """
 
+import hashlib
+import json
 import os
 import socket
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import psutil
-from filelock import FileLock
+import yaml
 
+from study.params import Params
+from study.provenance import Origin, environment
 from study.runner import checkout
-from study.tracking.origin import RunSpec
-from study.tracking.relocation import database_uri, follow_folder
+from study.tracking.database import experiment_id, open_database, reason
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # MLflow takes seconds to import, so functions that need it import it themselves
     import mlflow.entities
     from mlflow import MlflowClient
     from mlflow.entities import Metric
 
+EXPERIMENT_TAG = "dvc.experiment"
 WEIGHTS_TAG = "weights"  # fingerprint of the weights that a run trained or measured
 TRAINED_IN_TAG = "trained_in"  # id of the run that trained them where it is another one, or UNKNOWN
 UNKNOWN = "unknown"
@@ -33,10 +39,83 @@ PROCESS_TAG = "process"  # "<host> <pid> <start>" of the process that writes a r
 NOTE_TAG = "mlflow.note.content"
 PARENT_TAG = "mlflow.parentRunId"
 FLUSH_SECONDS = 30.0  # between writes of curve points
-LOCK_SECONDS = 120.0
 MAX_METRICS, MAX_PARAMS, MAX_VALUE = 1000, 100, 500  # what MLflow takes per call, and characters per parameter
-# MLflow's pages for training, in place of those for chat.
-_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSpec:
+    """One run, known by (study, kind, name); starting it again continues it.
+
+    Attributes:
+        experiment: MLflow's experiment, `bsn-<profile>`.
+        study: key of the study, shared by all of its runs.
+        kind: "study", "method", "trials" or "trial".
+        name: of the method or trial; shown in MLflow.
+        params: as `Params.flat` gives them.
+        tags: further tags than study, kind and name.
+        parent: the run above it, created if need be.
+    """
+
+    experiment: str
+    study: str
+    kind: str
+    name: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    parent: "RunSpec | None" = None
+
+    def child(self, kind: str, name: str, *, tags: Mapping[str, str], params: Mapping[str, Any] | None = None) -> Self:
+        """Run below this one, with its tags beside `tags`, and its parameters unless others are given."""
+        params = self.params if params is None else params
+        return replace(self, kind=kind, name=name, params=params, tags={**self.tags, **tags}, parent=self)
+
+
+def study_run(params: Params, origin: Origin, *, folder: Path = Path(), kind: str = "study") -> RunSpec:
+    """Run of a whole study.
+
+    Args:
+        params: of the study.
+        origin: what runs.
+        folder: where the study's dvc.lock lies.
+        kind: "study", or "trials" for the parent of trials/dvc.yaml's runs.
+    """
+    flat = params.flat()
+    state = hashlib.sha256(json.dumps(flat, sort_keys=True).encode()).hexdigest()
+    tags = {
+        "profile": params.profile,
+        EXPERIMENT_TAG: origin.experiment,
+        "git.commit": origin.commit,
+        # The same in MLflow's own columns.
+        "mlflow.source.name": "dvc exp run" if origin.experiment else "dvc repro",
+        "mlflow.source.type": "PROJECT",
+        "mlflow.source.git.commit": origin.commit,
+        **_data_versions(folder / "dvc.lock"),
+    }
+    return RunSpec(
+        experiment=f"bsn-{params.profile}",
+        study="/".join(part for part in (origin.commit[:10], origin.edits, origin.experiment, state[:10]) if part),
+        kind=kind,
+        name=origin.title if kind == "study" else kind,
+        params=flat,
+        tags=tags,
+    )
+
+
+def method_run(params: Params, name: str) -> RunSpec:
+    """Run of one method in the study of this process."""
+    return study_run(params, Origin.here()).child("method", name, tags=environment())
+
+
+def trial_run(params: Params, tried: Params, name: str) -> RunSpec:
+    """Run of one trial.
+
+    Args:
+        params: of the study.
+        tried: the trial's own.
+        name: of the trial, such as "closeness-2".
+    """
+    trials = study_run(params, Origin.here(), kind="trials")
+    return trials.child("trial", name, tags=environment(), params=tried.flat())
 
 
 class Run:
@@ -187,40 +266,6 @@ def start_run(spec: RunSpec, *, weights: str | None = None) -> Iterator[Run]:
         run._finish(status)
 
 
-def connect(uri: str) -> "MlflowClient":
-    """Client that reports a dead server within seconds, in place of MLflow's four minutes of retries."""
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    from mlflow import MlflowClient
-
-    return MlflowClient(uri)
-
-
-@contextmanager
-def open_database(root: Path) -> Iterator["MlflowClient"]:
-    """Client of `root/mlflow.db`, created or relocated first; one process at a time is in the block.
-
-    Several processes that create the database at once would crash, and would create the same run twice.
-    """
-    with FileLock(root / "mlflow.db.lock", timeout=LOCK_SECONDS):
-        follow_folder(root)
-        client = connect(database_uri(root / "mlflow.db"))
-        client.search_experiments(max_results=1)  # creates the tables
-        yield client
-
-
-def experiment_id(client: "MlflowClient", name: str, artifacts: Path | None) -> str:
-    """Id of an experiment, created if need be; artifacts: their folder, None for the server's own."""
-    found = client.get_experiment_by_name(name)
-    if found is not None:
-        return found.experiment_id
-    return client.create_experiment(name, artifacts.as_uri() if artifacts else None, tags=_EXPERIMENT_TAGS)
-
-
 def end_run(client: "MlflowClient", run: "mlflow.entities.Run", status: str, end_time: int | None = None) -> None:
     """End a run, and mark its parent as FAILED unless the run is FINISHED."""
     client.set_terminated(run.info.run_id, status, end_time)
@@ -281,11 +326,6 @@ def flat_metrics(groups: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     }
 
 
-def reason(error: Exception) -> str:
-    """MLflow's message in one line."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
-
-
 def _find_or_create(
     client: "MlflowClient", experiment: str, spec: RunSpec, tags: Mapping[str, str]
 ) -> "mlflow.entities.Run":
@@ -306,3 +346,11 @@ def _lives(pid: str, start: str) -> bool:
         return abs(psutil.Process(int(pid)).create_time() - float(start)) < 5
     except psutil.NoSuchProcess:
         return False
+
+
+def _data_versions(lock: Path) -> dict[str, str]:
+    """`{"data.pfcn": <md5>, ...}`: DVC's hash of each data set that the lock has."""
+    # The C loader: the Python one takes a quarter of a second for a lock of this size, in every tracked stage.
+    stages = yaml.load(lock.read_text("utf-8"), Loader=yaml.CSafeLoader)["stages"] if lock.exists() else {}
+    known = (name.partition("@") for name in stages)
+    return {f"data.{key}": stages[f"{name}@{key}"]["outs"][0]["md5"] for name, _, key in known if name == "download"}

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit, urlunsplit
 from filelock import FileLock
 
 from study.runner import checkout
-from study.tracking.relocation import local_path
+from study.tracking.database import connect, experiment_id, local_path, open_database, reason
 from study.tracking.runs import (
     MAX_METRICS,
     NOTE_TAG,
@@ -28,14 +28,10 @@ from study.tracking.runs import (
     PROCESS_TAG,
     TRAINED_IN_TAG,
     WEIGHTS_TAG,
-    connect,
     end_lost_runs,
-    experiment_id,
     finish_model,
     log_params_and_tags,
-    open_database,
     origin_tags,
-    reason,
 )
 
 if TYPE_CHECKING:

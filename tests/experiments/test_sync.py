@@ -3,8 +3,7 @@
 import pytest
 
 from experiments import sync
-from study.tracking.origin import RunSpec
-from study.tracking.runs import start_run
+from study.tracking.runs import RunSpec, start_run
 
 
 @pytest.fixture

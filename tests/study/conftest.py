@@ -118,7 +118,7 @@ def material(run: Path) -> Material:
         faces=run / "data/faces",
         hair=run / "hair.csv",
         mean_mask=run / "mean_mask.npy",
-        curves=run / "models",
+        models=run / "models",
         margins=run / "portrait_margins.csv",
         detector=NoFaces(),
         kernel_width=10,

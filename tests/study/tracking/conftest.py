@@ -7,8 +7,8 @@ from mlflow import MlflowClient
 from safetensors.torch import save_file
 
 from bsn.models import build
-from study.tracking.origin import RunSpec
-from study.tracking.runs import open_database
+from study.tracking.database import open_database
+from study.tracking.runs import RunSpec
 from tests.mlflow_server import Server
 
 

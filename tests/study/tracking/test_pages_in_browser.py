@@ -7,8 +7,7 @@ from selenium.webdriver import Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from study.tracking.origin import RunSpec
-from study.tracking.runs import start_run
+from study.tracking.runs import RunSpec, start_run
 from study.tracking.sync import copy_runs
 from tests.chromium import chromium, needs_chromium
 from tests.study.tracking.conftest import client_of

@@ -7,9 +7,8 @@ import pytest
 
 from study.evaluation import write_timing
 from study.provenance import environment
-from study.tracking.origin import RunSpec
 from study.tracking.recording import headline, record_study, results
-from study.tracking.runs import WEIGHTS_TAG, start_run
+from study.tracking.runs import WEIGHTS_TAG, RunSpec, start_run
 from tests.study.tracking.conftest import client_of, runs
 from tests.study.tracking.test_runs import points
 

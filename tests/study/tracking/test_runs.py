@@ -9,14 +9,12 @@ import numpy as np
 import pytest
 from mlflow.exceptions import MlflowException
 
-from study.tracking.origin import RunSpec
-from study.tracking.runs import PROCESS_TAG, TRAINED_IN_TAG, UNKNOWN, WEIGHTS_TAG, flat_metrics, start_run
+from study.tracking.runs import PROCESS_TAG, TRAINED_IN_TAG, UNKNOWN, WEIGHTS_TAG, RunSpec, flat_metrics, start_run
 from tests.study.tracking.conftest import REPOSITORY, client_of, runs
 
 WORK = """
 import os, sys
-from study.tracking.origin import RunSpec
-from study.tracking.runs import start_run
+from study.tracking.runs import RunSpec, start_run
 study = RunSpec(experiment=sys.argv[1], study="abc", kind="study", name="study")
 with start_run(study.child("method", sys.argv[2], tags={})) as run:
     run.log_metrics({"pfcn/mean_iou": 0.9})

@@ -25,9 +25,8 @@ from bsn.alignment import FRAME, similarity_to_frame
 from bsn.faces import FaceDetector
 from bsn.methods.prediction import load_method
 from bsn.models import build
-from study.tracking.origin import RunSpec
 from study.tracking.package import save_model
-from study.tracking.runs import start_run
+from study.tracking.runs import RunSpec, start_run
 from tests.ports import free_port
 
 MEAN_MASK = np.zeros(FRAME, np.float32)

@@ -14,16 +14,15 @@ import pytest
 from mlflow import MlflowClient
 
 from study.tracking import sync
-from study.tracking.origin import RunSpec
-from study.tracking.runs import TRAINED_IN_TAG, WEIGHTS_TAG, connect, start_run
+from study.tracking.database import connect
+from study.tracking.runs import TRAINED_IN_TAG, WEIGHTS_TAG, RunSpec, start_run
 from tests.study.tracking.conftest import REPOSITORY, client_of, runs
 from tests.study.tracking.postgres import PROGRAMS, Postgres
 from tests.study.tracking.test_runs import log, points
 
 FIRST_RUN = """
 import sys
-from study.tracking.origin import RunSpec
-from study.tracking.runs import start_run
+from study.tracking.runs import RunSpec, start_run
 from study.tracking.sync import copy_briefly
 study = RunSpec(experiment="bsn-first", study="abc", kind="study", name="study")
 with start_run(study.child("method", sys.argv[1], tags={})) as run:

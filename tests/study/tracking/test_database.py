@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
-from study.tracking.origin import RunSpec
-from study.tracking.relocation import database_uri, follow_folder
-from study.tracking.runs import open_database, start_run
+from study.tracking.database import database_uri, follow_folder, open_database
+from study.tracking.runs import RunSpec, start_run
 from tests.mlflow_server import Server
 from tests.study.tracking.conftest import runs
 
@@ -139,7 +138,7 @@ def test_several_processes_that_open_a_moved_database_at_once_leave_it_right(tra
         sys.executable,
         "-c",
         "import sys; from pathlib import Path\n"
-        "from study.tracking.relocation import follow_folder; follow_folder(Path(sys.argv[1]))",
+        "from study.tracking.database import follow_folder; follow_folder(Path(sys.argv[1]))",
         str(moved),
     ]
     processes = [subprocess.Popen(command, cwd=Path(__file__).parents[3]) for _ in range(4)]

@@ -7,7 +7,7 @@ import yaml
 
 from study.params import load
 from study.provenance import Origin
-from study.tracking.origin import method_run, study_run, trial_run
+from study.tracking.runs import method_run, study_run, trial_run
 
 ORIGIN = Origin(experiment="moody-cat", commit="9f86d081884c7d659a2f")
 
