@@ -10,6 +10,7 @@ import mlflow
 import numpy as np
 import pytest
 from mlflow import MlflowClient
+from mlflow.tracking._tracking_service import utils
 
 from study.tracking.database import database_uri, follow_folder, open_database
 from study.tracking.runs import RunSpec, start_run
@@ -99,6 +100,7 @@ def test_a_real_server_over_the_moved_folder_lists_files_and_models_are_loaded(p
         run.log_model(trained, weights="f00d", aligned_mean_mask=project / "mean_mask.npy")
     moved = project.rename(tmp_path / "moved ü")
     follow_folder(moved)
+    utils._artifact_repos_cache.clear()  # MLflow remembers in each process where a model was
     server = Server(moved)
     try:
         server.start()
