@@ -24,8 +24,8 @@ COARSE_THRESHOLDS = [0.7, 0.5, 0.4]
 COARSE_SIDE = 36.0
 # Shrunken photos are detected in batches, on canvases whose sides are a multiple of this.
 CANVAS = 32
-# The close pass runs on the photo itself, on the levels of plain MTCNN's pyramid for faces of at least this share of the
-# required area. On the same photos it missed none.
+# The close pass runs on the photo itself, on the levels of plain MTCNN's pyramid for faces of at least this share of
+# the required area. On the same photos it missed none.
 CLOSE_SLACK = 0.85
 # facenet-pytorch's defaults: smallest face of plain MTCNN, scale step of its pyramid, window of its first network. It
 # raises on a photo smaller than the window, or enlarges it.

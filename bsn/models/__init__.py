@@ -1,4 +1,4 @@
-"""The networks of Table 1, built by name; weights are plain tensors in safetensors files, never a pickle."""
+"""The networks of Table 1: build one by name, or load a trained one. Weights are in safetensors files, not pickles."""
 
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ def build(network: str, **options: Any) -> Network:
     """Build a network of Table 1 with random weights.
 
     Args:
-        network: "deeplab" (DeepLabv2) or "fcn8s" (PortraitFCN+).
-        options: arguments of its class.
+        network: "deeplab" (`DeepLabV2`) or "fcn8s" (`FCN8s`, PortraitFCN+).
+        options: keyword arguments of its class.
     """
     return BUILDERS[network](**options)
 
@@ -28,6 +28,10 @@ def load(folder: Path) -> Network:
 
     Args:
         folder: with model.json and weights.safetensors.
+
+    Raises:
+        InputError, FileNotFoundError, ValueError, KeyError, TypeError: as `bsn.model_format.ModelDescription.read`.
+        RuntimeError, safetensors.SafetensorError: the weights are damaged, or do not fit model.json.
     """
     description = ModelDescription.read(folder)
     model = build(description.network, **description.options)

@@ -1,4 +1,4 @@
-"""DeepLabv2's backbones: the paper's ResNet, or any timm model that can be dilated to the wanted output stride."""
+"""DeepLabv2's backbones: the paper's ResNet, or any timm model that can be dilated to the output stride."""
 
 import logging
 from typing import Any
@@ -9,7 +9,7 @@ from bsn.models.convolutions import DilatedConv2d
 from bsn.models.layers import BatchNorm2d, BatchNormAct2d
 from bsn.models.resnet import DilatedResNet
 
-# The ResNets built here, whose layers follow the official DeepLabv2; every other name is timm's.
+# Depth of the ResNets in bsn/models/resnet.py, by name. Every other name is a timm model.
 RESNETS = {"resnet18": 18, "resnet50": 50, "resnet101": 101}
 
 
@@ -25,6 +25,9 @@ def build_backbone(
         layout: of a ResNet, see `bsn.models.resnet`.
         output_stride: input pixels per cell of a timm model's feature maps. The ResNets have 8.
         out_index: index of the timm feature level that is returned; deeper layers are not built.
+
+    Returns:
+        Module with `out_channels`: (N, channels, H, W) -> (N, out_channels, H / stride, W / stride), rounded up.
 
     Raises:
         ValueError: timm has no such model, or cannot build it with this output stride or feature level.
@@ -60,7 +63,7 @@ def timm_features(name: str, *, channels: int, output_stride: int, out_index: in
         channels: input channels.
         output_stride: input pixels per cell.
         out_index: index of the feature level.
-        options: of `timm.create_model`.
+        options: other arguments of `timm.create_model`.
 
     Returns:
         timm's nn.Module, with its `feature_info` and `default_cfg`.
@@ -68,9 +71,9 @@ def timm_features(name: str, *, channels: int, output_stride: int, out_index: in
     Raises:
         ValueError: as `build_backbone`.
     """
-    import timm  # late: it takes two seconds
+    import timm  # late: its import takes two seconds
 
-    # timm warns of tensors of the file above the wanted level.
+    # timm warns that the file has tensors for layers above this level.
     logging.getLogger("timm.models").setLevel(logging.ERROR)
     if not timm.is_model(name):
         raise ValueError(f"backbone = {name!r} is refused; allowed: {', '.join(RESNETS)} or a model of timm's")
@@ -90,13 +93,13 @@ def timm_features(name: str, *, channels: int, output_stride: int, out_index: in
             f"({reason}); choose another backbone of timm's, or other values"
         ) from None
     stages = getattr(net, "_stage_out_idx", None)
-    if stages is not None:  # timm would also run the blocks of EfficientNets and MobileNets above the wanted level
+    if stages is not None:  # of EfficientNets and MobileNets timm also builds, and runs, the blocks above this level
         net.blocks = net.blocks[: max(stages)]
     return net
 
 
 def _adapt(module: nn.Module) -> None:
-    """Give a timm module our batch norm over processes and our dilated convolution; its parameters stay."""
+    """Change a timm module's class to our batch norm over processes or our dilated convolution, in place."""
     from timm.layers.norm_act import BatchNormAct2d as TimmBatchNormAct2d  # late, as timm itself
 
     if type(module) is TimmBatchNormAct2d:

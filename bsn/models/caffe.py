@@ -1,8 +1,8 @@
-"""Converted Caffe checkpoints of DeepLabv2, in the names that two well-known PyTorch ports give them, made ours.
+"""Weights of the official Caffe DeepLabv2, as two public ports convert them, with our names and for our input.
 
-Names: `base.layer2.block1.reduce.conv.weight` (deeplab-pytorch by kazuto1011; `proj` for `shortcut` and
-`aspp.stages.c0` for `aspp.c0` in its older files) or `Scale.layer1.0.conv1.weight`, `Scale.layer5.conv2d_list.0.weight`
-(pytorch-deeplab-resnet by isht7 and by speedinghzl).
+The ports' names: `base.layer2.block1.reduce.conv.weight` (deeplab-pytorch by kazuto1011, whose older files have `proj`
+for `shortcut` and `aspp.stages.c0` for `aspp.c0`), or `Scale.layer1.0.conv1.weight` and
+`Scale.layer5.conv2d_list.0.weight` (pytorch-deeplab-resnet by isht7 and by speedinghzl).
 """
 
 import re
@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from bsn.inputs import MEAN, STD
 
-# The mean of the official network's input, blue, green, red, 0..255.
+# Mean that is subtracted from the official network's input: blue, green, red, in 0..255.
 BGR_MEAN = (104.008, 116.669, 122.675)
 _PREFIX = re.compile(r"^(?:(?:module|base|scale|Scale)\.)+")
+# Number of a bottleneck's convolution by kazuto1011's name for it.
 _PARTS = {"reduce": 1, "conv3x3": 2, "increase": 3}
 _STEM = re.compile(r"layer1\.conv1\.(conv|bn)\.(.+)")
 _BLOCK = re.compile(r"layer([2-5])\.block(\d+)\.(reduce|conv3x3|increase|shortcut|proj)\.(conv|bn)\.(.+)")
@@ -23,7 +24,7 @@ _ASPP = re.compile(r"(?:aspp\.(?:stages\.)?c|layer5\.conv2d_list\.)([0-3])\.(.+)
 
 
 def is_caffe(names: Iterable[str]) -> bool:
-    """Whether a file with tensors of these names is a converted Caffe checkpoint."""
+    """Whether these tensor names are those of a converted Caffe checkpoint."""
     return any(
         name.removeprefix("module.").startswith("Scale.") or _STEM.fullmatch(bare) or _ASPP.fullmatch(bare)
         for name, bare in ((name, _PREFIX.sub("", name)) for name in names)
@@ -31,44 +32,47 @@ def is_caffe(names: Iterable[str]) -> bool:
 
 
 def from_caffe(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The same network in our names and for our input, RGB normalised by ImageNet's mean and deviation.
+    """Convert a checkpoint to our tensor names and our input, RGB normalised by ImageNet's mean and deviation.
 
-    The official network is shown BGR, 0..255, less BGR_MEAN. With x our input, its input is 255 std x + (255 mean -
-    BGR_MEAN): the factor goes into conv1, the constant into the mean of the batch norm behind it. The padded border
-    differs by that constant (at most one grey level of 255), the rest is exact while the batch norm is frozen.
+    Input: the official network takes BGR in 0..255 minus BGR_MEAN. With x our input, that is
+    255 std x + (255 mean - BGR_MEAN). The factor is multiplied into conv1, and the constant subtracted from the running
+    mean of the batch norm behind it. While that is frozen, the result is exact, except at the padded border, which
+    differs by the constant (at most one grey level of 255).
 
-    The variance of that batch norm, of activations in grey levels, goes into conv1 as well. Left in place it would
-    divide the added channels, whose values are near 1, by some hundreds: they would hardly count, nor learn.
+    Scale: conv1 is divided by the running standard deviation of that batch norm, which becomes 1. Otherwise the batch
+    norm, made for grey levels, would divide the added channels, whose values are near 1, by some hundreds, and they
+    would hardly have an effect or learn.
 
-    Class 0 of such files is the background, and ours is the last: of two classes the order is turned. The ASPP for any
-    other number of classes says nothing about ours, and is left out.
+    Classes: class 0 is the background in such files, and the last class is in ours. An ASPP of two classes is reversed;
+    one of any other number is dropped, because its classes are not ours.
+
+    Args:
+        tensors: by the names of either port (`is_caffe`).
+
+    Returns:
+        Tensors by our names. If the first layer is missing or has other than three input channels, the input is not
+        converted, and the caller refuses the tensors by their shapes.
     """
-    ours = {_our_name(_PREFIX.sub("", name)): tensor for name, tensor in tensors.items()}
-    for name in [name for name in ours if name.startswith("aspp.")]:
-        if len(ours[name]) == 2:
-            ours[name] = ours[name].flip(0)
+    converted = {_our_name(_PREFIX.sub("", name)): tensor for name, tensor in tensors.items()}
+    for name in [name for name in converted if name.startswith("aspp.")]:
+        if len(converted[name]) == 2:
+            converted[name] = converted[name].flip(0)
         else:
-            del ours[name]
-    weight, mean = ours.get("backbone.conv1.weight"), ours.get("backbone.bn1.running_mean")
-    if (
-        weight is None
-        or mean is None
-        or "backbone.bn1.running_var" not in ours
-        or weight.dim() != 4
-        or weight.shape[1] != 3
-    ):
-        return ours  # for the caller to refuse
+            del converted[name]
+    weight, mean = converted.get("backbone.conv1.weight"), converted.get("backbone.bn1.running_mean")
+    variance = converted.get("backbone.bn1.running_var")
+    if weight is None or mean is None or variance is None or weight.dim() != 4 or weight.shape[1] != 3:
+        return converted
     weight = weight.double().flip(1)
     offset = torch.tensor([255 * ours - theirs for ours, theirs in zip(MEAN, BGR_MEAN[::-1], strict=True)]).double()
     factor = 255 * torch.tensor(STD).double()
     constant = torch.einsum("oihw,i->o", weight, offset)
-    variance = ours["backbone.bn1.running_var"]
     eps = nn.BatchNorm2d(1).eps
     scale = (variance.double() + eps).rsqrt()
-    ours["backbone.bn1.running_mean"] = ((mean.double() - constant) * scale).float()
-    ours["backbone.bn1.running_var"] = torch.full_like(variance, 1 - eps)
-    ours["backbone.conv1.weight"] = (weight * factor.view(1, 3, 1, 1) * scale.view(-1, 1, 1, 1)).float()
-    return ours
+    converted["backbone.bn1.running_mean"] = ((mean.double() - constant) * scale).float()
+    converted["backbone.bn1.running_var"] = torch.full_like(variance, 1 - eps)
+    converted["backbone.conv1.weight"] = (weight * factor.view(1, 3, 1, 1) * scale.view(-1, 1, 1, 1)).float()
+    return converted
 
 
 def _our_name(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Convolutions that a CPU trains fast: dilated ones, and those before a frozen batch norm."""
+"""Faster training on a CPU: dilated convolutions, and convolutions with the frozen batch norm behind them folded in."""
 
 from typing import Any, cast
 
@@ -10,7 +10,8 @@ from torch.nn import functional
 class DilatedConv2d(nn.Conv2d):
     """nn.Conv2d computed by `convolve`.
 
-    forward: (N, in, H, W) -> (N, out, H, W)."""
+    forward: (N, in, H, W) -> (N, out, h, w).
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         return convolve(
@@ -38,7 +39,7 @@ class FoldedConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.pads_like_tensorflow:
-            from timm.layers.padding import pad_same  # late: timm takes two seconds
+            from timm.layers.padding import pad_same  # late: importing timm takes two seconds
 
             x = pad_same(x, list(self.kernel_size), list(self.stride), list(self.dilation))
         weight = self.weight * self.scale
@@ -57,7 +58,7 @@ class FoldedConv2d(nn.Conv2d):
 
 
 class FoldedBatchNorm2d(nn.BatchNorm2d):
-    """What is left of a batch norm that its convolution applies: the activation of timm's BatchNormAct2d, if any."""
+    """Batch norm that the convolution before it applies: the identity, then the activation of timm's BatchNormAct2d."""
 
     act: nn.Module
 
@@ -69,12 +70,12 @@ class FoldedBatchNorm2d(nn.BatchNorm2d):
 def fold_frozen_batch_norm(model: nn.Module, *, channels: int) -> None:
     """Fold each frozen batch norm into the convolution before it, in place.
 
-    This saves two passes over the activations per layer and step. Names and values of all tensors stay as they are.
-    The model is run once to find which convolution feeds which batch norm; a batch norm behind anything else is kept.
+    This saves two passes over the activations per layer and step. The state dict stays the same. The model is run once
+    to find which convolution feeds which batch norm; a batch norm behind any other layer is not folded.
 
     Args:
         model: with batch norms in evaluation mode and without gradients.
-        channels: of its input.
+        channels: of the model's input.
     """
     for conv, norm in _convolutions_before_batch_norms(model, channels):
         pads_like_tensorflow = type(conv).__name__ == "Conv2dSame"
@@ -85,17 +86,17 @@ def fold_frozen_batch_norm(model: nn.Module, *, channels: int) -> None:
         cast(FoldedConv2d, conv).pads_like_tensorflow = pads_like_tensorflow
         activation: Any = getattr(norm, "act", None)
         if activation is not None:
-            # In place on the view that a matrix product gives, autograd would copy both.
+            # The matrix product returns a view. In place on a view, autograd would copy it and its base.
             activation.inplace = False
 
 
 def _convolutions_before_batch_norms(model: nn.Module, channels: int) -> list[tuple[nn.Conv2d, nn.BatchNorm2d]]:
-    """Pairs of a convolution without a bias and the batch norm that takes its output."""
+    """Pairs of a convolution without bias and the batch norm that takes its output."""
     makers: dict[int, tuple[nn.Conv2d, Tensor]] = {}
     pairs = {}
 
     def remember(conv: nn.Conv2d, _: tuple, output: Tensor) -> None:
-        makers[id(output)] = (conv, output)  # with the tensor: the number of one that is gone is used again
+        makers[id(output)] = (conv, output)  # keeps the tensor alive: Python reuses the id of a freed one
 
     def look_up(norm: nn.BatchNorm2d, inputs: tuple[Tensor]) -> None:
         conv, _ = makers.get(id(inputs[0]), (None, None))
@@ -128,24 +129,27 @@ def convolve(
     dilation: tuple[int, ...] = (1, 1),
     groups: int = 1,
 ) -> Tensor:
-    """torch's conv2d; on a CPU and with gradients, a dilation d > 1 is computed on d x d interleaved sub-images.
+    """conv2d, computed on d x d interleaved sub-images for a dilation d > 1 on a CPU with gradients.
 
-    oneDNN has no fast backward pass of dilated convolutions, and the sub-images need none. Where input and output
-    differ in size, this is torch's own.
+    oneDNN has no fast backward pass for dilated convolutions; on the sub-images the convolution is not dilated. Falls
+    back to torch's conv2d if input and output differ in size.
 
     Args:
         x: (N, in, H, W).
         weight: (out, in / groups, rows, columns).
         bias: (out,) or None.
-        stride, padding, dilation: (vertical, horizontal).
+        stride: (vertical, horizontal), like `padding` and `dilation`.
         groups: of channels.
+
+    Returns:
+        (N, out, h, w).
     """
     step, (height, width), (rows, columns) = dilation[0], x.shape[-2:], weight.shape[-2:]
     same = (step * (rows // 2), step * (columns // 2))
     interleaves = step > 1 and dilation == (step, step) and stride == (1, 1) and padding == same
     if not interleaves or x.device.type != "cpu" or not torch.is_grad_enabled():
         return functional.conv2d(x, weight, bias, stride, padding, dilation, groups)
-    # Zeros beyond the border are what the convolution pads with anyway.
+    # These zeros are the same as the convolution's own padding.
     x = functional.pad(x, (0, -width % step, 0, -height % step))
     y = functional.conv2d(_interleave(x, step), weight, bias, padding=(rows // 2, columns // 2), groups=groups)
     return _deinterleave(y, step)[:, :, :height, :width]

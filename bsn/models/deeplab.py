@@ -14,7 +14,7 @@ from torch.nn import functional
 from bsn.models.backbones import build_backbone
 from bsn.models.layers import Dropout, Network, Output, upsample
 
-# DeepLabv2's, in cells: the paper's 400 pixels are 50 of them.
+# DeepLabv2's, in cells of the feature map; the paper's 400 pixels are 50 cells.
 ASPP_RATES = (6, 12, 18, 24)
 
 
@@ -38,9 +38,9 @@ class ASPP(nn.Module):
         return cast(Tensor, sum(conv(x) for conv in self.convs))
 
     def _as_one_product(self, x: Tensor) -> Tensor:
-        """The same sum as one matrix product of all taps of all rates, shifted and added.
+        """The same sum by one matrix product for all taps of all rates, whose results are shifted and added.
 
-        oneDNN has no fast backward pass of dilated convolutions, and with few classes the shifted maps are small.
+        oneDNN has no fast backward pass for dilated convolutions, and with few classes the shifted maps are small.
         """
         weights = torch.cat([conv.weight.permute(2, 3, 0, 1).flatten(0, 2) for conv in self.convs])
         taps = functional.linear(x.permute(0, 2, 3, 1), weights).permute(0, 3, 1, 2).contiguous()
@@ -56,15 +56,15 @@ def _shift(x: Tensor, down: int, right: int) -> Tensor:
     """(N, C, H, W) -> the same shape: y[h, w] = x[h + down, w + right], zero outside of x."""
     if abs(down) >= x.shape[-2] or abs(right) >= x.shape[-1]:
         return x.new_zeros(x.shape)
-    # Unlike a slice of a padded copy, whose backward pass fills a copy of zeros, this costs one copy either way.
+    # One copy in each direction; a slice of a padded copy has a backward pass that also fills a tensor with zeros.
     return functional.pad(x, (-right, right, -down, down))
 
 
 class AttributeBranch(nn.Module):
     """Boundary-sensitive attribute classifier of section 3.3: two logits per attribute from the shared features.
 
-    Each attribute has its own layers: FC, ReLU and dropout twice, then FC 2. "conv1_1 to pool5" are VGG's names; in a
-    ResNet pool5 is the global average pool of the last stage, which DeepLab leaves out and this branch puts back.
+    Each attribute has its own layers: FC, ReLU, dropout, FC, ReLU, dropout, FC to 2. The paper's "conv1_1 to pool5" are
+    VGG's names; a ResNet's pool5 is its global average pool, which DeepLab drops and this branch adds again.
 
     Args:
         channels: of the features.
@@ -95,16 +95,18 @@ class AttributeBranch(nn.Module):
 
 
 class DeepLabV2(Network):
-    """PortraitDeepLabv2 and the four BSNs.
+    """DeepLabv2 for portraits: PortraitDeepLabv2 and the four BSNs.
+
+    forward: (N, channels, H, W) -> `Output`, every branch on the grid of the largest one.
 
     Args:
         classes: 2 for hard labels (foreground, background), 3 for soft ones (foreground, boundary, background).
-        channels: of the input, 6 in the paper.
+        channels: of the input; 6 in the paper.
         backbone: `resnet18`, `resnet50`, `resnet101` (the paper's) or the name of a timm model.
         base_width: channels of a ResNet's first stage, 64 in the paper.
         layout: of a ResNet, "torchvision", or "caffe" for the official network (bsn/models/resnet.py).
         output_stride: input pixels per cell of a timm model's feature maps; a ResNet has 8, as in the paper.
-        out_index: index of the timm model's feature level that is used.
+        out_index: index of the timm feature level to use.
         aspp_rates: dilations of the ASPP, in cells.
         scales: of the branches.
         attributes: number of binary attributes that the branch classifies; 0 for no branch.
@@ -170,7 +172,7 @@ class DeepLabV2(Network):
         """Optimizer groups, each with the `multiplier` of its learning rate.
 
         1 for the backbone, `head_lr_multiplier` for the weights above it, and twice that for their biases, which have
-        no weight decay. DeepLabv2 takes 10 and 20: its backbone is pre-trained, the layers above are new.
+        no weight decay. DeepLabv2's multipliers are 10 and 20: its backbone is pre-trained, and the head is not.
         """
         named = [*self.aspp.named_parameters(), *self.attribute_branch.named_parameters()]
         biases = [p for name, p in named if name.endswith("bias")]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from bsn.models.layers import BatchNorm2d, Dropout, Network, Output, upsample
 
-# (channels in base widths, convolutions) before each pool.
+# Before each pool: channels over the base width, and number of convolutions.
 VGG16_BLOCKS = ((1, 2), (2, 2), (4, 3), (8, 3), (8, 3))
 PAPER_FC, PAPER_BASE_WIDTH = 4096, 64
 # torchvision's names of fc6 and fc7, and ours.
@@ -16,13 +16,15 @@ _CLASSIFIER = {"classifier.0": "fc6.0", "classifier.3": "fc7.0"}
 
 
 class FCN8s(Network):
-    """FCN-8s: scores of pool3, pool4 and fc7, each upsampled and added to the finer one.
+    """FCN-8s: scores of pool3, pool4 and fc7, each upsampled and added to the next finer one.
+
+    forward: (N, channels, H, W) -> `Output` on the grid of pool3, an eighth of the input.
 
     Args:
-        classes: 2.
-        channels: of the input, 6 in the paper.
-        base_width: 64 in VGG16.
-        batch_norm: for training from scratch, where plain VGG16 does not converge.
+        classes: 2, foreground and background.
+        channels: of the input; 6 in PortraitFCN+.
+        base_width: channels of the first block, 64 in VGG16.
+        batch_norm: needed to train from random weights, where plain VGG16 does not converge.
     """
 
     def __init__(self, *, classes: int, channels: int = 6, base_width: int = 64, batch_norm: bool = False) -> None:
@@ -34,7 +36,7 @@ class FCN8s(Network):
             for _ in range(convolutions):
                 layers += _convolution(inputs, widths * base_width, 3, batch_norm)
                 inputs = widths * base_width
-            # Ceil mode, as in Caffe: a photo whose sides are no multiple of 32 loses no border.
+            # Ceil mode, as in Caffe, so that photos whose sides are not multiples of 32 lose no border.
             self.blocks.append(nn.Sequential(*layers, nn.MaxPool2d(2, 2, ceil_mode=True)))
         neurons = PAPER_FC * base_width // PAPER_BASE_WIDTH
         self.fc6 = nn.Sequential(*_convolution(inputs, neurons, 7, batch_norm), Dropout(neurons))
@@ -59,9 +61,9 @@ class FCN8s(Network):
 
     def parameter_groups(self, *, head_lr_multiplier: float) -> list[dict[str, Any]]:
         """Optimizer groups with the `multiplier` of their learning rate: `head_lr_multiplier` for the score layers."""
-        new = [p for name, p in self.named_parameters() if name.startswith("score")]
-        old = [p for name, p in self.named_parameters() if not name.startswith("score")]
-        return [{"params": old, "multiplier": 1.0}, {"params": new, "multiplier": head_lr_multiplier}]
+        head = [p for name, p in self.named_parameters() if name.startswith("score")]
+        backbone = [p for name, p in self.named_parameters() if not name.startswith("score")]
+        return [{"params": backbone, "multiplier": 1.0}, {"params": head, "multiplier": head_lr_multiplier}]
 
 
 def _convolution(inputs: int, outputs: int, kernel: int, batch_norm: bool) -> list[nn.Module]:
@@ -71,15 +73,16 @@ def _convolution(inputs: int, outputs: int, kernel: int, batch_norm: bool) -> li
 
 
 def from_vgg16(tensors: Mapping[str, Tensor], *, batch_norm: bool) -> dict[str, Tensor]:
-    """Rename torchvision's weights of VGG16 (or VGG16_BN) to `FCN8s`'.
+    """Convert torchvision's weights of VGG16 or VGG16_BN to the names and shapes of `FCN8s`.
 
-    `classifier.0`, (4096, 512 x 7 x 7), becomes fc6's 7x7 convolution and `classifier.3` fc7's 1x1, as in FCN-8s; the
-    last one is dropped. With batch norm our convolutions have no bias: theirs goes into the norm's mean, which is
-    exact. VGG16_BN has no batch norm behind its classifier: ours starts as the identity there.
+    As in FCN-8s, `classifier.0`, (4096, 512 x 7 x 7), becomes fc6's 7x7 convolution and `classifier.3` fc7's 1x1; the
+    last layer is dropped. With batch norm our convolutions have no bias: torchvision's is subtracted from the batch
+    norm's running mean, which is exact. VGG16_BN has no batch norm in its classifier, so ours starts as the identity
+    there.
 
     Args:
         tensors: by torchvision's names.
-        batch_norm: whether the network has batch norm.
+        batch_norm: whether the `FCN8s` has batch norm.
 
     Returns:
         Tensors by our names.

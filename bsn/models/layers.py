@@ -1,6 +1,6 @@
-"""Layers that both networks share, and what a network returns.
+"""Layers shared by both networks, and their output type.
 
-Batch norm and dropout give the same numbers however a batch is split over processes.
+Batch norm and dropout compute the same however a batch is split over processes.
 """
 
 from collections.abc import Sequence
@@ -13,12 +13,15 @@ from torch.nn import functional
 
 
 class Output(NamedTuple):
-    """Logits of a network. Classes are foreground, background for hard labels; foreground, boundary, background else.
+    """Logits of a network.
 
-    fused: (N, C, h, w), the prediction.
-    branches: (N, C, h, w) of each scale, for their own losses.
-    attributes: (S, N, A, 2) of A attributes by each of S classifiers; None without the branch.
-    align_corners: whether the grid's corner cells lie on the photo's corner pixels, as in Caffe.
+    The C classes are foreground and background for hard labels; foreground, boundary and background for soft ones.
+
+    Attributes:
+        fused: (N, C, h, w), the prediction.
+        branches: (N, C, h, w) per scale, each with a loss of its own.
+        attributes: (S, N, A, 2) for A attributes and S classifiers; None without the attribute branch.
+        align_corners: whether the grid's corner cells lie on the photo's corner pixels, as in Caffe.
     """
 
     fused: Tensor
@@ -39,15 +42,20 @@ class Network(nn.Module):
 
 
 def upsample(logits: Tensor, size: Sequence[int], *, align_corners: bool = False) -> Tensor:
-    """Resize logits (N, C, h, w) to `size` (height, width), bilinearly."""
+    """Resize (N, C, h, w) bilinearly to `size`, (height, width)."""
     return functional.interpolate(logits, size=size, mode="bilinear", align_corners=align_corners)
 
 
 def foreground_score(logits: Tensor) -> Tensor:
-    """Foreground logit minus background logit, (N, h, w), above zero for portrait.
+    """Foreground logit minus background logit: the portrait is where it is above zero.
 
-    Section 4.1 ignores the boundary class in testing. The first channel is foreground and the last one background,
-    with or without a boundary class between them.
+    The boundary class is ignored, as section 4.1 does in testing.
+
+    Args:
+        logits: (N, C, h, w); the first channel is foreground, the last one background.
+
+    Returns:
+        (N, h, w).
     """
     return logits[:, 0] - logits[:, -1]
 
@@ -72,7 +80,7 @@ class BatchNorm2d(nn.BatchNorm2d):
         count = values.new_tensor([values.numel() / values.shape[1]])
         sums = all_reduce(torch.cat([values.sum(dim=(0, 2, 3)), count]))
         total, mean = sums[-1].detach(), (sums[:-1] / sums[-1].detach())[:, None, None]
-        # In a second pass: the mean of squares minus the square of the mean cancels.
+        # In a second pass, because the mean of squares minus the square of the mean suffers from cancellation.
         variance = all_reduce((values - mean).square().sum(dim=(0, 2, 3))) / total
         with torch.no_grad():
             self.num_batches_tracked += 1
@@ -83,7 +91,7 @@ class BatchNorm2d(nn.BatchNorm2d):
 
 
 class BatchNormAct2d(BatchNorm2d):
-    """timm's layer of that name over all processes: batch norm, then the module's own `drop` and `act`."""
+    """timm's layer of that name with statistics over all processes: batch norm, then the module's `drop` and `act`."""
 
     drop: nn.Module
     act: nn.Module
@@ -93,7 +101,7 @@ class BatchNormAct2d(BatchNorm2d):
 
 
 def freeze_batch_norm(model: nn.Module) -> None:
-    """Make every batch norm a fixed scale and shift, as when fine-tuning from pre-trained weights.
+    """Make every batch norm a fixed scale and shift, for fine-tuning from pre-trained weights.
 
     Raises:
         ValueError: the model has no batch norm.
@@ -106,13 +114,17 @@ def freeze_batch_norm(model: nn.Module) -> None:
 
 
 class Dropout(nn.Module):
-    """Zeroes whole channels of a photo and scales the others by 1 / (1 - probability).
+    """Dropout of whole channels; the others are scaled by 1 / (1 - probability). The identity in evaluation mode.
 
-    `draw_dropout` draws what is dropped before each step, photo by photo, so that two processes with half of a batch
-    each drop what one process with all of it would. In evaluation mode nothing is dropped.
+    `draw_dropout` draws the dropped channels before each step with one seed per photo, so that two processes with half
+    a batch each drop the same channels as one process with the whole batch.
 
-    forward: (N, channels, ...) -> the same shape. Raises ValueError in training mode when nothing was drawn, or for
-    another number of photos.
+    forward: (N, channels, ...) -> the same shape. In training mode, raises ValueError if `draw_dropout` was not called
+    or drew for another number of photos.
+
+    Args:
+        channels: of the input.
+        probability: that a channel is dropped.
     """
 
     def __init__(self, channels: int, *, probability: float = 0.5) -> None:
@@ -134,7 +146,13 @@ class Dropout(nn.Module):
 
 
 def draw_dropout(model: nn.Module, seeds: Sequence[int], device: torch.device) -> None:
-    """Draw what the model's dropout layers drop in the next step. seeds: one per photo of the batch, in its order."""
+    """Draw the channels that the model's dropout layers drop in the next step.
+
+    Args:
+        model: with any number of `Dropout` layers.
+        seeds: one per photo, in the order of the batch.
+        device: of the model.
+    """
     layers = [module for module in model.modules() if isinstance(module, Dropout)]
     if not layers:
         return

@@ -1,7 +1,7 @@
 """ResNet of DeepLabv2: output stride 8, the last two stages dilated by 2 and 4 in every block.
 
-Parameter names are torchvision's, so that its ImageNet weights load. torchvision's `replace_stride_with_dilation`
-gives another network: it leaves the first block of a stage at the previous dilation.
+Parameter names are torchvision's, so that its ImageNet weights load. torchvision's `replace_stride_with_dilation` is
+not used, because it builds another network: the first block of a stage keeps the previous stage's dilation.
 """
 
 from functools import partial
@@ -39,7 +39,7 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3, 1x1 and a shortcut (ResNet-50 and 101). layout: which one has the stride, see `DilatedResNet`."""
+    """1x1, 3x3 and 1x1 convolution and a shortcut (ResNet-50 and 101). layout: see `DilatedResNet`."""
 
     expansion = 4
 
@@ -70,11 +70,11 @@ def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
 
 
 class DilatedResNet(nn.Module):
-    """`conv1` to the last stage.
+    """Dilated ResNet, from `conv1` to the last stage.
 
-    The layouts have the same parameters and compute different things. In "torchvision" a bottleneck's stride is on its
-    3x3. In "caffe", the official network, it is on the first 1x1, and the max pool (3x3, stride 2, padding 1, as in the
-    ports) rounds up, so that 400 pixels give a grid of 51 cells where torchvision's has 50.
+    The two layouts have the same parameters and are different networks. In "torchvision" a bottleneck's stride is in
+    its 3x3 convolution. In "caffe", the official DeepLabv2, it is in the first 1x1, and the max pool (3x3, stride 2,
+    padding 1, as in the ports) rounds up, so that 400 pixels give a grid of 51 cells instead of 50.
 
     forward: (N, channels, H, W) -> (N, out_channels, H/8, W/8).
 
@@ -82,7 +82,7 @@ class DilatedResNet(nn.Module):
         depth: 18, 50 or 101.
         base_width: channels of the first stage, 64 in the paper.
         channels: of the input.
-        layout: "torchvision" or "caffe", which needs a bottleneck and so depth 50 or 101.
+        layout: "torchvision"; or "caffe", which needs bottlenecks, that is, depth 50 or 101.
 
     Raises:
         ValueError: another layout, or "caffe" with depth 18.

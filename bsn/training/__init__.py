@@ -1,1 +1,1 @@
-"""Training: recipe, patches, loop, checkpoints, and the launch of one process or several."""
+"""Training: recipe, patches, loop, checkpoints, and the launch of one or several processes."""

@@ -1,4 +1,4 @@
-"""What a training run keeps: its state, the checkpoint that it is resumed from, and the trained model's folder."""
+"""State of a training run, its checkpoint, and the folders of a trained model and of phase one."""
 
 import fcntl
 import hashlib
@@ -25,7 +25,7 @@ from bsn.training.launch import instructions
 from bsn.training.patches import PatchSampler
 from bsn.training.recipe import Recipe
 
-# All code that a step computes with, in bsn/: a run is not resumed with other code.
+# Code in bsn/ that a training step runs; a checkpoint of other code is not resumed.
 CODE = ("alignment.py", "inputs.py", "kernels.py", "losses.py", "models", "training")
 CURVES = "curves.csv"
 _PHASE_ONE_TENSORS, _PHASE_ONE_CURVES = "state.safetensors", "state.json"
@@ -33,7 +33,10 @@ _PHASE_ONE_TENSORS, _PHASE_ONE_CURVES = "state.safetensors", "state.json"
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """Means over the iterations since the previous point. Without times: the same run gives the same points."""
+    """Point of the training curves: means over the iterations since the previous point.
+
+    It holds no times, so that equal runs have equal curves.
+    """
 
     iteration: int
     phase: int
@@ -49,9 +52,13 @@ class CurvePoint:
 
 @dataclass(kw_only=True)
 class TrainingState:
-    """State of a training run after `iteration` steps.
+    """State of a training run.
 
-    model: the network's tensors by name. optimizer: the optimizer's tensors by parameter and name.
+    Attributes:
+        iteration: number of finished steps.
+        curves: points so far.
+        model: the network's tensors by name.
+        optimizer: the optimizer's tensors by parameter name, then by their own name.
     """
 
     iteration: int = 0
@@ -65,15 +72,18 @@ class TrainingState:
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> "TrainingState":
-        """The state with this `content()`."""
+        """Rebuild the state from its `content()`."""
         return cls(**{**content, "curves": [CurvePoint(**point) for point in content["curves"]]})
 
 
 class Checkpoint:
     """Saved state of one run, in a folder of its own.
 
-    A process that is killed while it saves leaves the previous state. Two jobs may train the very same network at
-    once: their states are equal, and a file lock keeps their reads and writes apart.
+    A process that is killed while it saves leaves the previous state. Two concurrent jobs may train the same network:
+    their states are equal, and a file lock keeps their reads and writes apart.
+
+    Args:
+        folder: of this run.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -81,7 +91,7 @@ class Checkpoint:
         self._file = folder / "state.pt"
 
     def load(self) -> dict[str, Any] | None:
-        """The last saved content, or None."""
+        """Read the last saved content; None if there is none."""
         with self._locked():
             return torch.load(self._file, weights_only=True, map_location="cpu") if self._file.exists() else None
 
@@ -120,17 +130,20 @@ def open_checkpoint(
     start: TrainingState | None = None,
     phases: int | None = None,
 ) -> Checkpoint:
-    """The checkpoint of the run with exactly these inputs, this code, and this machine's threads and instruction set.
+    """Find the checkpoint of the run with these inputs, this code, and this machine's threads and instruction set.
 
     Args:
-        folder: that holds the checkpoints of all runs.
+        folder: of the checkpoints of all runs.
         description: of the model.
         model: with its starting weights.
-        sampler: draws the patches.
+        sampler: of the training patches.
         recipe: phases, optimizer and schedule.
         fabric: device, precision and processes.
-        start: state that the run continues from, as in `bsn.training.loop.train`.
-        phases: number of phases after which to end, as in `bsn.training.loop.train`.
+        start: as in `bsn.training.loop.train`.
+        phases: as in `bsn.training.loop.train`.
+
+    Returns:
+        The checkpoint, in a subfolder named by a fingerprint of all these.
 
     Raises:
         InputError: a process has other photos, parameters or code than the first one.
@@ -150,13 +163,22 @@ def open_checkpoint(
     tensors += [tensor for values in start.optimizer.values() for tensor in values.values()]
     run = fingerprint(settings, [*sampler.arrays(), *(tensor.numpy() for tensor in tensors)], code=_code())
     _check_that_processes_agree(fabric, run)
-    # Hosts may differ in these; the first one has the checkpoint.
+    # Not compared between processes: hosts may differ in these, and only the first one has the checkpoint.
     machine = {"run": run, "threads": torch.get_num_threads(), "instructions": instructions()}
     return Checkpoint(folder / fingerprint(machine, []))
 
 
 def fingerprint(settings: dict[str, Any], arrays: Iterable[np.ndarray], *, code: Iterable[Path] = ()) -> str:
-    """32 hex digits that depend on every setting, array value and byte of code."""
+    """Hash settings, arrays and code.
+
+    Args:
+        settings: of JSON types.
+        arrays: of any shape and dtype, which are hashed with the values.
+        code: files.
+
+    Returns:
+        32 hex digits.
+    """
     digest = hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=16)
     for file in code:
         digest.update(file.read_bytes())
@@ -167,13 +189,19 @@ def fingerprint(settings: dict[str, Any], arrays: Iterable[np.ndarray], *, code:
 
 
 def file_fingerprint(file: Path) -> str:
-    """32 hex digits that depend on every byte of the file."""
+    """Hash a file, to 32 hex digits."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def save_model(folder: Path, description: ModelDescription, state: TrainingState) -> None:
-    """Write a trained model's folder: model.json, weights.safetensors and curves.csv."""
+    """Write a trained model's folder: model.json, weights.safetensors and curves.csv.
+
+    Args:
+        folder: made if missing.
+        description: of the model.
+        state: at the end of its training.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     save_file({name: tensor.cpu().contiguous() for name, tensor in state.model.items()}, folder / WEIGHTS)
     description.write(folder)
@@ -181,7 +209,12 @@ def save_model(folder: Path, description: ModelDescription, state: TrainingState
 
 
 def save_phase_one(folder: Path, state: TrainingState) -> None:
-    """Write the state after phase one, which `train` continues from for every method that shares it."""
+    """Write the state after phase one, from which every method that shares it continues.
+
+    Args:
+        folder: made if missing.
+        state: after phase one.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {f"model.{name}": tensor for name, tensor in state.model.items()}
     for parameter, values in state.optimizer.items():
@@ -214,14 +247,14 @@ def _check_attributes(names: Sequence[str], model: nn.Module, recipe: Recipe) ->
 
 
 def _check_that_processes_agree(fabric: Fabric, run: str) -> None:
-    """Raise InputError in every process where one's fingerprint is not that of the first."""
+    """Raise InputError in all processes unless their fingerprints are equal."""
     own = torch.tensor(list(bytes.fromhex(run)), device=fabric.device)
     runs = cast(Tensor, fabric.all_gather(own)).reshape(fabric.world_size, -1)
     others = (runs != runs[0]).any(dim=1).nonzero().flatten().tolist()
     if others:
         raise InputError(
             f"process {', '.join(map(str, others))} of {fabric.world_size} has other photos, parameters or code than "
-            "process 0; bring every host to the same commit and the same data/"
+            "process 0; give every host the same commit and the same data/"
         )
 
 

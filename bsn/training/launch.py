@@ -24,26 +24,29 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 from bsn.environment import pinned
 from bsn.errors import InputError
 
-# How long a process waits for the others: one may read its photos from a slow disk; no step takes that long.
+# How long a process waits for the others. No step takes that long, even if one reads its photos from a slow disk.
 TIMEOUT = timedelta(minutes=10)
-# torch has no class of errors for gloo, which connects CPUs. One of these is in each text: the path of gloo's code, or
-# what its threads say to each other after a timeout.
+# torch raises plain RuntimeErrors for gloo, which connects CPUs. Each message contains one of these words: the path of
+# gloo's code, or the text of its threads after a timeout.
 GLOO = ("gloo", "pair closure")
-# Buffers of cuBLAS that no two products share: otherwise a product may be summed in another order.
+# Separate cuBLAS buffers for concurrent products; with shared ones the order of summation may vary.
 CUBLAS_WORKSPACE = ":4096:8"
 
 
 def launch(*, threads: int, devices: int | None = None) -> Fabric:
-    """Start Fabric on what `torchrun` or `srun` started, else on every GPU of this machine, else on its CPU.
+    """Start Fabric with the processes of `torchrun` or `srun`, else on all GPUs of this machine, else on its CPU.
 
-    torch computes deterministically from here on, in bf16 on a GPU.
+    Also makes torch deterministic. Computes in bf16 on a GPU, in float32 on a CPU.
 
     Args:
         threads: of torch in a single process; with several processes, the launcher's setting is kept.
-        devices: maximal number of GPUs; None for all.
+        devices: maximum number of GPUs; None for all.
+
+    Returns:
+        Fabric, launched.
 
     Raises:
-        InputError: the other processes do not come, or hosts have different numbers of processes.
+        InputError: the other processes do not connect, or hosts have different numbers of processes.
     """
     enable_determinism()
     environment, local, nodes = _launcher()
@@ -68,7 +71,7 @@ def launch(*, threads: int, devices: int | None = None) -> Fabric:
 
 @contextmanager
 def report_lost_process(fabric: Fabric) -> Iterator[None]:
-    """Turn what torch raises in a process that waits for another one into an InputError."""
+    """Turn torch's error in a process that waits for a lost one into an InputError."""
     try:
         yield
     except RuntimeError as error:
@@ -76,23 +79,23 @@ def report_lost_process(fabric: Fabric) -> Iterator[None]:
             raise
         reason = str(error).splitlines()[0]
         raise InputError(
-            f"process {fabric.global_rank} of {fabric.world_size} has lost another, or never found it ({reason}); look "
-            "at what that one says, and start all of them again: training goes on from its last checkpoint"
+            f"process {fabric.global_rank} of {fabric.world_size} lost another one, or never connected to it "
+            f"({reason}); read the other's message, then start all again: training continues from its last checkpoint"
         ) from error
 
 
 def _launcher() -> tuple[ClusterEnvironment, int | None, int]:
-    """Who launched this process, the number of processes on this host (None: unknown), and the number of hosts.
+    """Launcher of this process, number of processes on this host (None: not launched), and number of hosts.
 
-    Fabric's own detection reads the job's variables, which a batch script and a terminal have as well, and then waits
-    for processes that nobody starts; and it does not detect a step that is started from a terminal.
+    Fabric's own detection of Slurm is not used: it reads the job's variables, which batch scripts and terminals have,
+    too, and would wait there for processes that nobody starts; and it misses steps started from a terminal.
     """
     if TorchElasticEnvironment.detect():
         local, world = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["WORLD_SIZE"])
         if world % local:
             raise InputError(f"{local} of {world} processes are on this host; start as many on each (--nproc-per-node)")
         return TorchElasticEnvironment(), local, world // local
-    # What srun starts is a step. A step's terminal (--pty) belongs to its first process alone.
+    # A step is what srun starts. The terminal of a step (--pty) is attached to its first process only.
     tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS", 1))
     if tasks == 1 or os.isatty(0):
         return LightningEnvironment(), None, 1
@@ -111,9 +114,9 @@ def _launcher() -> tuple[ClusterEnvironment, int | None, int]:
 
 
 def _choose_interface(main_address: str) -> None:
-    """Have gloo, which connects CPUs, listen on the interface that reaches the first host.
+    """Make gloo, which connects CPUs, use the network interface that reaches the first host.
 
-    By default it takes the address of this host's own name, often 127.0.1.1, which other hosts cannot reach.
+    By default it uses the address of this host's name, often 127.0.1.1, which other hosts cannot reach.
     """
     family, _, _, _, where = socket.getaddrinfo(main_address, 9, type=socket.SOCK_DGRAM)[0]
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
@@ -125,25 +128,25 @@ def _choose_interface(main_address: str) -> None:
 
 
 def enable_determinism() -> None:
-    """Make torch compute the same bytes each time. Call it before the first use of a GPU.
+    """Make torch deterministic: equal runs on the same kind of device give equal bytes. Call it before a GPU is used.
 
-    On a CPU this changes no byte and costs no time: there the number of threads counts, because a sum that several
-    threads share is rounded by where it is split. On a GPU cuDNN no longer chooses convolutions by timing them, and the
-    backward pass of bilinear upsampling is replaced by torch's slower deterministic one; where torch has none, it warns
-    and goes on. bf16 is as deterministic as float32. Another kind of GPU gives other bytes in any case.
+    On a CPU it changes nothing: torch is deterministic there for a fixed number of threads, which decides where sums
+    are split and so how they are rounded. On a GPU, cuDNN no longer chooses convolutions by timing them, and bilinear
+    upsampling takes torch's slower deterministic backward pass. torch warns of operations that have no deterministic
+    version. bf16 is as deterministic as float32. Another kind of GPU gives other bytes in any case.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", CUBLAS_WORKSPACE)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    # Filling every new tensor costs time, and only matters to code that reads before it writes.
+    # Filling new tensors costs time, and matters only to code that reads them before it writes.
     cast(Any, torch.utils.deterministic).fill_uninitialized_memory = False
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
 
 
 def instructions() -> str:
-    """Instruction set that torch computes with: the CPU's newest, such as AVX512, or "AVX2, pinned" (bsn.environment).
+    """Name the instruction set that torch uses: the CPU's newest, such as AVX512, or "AVX2, pinned" (bsn.environment).
 
-    oneDNN sums in another order with AVX2 than with AVX-512.
+    Results depend on it, because oneDNN sums in another order with AVX2 than with AVX-512.
     """
     found = torch.backends.cpu.get_cpu_capability()
     return f"{found}, pinned" if pinned() else found

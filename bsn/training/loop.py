@@ -2,8 +2,8 @@
 
     state = train(model, sampler, recipe, Fabric(), checkpoint=Checkpoint(Path("checkpoints/3f2a")))
 
-Patches and dropout are drawn by (seed, iteration, slot), so a run that was killed and resumed ends with the same bytes
-as one that was not, and several processes end where one with the joint batch does, but for rounding.
+Patches and dropout are drawn by (seed, iteration, slot), so that a killed and resumed run ends with the same bytes as
+an uninterrupted one, and several processes end, up to rounding, as one with the whole batch.
 """
 
 import time
@@ -47,34 +47,36 @@ def train(
 
     Args:
         model: a network of `bsn.models`.
-        sampler: draws the patches.
+        sampler: of the training patches.
         recipe: phases, optimizer and schedule.
-        fabric: device, precision and processes. With several processes each takes a share of every batch.
-        checkpoint: of this run alone (`bsn.training.checkpoints.open_checkpoint`); clear it when the weights are
-            written. Only the first process reads and writes it.
-        start: state to start from, such as that after phase one of the network without its attribute branch.
+        fabric: device, precision and processes. Each process computes a share of every batch.
+        checkpoint: of this run (`bsn.training.checkpoints.open_checkpoint`), read and written by the first process.
+            Clear it when the weights are written.
+        start: state to start from, such as that after phase one of the network without its attribute branch. Ignored
+            if there is a checkpoint.
         phases: number of the recipe's phases after which to end; None for all.
-        workers: processes that make batches ahead; 0 makes them in this one.
+        workers: processes that prepare batches; 0 prepares them in this one.
         on_point: called in the first process with each point of the curves, those of `start` first.
 
     Returns:
         The state at the end.
 
     Raises:
-        InputError: there are more processes than patches in a batch, or the loss is not a number (with the iteration,
-            the learning rate and the photos).
+        InputError: there are more processes than patches in a batch, or the loss is not finite (the message has
+            iteration, learning rate and photos).
+        ValueError: the recipe's optimizer or schedule is unknown.
     """
     if sampler.batch < fabric.world_size:
         raise InputError(f"batch = {sampler.batch} is less than the {fabric.world_size} processes; give each a patch")
     saved = fabric.broadcast(checkpoint.load() if fabric.is_global_zero else None)
     state = TrainingState.of(saved) if saved else start or TrainingState()
-    # A start without an attribute branch leaves the branch as it was initialised.
+    # Tensors that are not in the state, such as the attribute branch's after phase one, keep their initial values.
     model.load_state_dict({**model.state_dict(), **state.model})
     fabric.to_device(model)
     if recipe.freeze_batch_norm:
         freeze_batch_norm(model)
         fold_frozen_batch_norm(model, channels=CHANNELS)
-    # One optimizer for both phases, so that phase two continues with the momentum of phase one.
+    # One optimizer for both phases, so that phase two keeps the momentum of phase one.
     plain_optimizer = _optimizer(model, recipe)
     optimizer = cast(Optimizer, fabric.setup_optimizers(plain_optimizer))
     _restore_optimizer(plain_optimizer, model, state)
@@ -91,7 +93,7 @@ def train(
             if state.iteration >= end:
                 continue
             _set_trainable(model, attributes=phase == 2, frozen=recipe.freeze_batch_norm)
-            network = fabric.setup_module(model)  # anew in each phase: DDP must know which parameters are trained
+            network = fabric.setup_module(model)  # in each phase, since DDP must know which parameters are trained
             saved_at, recent = time.perf_counter(), []
             for iteration, arrays in batches(sampler, range(state.iteration, end), slots=slots, workers=workers):
                 learning_rate = recipe.learning_rate(iteration)
@@ -128,7 +130,7 @@ def train(
 
 
 def _mean_over_processes(losses: tuple[Tensor, Tensor], batch: dict[str, Tensor], fabric: Fabric) -> Tensor:
-    """Segmentation and attribute loss, (2,), so scaled that DDP's mean over processes is the joint batch's mean."""
+    """Segmentation and attribute loss, (2,), scaled so that DDP's mean over processes is that of the whole batch."""
     parts = torch.stack(losses)
     if fabric.world_size > 1:
         known = known_counts(batch)
@@ -138,9 +140,9 @@ def _mean_over_processes(losses: tuple[Tensor, Tensor], batch: dict[str, Tensor]
 
 
 def _checked(recent: Sequence[Tensor], done: int, sampler: PatchSampler, recipe: Recipe, fabric: Fabric) -> Tensor:
-    """Losses of the latest of `done` iterations over all processes, (n, 3); raises InputError where one is no number.
+    """Mean over processes of the latest losses, (n, 3), after `done` iterations. Raises InputError if not finite.
 
-    They are checked together: after every step a GPU would have to wait for the CPU.
+    Several steps are checked at once, because a check in every step would make the GPU wait for the CPU.
     """
     values = cast(Tensor, fabric.all_reduce(torch.stack(list(recent)), reduce_op="mean")).cpu()
     bad = (~torch.isfinite(values[:, 0])).nonzero()
@@ -162,8 +164,8 @@ def _dropout_seeds(seed: int, iteration: int, slots: Sequence[int]) -> list[int]
 
 def _optimizer(model: Network, recipe: Recipe) -> Optimizer:
     groups = model.parameter_groups(head_lr_multiplier=recipe.head_lr_multiplier)
-    # Fused: a GPU is launch-bound with one kernel per parameter. On a CPU the unfused ones take their square roots from
-    # MKL, whose last digits differ between Intel and AMD.
+    # Fused, because one kernel per parameter makes a GPU launch-bound; and because on a CPU the unfused optimizers take
+    # square roots from MKL, whose last digits differ between Intel and AMD.
     if recipe.optimizer == "sgd":
         return SGD(groups, lr=0.0, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=True)
     if recipe.optimizer == "adamw":
@@ -180,20 +182,20 @@ def _update(state: TrainingState, model: nn.Module, optimizer: Optimizer) -> Non
 
 
 def _restore_optimizer(optimizer: Optimizer, model: nn.Module, state: TrainingState) -> None:
-    """Give the optimizer the tensors in `state`; parameters without any start anew."""
+    """Load the optimizer's tensors from `state`; parameters that have none there start without."""
     content = optimizer.state_dict()
     names = _names_by_index(model, optimizer)
     content["state"] = {index: state.optimizer[name] for index, name in names.items() if name in state.optimizer}
     optimizer.load_state_dict(content)
     if isinstance(optimizer, SGD):
-        # Fused SGD wants a momentum for every parameter or for none; the branch has none until phase two.
+        # Fused SGD needs a momentum for every parameter or for none; the attribute branch has none until phase two.
         for group in optimizer.param_groups:
             for parameter in group["params"]:
                 optimizer.state[parameter].setdefault("momentum_buffer", torch.zeros_like(parameter))
 
 
 def _names_by_index(model: nn.Module, optimizer: Optimizer) -> dict[int, str]:
-    """Names of parameters by their number in the optimizer's state, which depends on what else is trained."""
+    """Name of each parameter by its index in the optimizer's state dict."""
     names = {parameter: name for name, parameter in model.named_parameters()}
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     return {index: names[parameter] for index, parameter in enumerate(parameters)}

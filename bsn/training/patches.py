@@ -1,7 +1,7 @@
-"""Training patches and batches, each a function of (seed, iteration, slot) and of nothing else.
+"""Training patches and batches. A patch is a function of (seed, iteration, slot) alone.
 
-One affine map from patch pixels to photo pixels holds crop, flip, scale and rotation. Photo, labels, global kernel and
-the channels of Shen et al. (position and mean mask in the face's frame) all go through it, so they stay aligned.
+Crop, flip, scale and rotation are one affine map from patch pixels to photo pixels. The photo, its labels, the global
+kernel and the prior channels (position and mean mask) are all warped by it, so that they stay aligned.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,8 +24,8 @@ class TrainingPhoto:
     """One training photo at working size, in memory.
 
     Attributes:
-        id: its name in the data set.
-        photo: image and map to the face's frame.
+        id: of the photo in its data set.
+        photo: image, and map to the reference frame.
         labels: (h, w, 3) float16, soft labels [l_fg, l_bdry, l_bg], zero where ignored.
         attributes: (A,) int64, class of each attribute, -1 where unknown.
     """
@@ -49,7 +49,7 @@ def working_labels(codes: np.ndarray, size: tuple[int, int], *, width: float, re
         reading: of eq. (1), see `bsn.kernels.soft_labels`.
 
     Returns:
-        (h, w, 3) float16, [l_fg, l_bdry, l_bg].
+        (h, w, 3) float16 in 0..1, [l_fg, l_bdry, l_bg]; zero where ignored.
     """
     table = soft_label_table(codes, width=width, reading=reading)
     planes = [cv2.resize(row[codes], size[::-1], interpolation=cv2.INTER_AREA) for row in table]
@@ -57,7 +57,7 @@ def working_labels(codes: np.ndarray, size: tuple[int, int], *, width: float, re
 
 
 class PatchSampler:
-    """Random patches of a training set.
+    """Draws random patches of a training set.
 
     Args:
         photos: the training set.
@@ -66,7 +66,7 @@ class PatchSampler:
         seed: of all draws.
         augmentation: random changes of a patch.
         aligned_mean_mask: (800, 600) float32.
-        kernel: (800, 600) float32, the global kernel of eq. (6) or ones.
+        kernel: (800, 600) float32, the global kernel of eq. (6), or ones.
 
     Raises:
         ValueError: a range of the augmentation is not two numbers in order, or another value of it is invalid.
@@ -93,11 +93,11 @@ class PatchSampler:
         self.kernel = kernel
 
     def load(self, iteration: int, slots: Sequence[int] | None = None) -> dict[str, np.ndarray]:
-        """The batch of one iteration.
+        """Make the batch of one iteration.
 
         Args:
             iteration: counted from 0.
-            slots: places in the batch, for a process that trains a share of it; None for all.
+            slots: indices in the batch, for a process that computes a share of it; None for all.
 
         Returns:
             image (B, 3, h, w) uint8 RGB; prior (B, 3, h, w) float32, see `prior_channels`; labels (B, 3, h, w)
@@ -107,7 +107,7 @@ class PatchSampler:
         return {key: np.stack([patch[key] for patch in patches]) for key in patches[0]}
 
     def settings(self) -> dict[str, Any]:
-        """Settings that the patches depend on, as JSON types; with `arrays` they are all."""
+        """All settings that the patches depend on, as JSON types; `arrays` has the rest."""
         return {"crop": self.crop, "batch": self.batch, "seed": self.seed, **asdict(self.augmentation)}
 
     def arrays(self) -> Iterator[np.ndarray]:
@@ -119,12 +119,12 @@ class PatchSampler:
             yield np.zeros(0) if sample.photo.to_frame is None else sample.photo.to_frame
 
     def photo_index(self, iteration: int, slot: int) -> int:
-        """Index of the photo in a slot: every epoch shows every photo once, in an order of its own."""
+        """Index of the photo in a slot. Every epoch has each photo once, in a random order of its own."""
         epoch, place = divmod(iteration * self.batch + slot, len(self.photos))
         return int(_order(self.seed, epoch, len(self.photos))[place])
 
     def patch(self, iteration: int, slot: int) -> dict[str, np.ndarray]:
-        """One patch, as in `load` without the first axis."""
+        """Make one patch; keys and arrays as in `load`, without the batch axis."""
         sample = self.photos[self.photo_index(iteration, slot)]
         photo = sample.photo
         draw = np.random.default_rng([self.seed, iteration, slot])
@@ -154,7 +154,7 @@ class PatchSampler:
         scale, rotation, gamma = self.augmentation.change(draw)
         angle = np.deg2rad(rotation)
         mirrored = bool(draw.random() < self.augmentation.flip)
-        # In whole pixels: without scale and rotation the patch is a plain crop, not an interpolated one.
+        # Whole pixels, so that without scale and rotation the patch is a plain crop, not interpolated.
         room_y, room_x = height - round(crop_height / scale), width - round(crop_width / scale)
         top, left = (int(draw.integers(min(room, 0), max(room, 0) + 1)) for room in (room_y, room_x))
         cosine, sine = np.cos(angle) / scale, np.sin(angle) / scale
@@ -177,7 +177,7 @@ def _warp(image: np.ndarray, to_source: np.ndarray, size: tuple[int, int], borde
 
 
 def _float32(labels: np.ndarray) -> np.ndarray:
-    """float16 to float32, by torch: it is vectorised, NumPy's is not."""
+    """Convert float16 to float32 by torch, whose conversion is vectorised, unlike NumPy's."""
     return torch.from_numpy(labels).float().numpy()
 
 
@@ -195,13 +195,16 @@ def _order(seed: int, epoch: int, photos: int) -> np.ndarray:
 def batches(
     sampler: PatchSampler, iterations: range, *, slots: Sequence[int], workers: int
 ) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
-    """Yield (iteration, its batch) in order; the bytes do not depend on the number of workers.
+    """Make batches ahead of the training step; the bytes do not depend on the number of workers.
 
     Args:
         sampler: draws the patches.
         iterations: of the batches.
-        slots: places in each batch that this process trains.
-        workers: processes that make batches ahead; 0 makes them in this one.
+        slots: indices in each batch that this process computes.
+        workers: processes that prepare batches; 0 prepares them in this one.
+
+    Returns:
+        Iterator over (iteration, batch as by `PatchSampler.load`), in order.
     """
     loader: DataLoader[dict[str, np.ndarray]] = DataLoader(
         _Batches(sampler, slots), sampler=iterations, batch_size=None, num_workers=workers, collate_fn=_unchanged

@@ -1,7 +1,7 @@
 """How a network is trained: phases, optimizer, schedule and augmentation, as plain frozen dataclasses.
 
-The ranges are pydantic's, so that params.yaml is validated against these very types; a recipe that is built in Python
-is not validated. This module loads no torch.
+params.yaml is validated against these types, whose ranges are pydantic annotations. A recipe that is built in Python is
+not validated. This module imports no torch.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,12 @@ _FACTORS = "numbers above 0; two of them where draw is range"
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
-    """One of the two phases of section 4.1: iterations at one learning rate, which the schedule may lower."""
+    """One of the two training phases of section 4.1.
+
+    Attributes:
+        iterations: number of steps.
+        learning_rate: of the backbone, before the schedule.
+    """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -36,9 +41,9 @@ class Augmentation:
 
     Attributes:
         flip: probability that the patch is mirrored.
-        draw: "range" draws scale and gamma log-uniformly, and rotation uniformly, between their two numbers;
-            "one" makes one change of all that are listed, or none, each as likely. The latter is what Shen et al.
-            train PortraitFCN+ on, with four scales, four rotations and four gammas.
+        draw: "range" draws scale and gamma log-uniformly, and rotation uniformly, between their two numbers. "one"
+            makes one of the listed changes, or none, all with equal probability: Shen et al. train PortraitFCN+ so,
+            with four scales, four rotations and four gammas.
         scale: factors of the photo's size.
         rotation: degrees.
         gamma: exponents of the photo's values in 0..1.
@@ -55,12 +60,12 @@ class Augmentation:
     gamma: Annotated[Sequence[Positive], Field(description=_FACTORS)]
 
     def unordered_ranges(self) -> dict[str, Sequence[float]]:
-        """Ranges, by name, that are not two numbers with the lower one first."""
+        """Ranges by name that are not two numbers in ascending order; {} unless `draw` is "range"."""
         ranges = {"scale": self.scale, "rotation": self.rotation, "gamma": self.gamma} if self.draw == "range" else {}
         return {name: values for name, values in ranges.items() if len(values) != 2 or values[0] > values[1]}
 
     def check(self) -> None:
-        """Raise ValueError for a draw or flip that is none, and for a range that is not two numbers in order."""
+        """Raise ValueError if `draw` or `flip` is invalid, or a range is not two numbers in ascending order."""
         if self.draw not in ("range", "one"):
             raise ValueError(f"draw is {self.draw!r}; it is range or one")
         if not 0 <= self.flip <= 1:
@@ -69,7 +74,14 @@ class Augmentation:
             raise ValueError(f"{name} is {values}; where draw is range, give two numbers, the lower one first")
 
     def change(self, draw: np.random.Generator) -> tuple[float, float, float]:
-        """Draw a scale, a rotation in degrees and a gamma."""
+        """Draw one change.
+
+        Args:
+            draw: generator of random numbers.
+
+        Returns:
+            Scale factor, rotation in degrees, and gamma.
+        """
         if self.draw == "range":
             scale = np.exp(draw.uniform(*np.log(self.scale)))
             rotation = draw.uniform(self.rotation[0], self.rotation[1])
@@ -81,7 +93,7 @@ class Augmentation:
         return changes[draw.integers(len(changes))]
 
 
-# The crop alone.
+# Only the random crop.
 NO_AUGMENTATION = Augmentation(flip=0.0, draw="range", scale=(1.0, 1.0), rotation=(0.0, 0.0), gamma=(1.0, 1.0))
 
 
@@ -92,8 +104,8 @@ class Recipe:
     Attributes:
         phases: one or two; the second also trains the attribute branch (section 4.1).
         optimizer: "sgd", the paper's, or "adamw".
-        momentum: of SGD, or AdamW's first beta.
-        weight_decay: of all parameters but the biases above the backbone.
+        momentum: of SGD; AdamW's first beta.
+        weight_decay: of all parameters except, in DeepLabv2, the biases above the backbone.
         freeze_batch_norm: keep statistics, scale and shift of every batch norm, as when fine-tuning.
         schedule: "step", a constant learning rate in each phase, as in the paper; or "poly", DeepLab's, which lowers
             the phases' rates by (1 - i / n)^0.9 over all n iterations.

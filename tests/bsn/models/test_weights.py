@@ -161,8 +161,8 @@ def test_a_file_of_the_other_layout_is_refused(tmp_path):
 
 
 def test_what_is_no_file_of_weights_is_refused(tmp_path):
-    assert "is no file; name one that is there, or none, imagenet or coco_voc" in refusal(tmp_path / "gone.pth")
-    assert "is no file" in refusal(tmp_path)
+    assert "is not a file; give the path of one, or none, imagenet or coco_voc" in refusal(tmp_path / "gone.pth")
+    assert "is not a file" in refusal(tmp_path)
     for name in ("page.pth", "page.safetensors"):
         (tmp_path / name).write_text("<html>Not found</html>")
         assert f"{name} holds no weights" in refusal(tmp_path / name)
@@ -176,7 +176,7 @@ def test_what_is_no_file_of_weights_is_refused(tmp_path):
     torch.save(build("deeplab", classes=2, **NARROW), tmp_path / "model.pth")
     assert "model.pth holds no weights" in refusal(tmp_path / "model.pth")
     torch.save({"epoch": 3, "state_dict": resnet()}, tmp_path / "run.pth")
-    assert "run.pth holds no tensors by name; save the network's state_dict() alone" in refusal(tmp_path / "run.pth")
+    assert "run.pth holds no tensors by name; save only the network's state_dict()" in refusal(tmp_path / "run.pth")
 
 
 @pytest.fixture

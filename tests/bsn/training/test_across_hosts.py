@@ -17,7 +17,7 @@ from tests.processes import exit_code, exit_codes
 
 LOST = 4  # the step in which the second process is lost
 SECONDS = 60  # after which a host that has not come to its end hangs
-LINE = r"process 0 of 2 has lost another, or never found it \(.*{}.*\); look at what that one says, and start all .*"
+LINE = r"process 0 of 2 lost another one, or never connected to it \(.*{}.*\); read the other's message, then start .*"
 
 
 @pytest.fixture
@@ -96,6 +96,6 @@ def test_a_process_with_another_photo_is_refused_by_all(tmp_path):
     assert exit_codes(2, work, tmp_path, json.dumps({"other": 1})) == [1, 1]
     for rank in (0, 1):
         assert (tmp_path / f"{rank}.error").read_text() == (
-            "process 1 of 2 has other photos, parameters or code than process 0; bring every host to the same commit "
+            "process 1 of 2 has other photos, parameters or code than process 0; give every host the same commit "
             "and the same data/"
         )
