@@ -6,8 +6,8 @@ from bsn import environment, program
 
 
 def _native() -> bool:
-    """Whether the profile lets libraries use the CPU's newest instructions. study.params reports invalid files."""
-    import yaml  # late: program.begin() handles signals from here on
+    """Whether the profile allows the CPU's newest instructions. Invalid files are reported later, by study.params."""
+    import yaml  # late: after program.begin(), so that a signal during its import ends with one line
 
     try:
         name = yaml.safe_load(Path("params.yaml").read_text("utf-8"))["profile"]

@@ -1,6 +1,6 @@
-"""The attributes of one key of `attributes` -> data/attributes/<key>.csv: each photo's value, and where it is from.
+"""Label PFCN's photos for the attributes of one key of `attributes` in params.yaml -> data/attributes/<key>.csv.
 
-The user's values in attributes/<attribute>.csv override the rule, which reads PFCN's masks and faces.
+The user's labels in attributes/<attribute>.csv override the rule, which reads masks and faces.
 """
 
 from functools import partial
@@ -21,7 +21,7 @@ BY_USER, OUT = Path("attributes"), Path("data/attributes")
 
 
 def attributes(name: str) -> None:
-    """Write one row per photo with a known value."""
+    """Write one row per photo that has a label."""
     params = load()
     require_choice("attributes", name, params.attributes)
     rows, faces = read_index(PORTRAITS / "index.csv"), read_faces(FACES)

@@ -1,7 +1,7 @@
-"""One trained method with DeepLabv2's CRF behind it, on PFCN's validation and test photos; no stage of the pipeline.
+"""Measure a trained method with and without DeepLabv2's CRF behind it; a command, not a stage of the pipeline.
 
 pip install -r requirements-crf.txt
-python -m stages.crf portrait_deeplab      # after dvc repro train@portrait_deeplab; prints one row per part
+python -m stages.crf portrait_deeplab      # after dvc repro train@portrait_deeplab; validation and test photos of PFCN
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One set's official tree in data/raw/<set>/: drawn, or a pointer to the user's or the downloaded folder."""
+"""Get one data set -> data/raw/<set>/: the drawn files, or source.json with the folder of the real ones."""
 
 import shutil
 from dataclasses import replace
@@ -21,7 +21,7 @@ def download(set_name: str) -> None:
     require_choice("set", set_name, SETS)
     params = load()
     folder = OUT / set_name
-    # What a broken run left behind must not mix with this one.
+    # Files of an interrupted run must not mix with this one's.
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     if params.data.draw is not None:
@@ -41,4 +41,4 @@ def download(set_name: str) -> None:
 
 
 if __name__ == "__main__":
-    run_stage(download, again="what is fetched is kept; run the same command again")
+    run_stage(download, again="finished downloads are kept; run the same command again")

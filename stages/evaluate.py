@@ -1,8 +1,8 @@
 """Measure one method on every test set and on the validation photos.
 
-Writes metrics/methods/<method>.json, metrics/photos/<method>.csv, metrics/headline/<method>.json (what experiments are
-compared by) and the masks in data/predictions/<method>/. Seconds per photo go to timings/<method>.json, which is
-not an out. The stage `record` logs all of it to MLflow: its import would take as long as some evaluations.
+Writes metrics/methods/<method>.json, metrics/photos/<method>.csv, metrics/headline/<method>.json (by which experiments
+are compared) and the masks to data/predictions/<method>/. Seconds per photo go to timings/<method>.json, which is not
+an out. The stage `record` logs all of it to MLflow, because importing MLflow takes as long as some evaluations.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Kept photos -> data/faces/<set>.csv: five facial points and the affine map to the reference frame per photo."""
+"""Face of each kept photo -> data/faces/<set>.csv: five landmarks and the affine map to the reference frame."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ RAW, PORTRAITS, OUT = Path("data/raw"), Path("data/portraits"), Path("data/faces
 
 
 def faces() -> None:
-    """Find PFCN's faces, and align those that the filter found in the other sets."""
+    """Align PFCN's faces by its trackers or MTCNN, and the other sets' faces as the portrait filter found them."""
     params = load().portraits
     # The last digits of a face depend on the number of threads.
     torch.set_num_threads(1)

@@ -1,6 +1,6 @@
-"""Every figure of the report, from data/, models/, metrics/photos/ and tables, to reports/figures/.
+"""Draw every figure of the report from data/, models/, metrics/photos/ and reports/ -> reports/figures/.
 
-Git tracks a copy of one of them, reports/figure7.jpg, which the README shows; DVC has the others.
+Git tracks a copy of one of them, reports/figure7.jpg, for the README; the others are in DVC's cache.
 """
 
 import json
@@ -19,13 +19,13 @@ from study.runner import run_stage
 
 OUT, CAPTIONS = Path("reports/figures"), Path("reports/captions.json")
 SHOWN = "figure7.jpg"
-FAINTEST_FACE = 0.01  # of the photo: a stranger's face smaller than that confuses nobody
+MIN_BACKGROUND_FACE = 0.01  # of the photo's area: smaller faces in the background do not confuse a network
 
 
 def figures() -> None:
     """Draw every figure of the report."""
     params = load()
-    # The last digits of a face depend on how many threads look for it.
+    # The last digits of a face depend on the number of threads.
     torch.set_num_threads(1)
     material = Material(
         portraits=Path("data/portraits"),
@@ -36,7 +36,7 @@ def figures() -> None:
         mean_mask=Path("data/mean_mask/mean_mask.npy"),
         models=Path("models"),
         margins=Path("reports/portrait_margins.csv"),
-        detector=FaceDetector(min_face_fraction=FAINTEST_FACE, min_probability=params.portraits.min_probability),
+        detector=FaceDetector(min_face_fraction=MIN_BACKGROUND_FACE, min_probability=params.portraits.min_probability),
         kernel_width=params.kernel.width,
         kernel_reading=params.kernel.reading,
         global_low=params.global_kernel.a,

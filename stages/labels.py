@@ -1,4 +1,4 @@
-"""Training masks -> data/labels/<hard|soft>/: the label codes of every training photo, by eq. (1)-(3) if soft."""
+"""Label codes of the training masks -> data/labels/<hard|soft>/; with distances to the contour, eq. (1), if soft."""
 
 import json
 from pathlib import Path
@@ -19,9 +19,9 @@ KINDS = ("hard", "soft")
 
 
 def labels(kind: str) -> None:
-    """Write one PNG per photo, and the kernel that they are made with."""
+    """Write one PNG of label codes per photo, and the width of their band."""
     require_choice("labels", kind, KINDS)
-    # Hard labels are a kernel with no band, so that training reads both alike.
+    # Hard labels are codes with a band of width 0, so that training reads both in the same way.
     kernel = {"width": load().kernel.width if kind == "soft" else 0}
     rows = [row for row in read_index(PORTRAITS / "index.csv") if row.kept and row.split == "train"]
     folder = OUT / kind

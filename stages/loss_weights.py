@@ -1,4 +1,4 @@
-"""The mean mask -> data/loss_weights/<uniform|global>.npy: the loss weight of each pixel, by eq. (6) if global."""
+"""Loss weight of each pixel of the frame -> data/loss_weights/<uniform|global>.npy: ones, or eq. (6) if global."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""PFCN's training masks and faces -> data/mean_mask/: the mean mask of eq. (6), plain and aligned to the faces."""
+"""Mean mask of PFCN's training photos, eq. (6) -> data/mean_mask/: unaligned, and aligned by the faces."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ PORTRAITS, FACES, OUT = Path("data/portraits/pfcn"), Path("data/faces/pfcn.csv")
 
 
 def mean_masks() -> None:
-    """Write mean_mask.npy and aligned.npy."""
+    """Write mean_mask.npy and aligned.npy, (800, 600) float32."""
     rows = [row for row in read_index(PORTRAITS / "index.csv") if row.kept and row.split == "train"]
     if not rows:
         raise InputError("PFCN has no training photos here, and the mean mask is their masks' mean")

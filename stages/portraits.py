@@ -1,4 +1,4 @@
-"""One set's official tree -> data/portraits/<set>/: the portraits, their masks, and the verdict on every photo."""
+"""Filter one data set -> data/portraits/<set>/: the portraits, their masks, and index.csv with a row per photo."""
 
 import shutil
 from pathlib import Path
@@ -16,16 +16,16 @@ RAW, OUT = Path("data/raw"), Path("data/portraits")
 
 
 def portraits(set_name: str) -> None:
-    """Filter the set's photos, and copy those that are kept."""
+    """Decide which photos are portraits, and copy those."""
     require_choice("set", set_name, SETS)
     params = load()
     candidates = list(read_candidates(set_name, RAW, validation=params.data.validation))
     if set_name == "pfcn" or not candidates:
         verdicts = filter_pfcn(candidates)
     else:
-        import torch  # late: PFCN's stage starts without it
+        import torch  # late: the stage does not need it for PFCN
 
-        # As in each of many processes: the last digits of a face depend on the number of threads.
+        # The same in one process as in each of many: the last digits of a face depend on the number of threads.
         torch.set_num_threads(1)
         rule = params.portraits.rule()
         detector = FaceDetector(
@@ -36,7 +36,7 @@ def portraits(set_name: str) -> None:
         verdicts = filter_portraits(candidates, detector=detector, rule=rule, workers=cores())
     rows = write_portraits(verdicts, OUT / set_name, total=len(candidates))
     if absence(RAW / set_name) is not None:
-        # The tables say why the set is left out.
+        # The tables read there why the set is left out.
         shutil.copy(RAW / set_name / SOURCE_FILE, OUT / set_name)
     print(f"{set_name}: {sum(row.kept for row in rows)} of {len(rows)} photos kept")
 

@@ -1,4 +1,4 @@
-"""Starting weights of a network -> data/pretrained/<deeplab|fcn8s>.safetensors; no tensors for random weights."""
+"""Starting weights of a network -> data/pretrained/<deeplab|fcn8s>.safetensors; without tensors if random."""
 
 from pathlib import Path
 
@@ -11,9 +11,9 @@ OUT = Path("data/pretrained")
 
 
 def pretrained(network: str) -> None:
-    """Convert the published or the user's weights to this network's names and channels."""
+    """Fetch or read the weights, and convert them to this network's names and input channels."""
     require_choice("network", network, Networks.model_fields)
-    # Late: a wrong name is refused at once.
+    # Late, so that a wrong name is refused at once.
     import torch
     from safetensors.torch import save
 
@@ -27,7 +27,7 @@ def pretrained(network: str) -> None:
     try:
         with torch.device("meta"):
             build(network, classes=2, **settings.architecture())
-    except ValueError as error:  # timm's, about one of its backbones
+    except ValueError as error:  # timm cannot build the backbone
         raise InputError(f"networks.{network}: {error}") from None
     tensors = starting_weights(network, source, added_channels=settings.added_channels, **settings.architecture())
     write_atomically(OUT / f"{network}.safetensors", [save(tensors)])

@@ -1,4 +1,4 @@
-"""Trials of the readings of eq. (1) and (6) -> reports/<profile>/readings.{csv,md}: mean and spread over the seeds."""
+"""Compare the readings of eq. (1) and (6) over several seeds -> reports/<profile>/readings.{csv,md}."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The report on one page: metrics/, data/ and reports/figures/ -> reports/index.html and reports/compare/."""
+"""Write the page of all tables and figures -> reports/index.html, and the pictures of its slider -> reports/compare/."""
 
 import json
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""Trials of Table 1's trained rows -> reports/<profile>/seeds{,_bands}.{csv,md}: gains over several seeds, intervals.
+"""Table 1's gains over several seeds, with intervals -> reports/<profile>/seeds{,_bands}.{csv,md}.
 
-On real photos also attributes.{csv,md}: the attribute branch against labels by eye.
+On real photos also attributes.{csv,md}: the attribute branch compared with labels by eye.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Tables 1 to 3 -> reports/table{1,2,3}.{csv,md} and metrics/tables.json; series for DVC's plots -> reports/*.csv."""
+"""Write Tables 1 to 3 -> reports/table{1,2,3}.{csv,md}, metrics/tables.json; data of DVC's plots -> reports/*.csv."""
 
 import json
 from pathlib import Path

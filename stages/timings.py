@@ -1,6 +1,6 @@
-"""Seconds per photo of each method evaluated on this machine: timings/<method>.json, which git and DVC ignore.
+"""Print the seconds per photo of each method evaluated on this machine.
 
-They differ from machine to machine and from run to run, so no out of a stage may hold them.
+They are in timings/<method>.json, which git and DVC ignore: they vary between runs, and outs must not.
 
     python -m stages.timings     # the table, at the end of `make repro`
 """
@@ -27,7 +27,15 @@ def timings() -> None:
 
 
 def timing_table(measured: list[dict], made: Mapping[str, str]) -> Table:
-    """One row per method, those of the paper first. made: what all of them were measured on."""
+    """Table of seconds per photo.
+
+    Args:
+        measured: contents of timings/<method>.json, all measured on the same environment and commit.
+        made: that environment and commit.
+
+    Returns:
+        One row per method, those of the paper first.
+    """
     known = list(NAMES)
     measured = sorted(measured, key=lambda one: known.index(one["method"]) if one["method"] in known else len(known))
     rows = [{"method": one["method"], **{name: one["seconds"].get(name) for name in SETS}} for one in measured]

@@ -1,6 +1,6 @@
-"""Train one method of params.yaml, from its phase one on -> models/<method>/: weights, model.json, curves.
+"""Train one method of params.yaml, from the end of its phase one -> models/<method>/: weights, model.json, curves.
 
-With several processes each computes a share of every batch; the weights are those of one process, but for rounding:
+With several processes each computes a share of every batch; up to rounding, the weights are those of one process:
 
     python -m stages.train bsn                                  # on the CPU, or on every GPU of this machine
     torchrun --nproc-per-node 2 --module stages.train bsn       # two processes with half of every batch each
@@ -58,4 +58,4 @@ def _log(run: Run | None, point: CurvePoint) -> None:
 
 
 if __name__ == "__main__":
-    run_stage(train, again="run the same command again: it goes on from its last checkpoint")
+    run_stage(train, again="run the same command again: it continues from its last checkpoint")

@@ -1,9 +1,9 @@
 """Train phase one -> data/phase_one/<network>-<labels>-<weight>/: weights and the optimizer's state.
 
-The attribute branch is trained in phase two only (section 4.1), so methods that differ in their attribute alone share
-phase one, and it is trained once.
+The attribute branch is trained in phase two only (section 4.1), so methods with the same network, labels and loss
+weight share phase one, which is trained once.
 
-    python -m stages.train_base deeplab-soft-global     # or by torchrun or srun, as stages.train
+    python -m stages.train_base deeplab-soft-global     # or with torchrun or srun, as stages.train
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ from bsn.training import loop
 from bsn.training.checkpoints import open_checkpoint, save_phase_one
 from bsn.training.launch import launch, report_lost_process
 from study.checking import require_choice, validated
-from study.params import Method, bases, load
+from study.params import Method, base_names, load
 from study.runner import run_stage
 from study.training import checkpoints_folder, model_description, patch_sampler, starting_model
 
@@ -20,7 +20,7 @@ OUT = Path("data/phase_one")
 
 
 def train_base(name: str) -> None:
-    require_choice("phase one", name, bases())
+    require_choice("phase one", name, base_names())
     params = load()
     network, labels, weight = name.split("-")
     method = validated(Method, {"network": network, "labels": labels, "weight": weight, "attribute": "none"})

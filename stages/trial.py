@@ -1,7 +1,7 @@
 """Train and test one trial -> metrics/trials/<profile>/<variant>-<seed>.json, and its photos/*.csv.
 
-A trial is a method of Table 1 with another seed, or with another reading of eq. (1) or (6) (study/trials.py). "base" is
-phase one of "plain", from which "bsn_ac" continues as well; it writes data/phase_one/plain-<seed>/.
+A trial is a method of Table 1 with another seed, or another reading of eq. (1) or (6) (study/trials.py). "base-<seed>"
+trains phase one of "plain" and "bsn_ac" -> data/phase_one/plain-<seed>/.
 
     python -m stages.trial closeness-2
 """
@@ -24,7 +24,7 @@ def trial(key: str) -> None:
     study = load()
     params = trial_params(study, variant, seed)
     base = PHASE_ONE / f"plain-{seed}"
-    # On one thread whatever the profile says: trials are run side by side.
+    # On one thread in every profile, because trials run side by side.
     fabric = launch(threads=1, devices=1)
     if variant == BASE:
         train_trial(params, variant, base, base=base, fabric=fabric)

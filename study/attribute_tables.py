@@ -1,4 +1,4 @@
-"""The CSV tables of attributes: read the user's values of one attribute, write the values of all photos."""
+"""CSV files of attribute labels: read a user's labels of one attribute, write the labels of all photos."""
 
 import csv
 from collections.abc import Collection, Iterable, Sequence
@@ -10,16 +10,16 @@ from study.text import read_table
 
 
 def read_attribute(name: str, file: Path, *, known: Collection[str], rule: Rule | None = None) -> Attribute:
-    """An attribute with the user's values from a CSV with the columns `id` and `name`, one row per photo.
+    """Read a user's labels of one attribute: a CSV file with the columns `id` and `name`, one row per photo.
 
     Args:
-        name: the attribute's.
-        file: the CSV, which may be missing if there is a rule.
-        known: the ids of all photos, whose leading zeros the CSV may omit.
-        rule: gives the allowed values; without it the CSV must have exactly two different values.
+        name: of the attribute.
+        file: the CSV file; it may be missing if there is a rule.
+        known: ids of all photos; the file may omit their leading zeros, as spreadsheets do.
+        rule: has the allowed values; without a rule the file must have exactly two different values.
 
     Raises:
-        InputError: the CSV is missing, or a column, an id or a value is not allowed; with file, line and value.
+        InputError: the file is missing, or a column, an id or a value is invalid; with file, line and value.
     """
     if not file.exists():
         if rule is None:
@@ -33,9 +33,14 @@ def read_attribute(name: str, file: Path, *, known: Collection[str], rule: Rule 
 
 
 def write_values(file: Path, attributes: Sequence[Attribute], photos: Iterable[PhotoValues]) -> None:
-    """Write a CSV with the column `id` and, for each attribute, its name and `<name>.source` (rule or user).
+    """Write the labels of all photos: a CSV file with the columns `id`, and `<name>` and `<name>.source` per attribute.
 
-    An unknown value is empty; a photo without any known value has no row.
+    A missing label is empty; a photo without any label has no row.
+
+    Args:
+        file: to write.
+        attributes: of the columns.
+        photos: labels of each photo.
     """
     names = [attribute.name for attribute in attributes]
     with file.open("w", newline="", encoding="utf-8") as stream:
@@ -56,7 +61,7 @@ def _read_values(file: Path, name: str, *, known: Collection[str], allowed: tupl
         if not value or (allowed is not None and value not in allowed):
             expected = ", ".join(allowed) if allowed else "a word; delete the line if the value is not known"
             raise InputError(f"{place}: {name} = {value!r}; allowed: {expected}")
-        # A spreadsheet makes 1 of 00001.
+        # Spreadsheets turn 00001 into 1.
         padded = {cell.zfill(width) for width in widths} if cell.isdecimal() else set()
         same = [cell] if cell in ids else [*padded & ids]
         if len(same) != 1:

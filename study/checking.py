@@ -1,6 +1,6 @@
 """Read YAML files and validate them against a pydantic model, with one line per invalid value.
 
-Each field's `description` says what is allowed: it ends the message that refuses another value.
+A field's `description` is the end of the error message for an invalid value: what is allowed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ from bsn.errors import InputError
 
 
 class Section(BaseModel):
-    """Base of all sections of parameters: strings are never taken for numbers, and unknown keys are refused."""
+    """Base of all sections of parameters: strings are not converted to numbers, and unknown keys are refused."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -26,7 +26,11 @@ Model = TypeVar("Model", bound=Section)
 
 
 def validated(model: type[Model], content: dict[str, Any]) -> Model:
-    """Validate `content` against the model.
+    """Validate values against a model.
+
+    Args:
+        model: section of parameters.
+        content: values by key, as read from YAML.
 
     Raises:
         InputError: one line per invalid value, with its key, the value and what is allowed.
@@ -47,7 +51,7 @@ def require_choice(key: str, value: str, choices: Iterable[str]) -> None:
 def read_yaml(file: Path) -> dict[str, Any]:
     """Read a YAML file as DVC does: by YAML 1.2, in which 1e-05 is a number and yes is a string.
 
-    A whole number becomes an int, however it is written: `dvc exp run -S seed=1e3` writes 1000.0.
+    Whole numbers become ints, however they are written: `dvc exp run -S seed=1e3` writes 1000.0.
 
     Raises:
         InputError: the file is missing, is not YAML, or holds no keys.
@@ -89,7 +93,7 @@ def _line(root: type[Section], problem: ErrorDetails) -> str:
 
 
 def _allowed(root: type[Section], loc: tuple[str | int, ...]) -> str:
-    """The innermost description on the way to `loc`."""
+    """Description of the value at `loc`, or of the innermost section around it that has one."""
     annotation, found = root, "a section of parameters"
     for part in loc:
         annotation, description = _inside(annotation, part)

@@ -1,6 +1,6 @@
-"""Schema of params.yaml and its profile; `load()` reads and validates both before any stage works.
+"""Schema of params.yaml and the profiles. `load()` reads and validates both at the start of every stage.
 
-Each field's `description` says what is allowed: it ends the message that refuses another value.
+A field's `description` is the end of the error message for an invalid value: what is allowed.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PARAMS_FILE = Path("params.yaml")
 PROFILES_FOLDER = Path("profiles")
-# As in bsn.models.backbones, which loads torch.
+# Those of bsn.models.backbones, which is not imported here because it imports torch.
 RESNETS = ("resnet18", "resnet50", "resnet101")
 
 NotNegative = Annotated[float, Field(ge=0, description="a number, 0 or more")]
@@ -36,7 +36,7 @@ Name = Annotated[
 
 
 class Portraits(Section):
-    """What makes a photo a portrait (section 4.3)."""
+    """The portrait filter (section 4.3)."""
 
     min_face: Fraction
     min_probability: Fraction
@@ -44,7 +44,7 @@ class Portraits(Section):
     min_on_mask: Fraction
 
     def rule(self) -> "PortraitRule":
-        """The portrait filter's rule."""
+        """Build the rule of the portrait filter."""
         from study.datasets.portraits import PortraitRule
 
         return PortraitRule(min_face=self.min_face, min_on_mask=self.min_on_mask, box_margin=self.box_margin)
@@ -77,7 +77,7 @@ class GlobalKernel(Section):
 
 
 class Hair(Section):
-    """The rule that tells long hair from short (bsn/attributes.py), in distances between the eyes."""
+    """The rule for long and short hair (bsn.attributes.hair_rule), in distances between the eyes."""
 
     min_width: Positive
     above_mouth: NotNegative
@@ -85,13 +85,13 @@ class Hair(Section):
 
 
 class BoundaryIoU(Section):
-    """The convention of boundary IoU (bsn.metrics.boundary_iou)."""
+    """Options of boundary IoU (bsn.metrics.boundary_iou)."""
 
     frame_is_boundary: Annotated[bool, Field(description="true or false")]
 
 
 class GraphCut(Section):
-    """The baseline of Table 1: weights of the smoothness term, and the size it is solved at."""
+    """The Graph-cut baseline of Table 1 (bsn.methods.graph_cut)."""
 
     smoothness: NotNegative
     contrast: Positive
@@ -99,7 +99,7 @@ class GraphCut(Section):
 
 
 class Method(Section):
-    """One trained row of Table 1, in the paper's words."""
+    """One trained method, such as the rows of Table 1: its network, labels, loss weight and attribute."""
 
     network: Annotated[Literal["deeplab", "fcn8s"], Field(description="deeplab or fcn8s")]
     labels: Annotated[Literal["hard", "soft"], Field(description="hard or soft")]
@@ -108,12 +108,12 @@ class Method(Section):
 
     @property
     def base(self) -> str:
-        """Name of its phase one, which methods that differ in their attribute alone share."""
+        """Name of its phase one, which methods with the same network, labels and weight share."""
         return f"{self.network}-{self.labels}-{self.weight}"
 
 
-def bases() -> list[str]:
-    """The names that `Method.base` can have."""
+def base_names() -> list[str]:
+    """All names that `Method.base` can have."""
     words = (get_args(Method.model_fields[key].annotation) for key in ("network", "labels", "weight"))
     return ["-".join(name) for name in product(*words)]
 
@@ -123,7 +123,7 @@ class Network(Section):
 
     size: Size
     crop: Size
-    # With fewer, oneDNN's 1x1 convolutions of stride 2 write beyond their memory, channels last and on AVX2.
+    # With fewer channels, oneDNN's 1x1 convolutions of stride 2 write out of bounds (channels last, AVX2).
     base_width: Annotated[int, Field(ge=8, description="channels of the first stage, a whole number, 8 or more")]
     batch: Count
     phases: Annotated[list[Phase], Field(min_length=1, max_length=2, description="one or two phases")]
@@ -142,10 +142,10 @@ class Network(Section):
 class DeepLab(Network):
     """DeepLabv2 on a ResNet or a timm model."""
 
-    backbone: Annotated[str, Field(min_length=1, description="resnet18, resnet50, resnet101 or a model of timm's")]
+    backbone: Annotated[str, Field(min_length=1, description="resnet18, resnet50, resnet101 or a timm model")]
     layout: Annotated[Literal["torchvision", "caffe"], Field(description="torchvision or caffe")]
     output_stride: Annotated[Literal[4, 8, 16, 32], Field(description="4, 8, 16 or 32")]
-    out_index: Annotated[int, Field(description="the number of a feature level of timm's, a whole number")]
+    out_index: Annotated[int, Field(description="the index of a timm feature level, a whole number")]
     aspp_rates: Annotated[list[Count], Field(min_length=1, description="a list of whole numbers, 1 or more")]
     scales: Annotated[list[Fraction], Field(min_length=1, description="a list of fractions up to 1")]
     weights: Annotated[str, Field(min_length=1, description="none, imagenet, coco_voc or a file's path")]
@@ -180,7 +180,7 @@ class Networks(Section):
 
 
 class Drawn(Section):
-    """How many photos of each set are drawn."""
+    """Numbers of drawn photos per set, and the seed of the drawings."""
 
     seed: ZeroOrMore
     pfcn: dict[Literal["train", "test"], Count]
@@ -190,7 +190,7 @@ class Drawn(Section):
 
 
 class Download(Section):
-    """What is fetched where no folder is named."""
+    """What is downloaded if `folder` is null, and where to."""
 
     folder: Annotated[str, Field(min_length=1, description="a folder's path, relative to the project's or absolute")]
     sets: Annotated[
@@ -201,7 +201,7 @@ class Download(Section):
 
 
 class Data(Section):
-    """Where the four sets come from: drawn, a folder of the user's that holds <set>/ for each it has, or downloads."""
+    """Source of the four sets: drawn; or a folder with one subfolder per set; or, without a folder, downloads."""
 
     draw: Drawn | None = None
     folder: Annotated[str | None, Field(description="a folder's path, or null")] = None
@@ -214,7 +214,7 @@ class Data(Section):
 
 
 class Params(Section):
-    """params.yaml with the sections of profiles/<profile>.yaml: all that a run depends on beside code and data."""
+    """params.yaml and profiles/<profile>.yaml: all that a run depends on besides code and data."""
 
     profile: str
     instructions: Annotated[Literal["avx2", "native"], Field(description="avx2 or native")]
@@ -237,17 +237,20 @@ class Params(Section):
     def recipe(self, method: Method) -> Recipe:
         """How the method is trained."""
         network = self.network(method)
-        # Fields of one name; only DeepLab has an attribute_weight.
+        # Fields that both have; FCN8s has no attribute_weight.
         shared = {field.name: getattr(network, field.name) for field in fields(Recipe) if hasattr(network, field.name)}
         return Recipe(**shared, combination=self.global_kernel.combination)
 
     def flat(self) -> dict[str, Any]:
-        """One level of keys for MLflow: `{"kernel.width": 10, ...}`."""
+        """Flatten the parameters for MLflow: `{"kernel.width": 10, ...}`."""
         return dict(_flatten(self.model_dump(), ""))
 
 
 def load(folder: Path = Path()) -> Params:
-    """Read and validate the parameters of the project in `folder`.
+    """Read and validate the parameters of a project.
+
+    Args:
+        folder: with params.yaml and profiles/, by default the current one.
 
     Raises:
         InputError: one line per invalid value, with its key, the value and what is allowed.
@@ -257,14 +260,18 @@ def load(folder: Path = Path()) -> Params:
 
 
 def check(raw: dict[str, Any], profile: dict[str, Any]) -> Params:
-    """Validate the content of params.yaml together with that of a profile.
+    """Validate parameters.
+
+    Args:
+        raw: content of params.yaml.
+        profile: content of the profile.
 
     Raises:
         InputError: as `load`.
     """
     for key in profile:
         if key in raw:
-            raise InputError(f"{key} stands in {PARAMS_FILE} and in the profile; keep it in one of them")
+            raise InputError(f"{key} is in {PARAMS_FILE} and in the profile; keep it in one of them")
     params = validated(Params, {**raw, **profile})
     contradictions = list(_contradictions(params))
     if contradictions:
@@ -273,7 +280,7 @@ def check(raw: dict[str, Any], profile: dict[str, Any]) -> Params:
 
 
 def _contradictions(params: Params) -> Iterator[str]:
-    """One line per combination of values that are valid by themselves and do not fit together."""
+    """One line per combination of values that are valid alone but contradict each other."""
     for key, network in (("deeplab", params.networks.deeplab), ("fcn8s", params.networks.fcn8s)):
         for name, values in network.augmentation.unordered_ranges().items():
             yield (
@@ -291,14 +298,14 @@ def _contradictions(params: Params) -> Iterator[str]:
         if method.attribute not in params.attributes:
             yield f"{refused}; allowed: {', '.join(params.attributes)} (the keys of attributes)"
         elif params.attributes[method.attribute] and method.network == "fcn8s":
-            yield f"{refused}; allowed: one that is [], for fcn8s has no branch to tell attributes"
+            yield f"{refused}; allowed: one that is [], since fcn8s has no attribute branch"
         elif params.attributes[method.attribute] and len(params.networks.deeplab.phases) < 2:
-            yield f"{refused}; allowed: one that is [], or two phases in networks.deeplab: the second trains the branch"
-    yield from _starts_that_do_not_fit(params.networks)
+            yield f"{refused}; allowed: one that is [], or two phases in networks.deeplab, to train the branch"
+    yield from _unusable_weights(params.networks)
 
 
-def _starts_that_do_not_fit(networks: Networks) -> Iterator[str]:
-    """One line per starting weights that do not fit their network."""
+def _unusable_weights(networks: Networks) -> Iterator[str]:
+    """One line per network whose starting weights do not fit it."""
     deeplab, fcn8s = networks.deeplab, networks.fcn8s
     is_resnet = deeplab.backbone in RESNETS
     if deeplab.layout == "caffe" and deeplab.backbone not in RESNETS[1:]:
@@ -307,14 +314,14 @@ def _starts_that_do_not_fit(networks: Networks) -> Iterator[str]:
         refused = f"networks.{key}.weights = {network.weights!r} is refused"
         published = network.weights in ("imagenet", "coco_voc")
         if key == "fcn8s" and network.weights == "coco_voc":
-            yield f"{refused}; allowed: none, imagenet or a file's path, for coco_voc is a ResNet"
+            yield f"{refused}; allowed: none, imagenet or a file's path, since coco_voc is a ResNet"
         elif published and network.base_width != 64 and (key == "fcn8s" or is_resnet):
             yield f"{refused}; allowed: none or a file's path, or a base_width of 64, which those weights have"
         elif key == "fcn8s" and network.freeze_batch_norm and not fcn8s.batch_norm:
-            yield "networks.fcn8s.freeze_batch_norm = True is refused; allowed: false, for batch_norm is false"
+            yield "networks.fcn8s.freeze_batch_norm = True is refused; allowed: false, since batch_norm is false"
         elif network.weights == "none" and network.freeze_batch_norm:
             refused = f"networks.{key}.freeze_batch_norm = True is refused"
-            yield f"{refused}; allowed: false, for weights none has no statistics"
+            yield f"{refused}; allowed: false, since random weights have no statistics to keep"
     refused = f"networks.deeplab.weights = {deeplab.weights!r} is refused"
     if deeplab.weights == "coco_voc" and deeplab.backbone not in RESNETS[1:]:
         yield f"{refused}; allowed: none, imagenet or a file's path, or backbone resnet50 or resnet101"
@@ -332,7 +339,7 @@ def _read_profile(profiles: Path, name: Any) -> dict[str, Any]:
 def _flatten(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
     items = value.items() if isinstance(value, dict) else enumerate(value) if _is_list_of_sections(value) else None
     if items is None:
-        # 10 and 10.0 are one setting, and must look like one where runs are compared.
+        # 10 and 10.0 are the same setting, and must look the same where runs are compared.
         yield prefix, int(value) if isinstance(value, float) and value.is_integer() else value
         return
     for key, inner in items:

@@ -1,4 +1,4 @@
-"""Run one stage as a program, and find the checkout that it belongs to."""
+"""Run one stage as a command, and find the checkout that it belongs to."""
 
 import inspect
 import os
@@ -11,14 +11,14 @@ from bsn import program
 
 
 def run_stage(stage: Callable[..., int | None], *, name: str = "", again: str = program.AGAIN) -> NoReturn:
-    """Call `stage` with the command line's arguments and exit, as `bsn.program.run` does.
+    """Call `stage` with the command line's arguments, and exit as `bsn.program.run` does.
 
     --help prints the usage and the module's docstring and exits with 0; a wrong number of arguments exits with 2.
 
     Args:
-        stage: a function of positional strings; one with `*arguments` parses them itself, --help included.
-        name: for error messages, by default the function's.
-        again: advice of the message after a signal.
+        stage: a function of positional strings. One with `*arguments` parses them itself, including --help.
+        name: for error messages; by default the function's.
+        again: advice in the message after a signal.
     """
     arguments = sys.argv[1:]
     taken = inspect.signature(stage).parameters.values()
@@ -38,5 +38,5 @@ def run_stage(stage: Callable[..., int | None], *, name: str = "", again: str = 
 
 
 def checkout() -> Path:
-    """The project's folder: DVC_ROOT, which DVC sets even when it works in a temporary copy."""
+    """The project's folder. An experiment runs in a temporary copy of it; DVC sets DVC_ROOT to the folder itself."""
     return Path(os.environ.get("DVC_ROOT", ".")).resolve()

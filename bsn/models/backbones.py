@@ -76,7 +76,7 @@ def timm_features(name: str, *, channels: int, output_stride: int, out_index: in
     # timm warns that the file has tensors for layers above this level.
     logging.getLogger("timm.models").setLevel(logging.ERROR)
     if not timm.is_model(name):
-        raise ValueError(f"backbone = {name!r} is refused; allowed: {', '.join(RESNETS)} or a model of timm's")
+        raise ValueError(f"backbone = {name!r} is refused; allowed: {', '.join(RESNETS)} or a timm model")
     try:
         net: Any = timm.create_model(
             name,
@@ -90,7 +90,7 @@ def timm_features(name: str, *, channels: int, output_stride: int, out_index: in
         reason = str(error).splitlines()[0] if str(error) else "timm cannot dilate it"
         raise ValueError(
             f"backbone = {name!r} cannot be built with output_stride {output_stride} and out_index {out_index} "
-            f"({reason}); choose another backbone of timm's, or other values"
+            f"({reason}); choose another backbone, or other values"
         ) from None
     stages = getattr(net, "_stage_out_idx", None)
     if stages is not None:  # of EfficientNets and MobileNets timm also builds, and runs, the blocks above this level

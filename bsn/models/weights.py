@@ -246,7 +246,7 @@ def _from_timm_file(backbone: str, file: Path, shape: Mapping[str, int]) -> Any:
     try:
         return timm_features(backbone, pretrained=True, pretrained_cfg_overlay={"file": str(file)}, **shape)
     except ValueError as error:
-        raise InputError(f"{file} holds no weights of timm's {backbone} ({error})") from None
+        raise InputError(f"{file} holds no weights of the timm model {backbone} ({error})") from None
 
 
 def adapt_input(model: nn.Module, *, mean: tuple[float, ...], std: tuple[float, ...]) -> None:

@@ -259,7 +259,7 @@ def test_attributes_that_no_method_could_learn_are_refused_in_one_line(key, valu
         (
             "fcn8s",
             {"freeze_batch_norm": True, "batch_norm": False, "weights": "mine.pth"},
-            "freeze_batch_norm = True is refused; allowed: false, for batch_norm is false",
+            "freeze_batch_norm = True is refused; allowed: false, since batch_norm is false",
         ),
     ],
 )
@@ -325,7 +325,7 @@ def test_every_bad_value_has_its_own_line():
 
 
 def test_a_key_in_both_files_is_refused():
-    with pytest.raises(InputError, match=r"seed stands in params\.yaml and in the profile"):
+    with pytest.raises(InputError, match=r"seed is in params\.yaml and in the profile"):
         params.check(read("params.yaml"), {**read("profiles/sketch.yaml"), "seed": 3})
 
 

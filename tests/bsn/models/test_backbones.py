@@ -49,7 +49,7 @@ def test_the_features_are_timm_s_own():
 
 def test_what_timm_cannot_build_is_refused_in_one_line():
     for name, options, line in (
-        ("nosuch", {}, "backbone = 'nosuch' is refused; allowed: resnet18, resnet50, resnet101 or a model of timm's"),
+        ("nosuch", {}, "backbone = 'nosuch' is refused; allowed: resnet18, resnet50, resnet101 or a timm model"),
         ("ghostnet_050", {}, "backbone = 'ghostnet_050' cannot be built with output_stride 8 and out_index 3 (only"),
         ("vit_tiny_patch16_224", {}, "unexpected keyword argument 'output_stride'"),
         ("test_resnet", {"out_index": 9}, "out_index 9"),

@@ -312,7 +312,7 @@ def test_a_file_of_timm_s_starts_a_timm_backbone(tmp_path):
 
 def test_another_timm_model_s_file_is_refused(tmp_path):
     file = saved(tmp_path / "resnet.pth", timm.create_model("test_resnet").state_dict())
-    assert "holds no weights of timm's test_efficientnet" in refusal(file, **SMALL)
+    assert "holds no weights of the timm model test_efficientnet" in refusal(file, **SMALL)
 
 
 def test_our_own_weights_of_a_timm_backbone_come_back_whole(tmp_path):
