@@ -1,4 +1,4 @@
-"""Write the page of all tables and figures -> reports/index.html, and the pictures of its slider -> reports/compare/."""
+"""Write the page of all tables and figures -> reports/index.html, and its slider -> reports/compare/."""
 
 import json
 from pathlib import Path

@@ -247,7 +247,7 @@ def test_attributes_that_no_method_could_learn_are_refused_in_one_line(key, valu
         (
             "deeplab",
             {"freeze_batch_norm": True},
-            "freeze_batch_norm = True is refused; allowed: false, for weights none",
+            "freeze_batch_norm = True is refused; allowed: false, since random weights",
         ),
         ("fcn8s", {"weights": "coco_voc"}, "weights = 'coco_voc' is refused; allowed: none, imagenet or a file's path"),
         (
@@ -255,7 +255,7 @@ def test_attributes_that_no_method_could_learn_are_refused_in_one_line(key, valu
             {"weights": "imagenet"},
             "weights = 'imagenet' is refused; allowed: none or a file's path, or a base",
         ),
-        ("fcn8s", {"freeze_batch_norm": True}, "freeze_batch_norm = True is refused; allowed: false, for weights none"),
+        ("fcn8s", {"freeze_batch_norm": True}, "freeze_batch_norm = True is refused; allowed: false, since random"),
         (
             "fcn8s",
             {"freeze_batch_norm": True, "batch_norm": False, "weights": "mine.pth"},
