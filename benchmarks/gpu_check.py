@@ -214,8 +214,8 @@ def train(name: str, folder: str, kind: str) -> None:
         digest.update(state.model[key].cpu().float().numpy().tobytes())
     timed = times[-1][0] - times[0][0]
     memory = 0 if on_cpu else torch.cuda.max_memory_allocated()
-    told = {"losses": [point.loss for point in state.curves], "weights": digest.hexdigest(), "memory": memory}
-    print(json.dumps({**told, "timed": timed, "seconds": times[-1][1] - times[0][1]}))
+    result = {"losses": [point.loss for point in state.curves], "weights": digest.hexdigest(), "memory": memory}
+    print(json.dumps({**result, "timed": timed, "seconds": times[-1][1] - times[0][1]}))
 
 
 def drawn(case: Case, *, batch: int) -> PatchSampler:

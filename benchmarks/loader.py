@@ -82,7 +82,7 @@ def sampler(profile: DeepLab, photos: list[TrainingPhoto], augmentation: Augment
 
 
 def training_step(profile: DeepLab, batch: int) -> Step:
-    """As stages.train has it on a CPU."""
+    """Return the training step of stages.train on a CPU."""
     options = {"backbone": profile.backbone, "base_width": profile.base_width, "scales": profile.scales}
     torch.manual_seed(0)
     return Step(
@@ -96,7 +96,7 @@ def training_step(profile: DeepLab, batch: int) -> Step:
 
 
 def patches_made(loader: PatchSampler) -> float:
-    """A second, by whole batches."""
+    """Return how many patches per second the loader makes, by whole batches."""
     started, iteration = time.perf_counter(), 0
     while iteration == 0 or time.perf_counter() - started < LOADER_SECONDS:
         loader.load(iteration)
@@ -104,8 +104,8 @@ def patches_made(loader: PatchSampler) -> float:
     return iteration * loader.batch / (time.perf_counter() - started)
 
 
-def patches_eaten(step: Step, batch: int, steps: int) -> float:
-    """A second."""
+def patches_trained(step: Step, batch: int, steps: int) -> float:
+    """Return how many patches per second the training step takes."""
     started = time.perf_counter()
     for _ in range(steps):
         step(1e-4)
@@ -114,11 +114,11 @@ def patches_eaten(step: Step, batch: int, steps: int) -> float:
 
 def interleaved(calls: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
     """Return per call its results by round; the calls take turns."""
-    said: dict[str, list[float]] = {name: [] for name in calls}
+    results: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
         for name, call in calls.items():
-            said[name].append(call())
-    return said
+            results[name].append(call())
+    return results
 
 
 def main() -> None:
@@ -135,17 +135,17 @@ def main() -> None:
         profile = network(name)
         photos, batch = made_up_photos(tuple(profile.size)), plan.batch or profile.batch
         step = training_step(profile, batch)
-        patches_eaten(step, batch, plan.warm_up)
+        patches_trained(step, batch, plan.warm_up)
         loaders = {words: sampler(profile, photos, augmentation) for words, augmentation in augmentations.items()}
         calls = {words: lambda loader=loader: patches_made(loader) for words, loader in loaders.items()}
-        calls["step"] = lambda step=step, batch=batch, plan=plan: patches_eaten(step, batch, plan.steps)
-        said = interleaved(calls, plan.rounds)
-        eaten = said.pop("step")
-        for words, made in said.items():
-            ratios = ", ".join(f"{one / other:.1f}" for one, other in zip(made, eaten, strict=True))
+        calls["step"] = lambda step=step, batch=batch, plan=plan: patches_trained(step, batch, plan.steps)
+        results = interleaved(calls, plan.rounds)
+        trained = results.pop("step")
+        for words, made in results.items():
+            ratios = ", ".join(f"{one / other:.1f}" for one, other in zip(made, trained, strict=True))
             print(
-                f"| {name} | {profile.crop[0]}x{profile.crop[1]} | {words} | {max(made):.0f} | {max(eaten):.3g} "
-                f"| {max(made) / max(eaten):.1f} x | {ratios} |",
+                f"| {name} | {profile.crop[0]}x{profile.crop[1]} | {words} | {max(made):.0f} | {max(trained):.3g} "
+                f"| {max(made) / max(trained):.1f} x | {ratios} |",
                 flush=True,
             )
     wanted = network("paper").batch * UPDATES / GOAL_MINUTES / 60

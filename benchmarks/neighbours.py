@@ -33,10 +33,10 @@ def started(*, native: bool = False) -> subprocess.Popen[str]:
 
 def counted(training: subprocess.Popen[str]) -> tuple[float, float]:
     """Wait for a training and return the start and end of its counted steps, seconds of a clock of all processes."""
-    said, _ = training.communicate()
+    output, _ = training.communicate()
     if training.returncode:
         raise InputError(f"{' '.join(training.args)} failed; run it by itself to see why")
-    times = [float(line) for line in said.splitlines()]
+    times = [float(line) for line in output.splitlines()]
     return times[0], times[-1]
 
 

@@ -34,9 +34,11 @@ class Wall:
         self.px: np.ndarray = np.empty((height, width, 3), np.uint8)
 
     def fill(self, points: Points, colour: Colour) -> None:
+        """Fill a polygon (n, 2)."""
         cv2.fillPoly(self.px, [fixed(np.asarray(points) * self.size)], colour, cv2.LINE_AA, SHIFT)
 
     def box(self, x0: float, y0: float, x1: float, y1: float, colour: Colour) -> None:
+        """Fill an upright rectangle."""
         self.fill([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], colour)
 
     def disc(self, x: float, y: float, r: float, colour: Colour) -> None:

@@ -21,7 +21,13 @@ SIZES: dict[SetName, tuple[int, int]] = {"coco": (640, 480), "voc": (500, 375)} 
 
 
 def scene_of(set_name: SetName, index: int, seed: int) -> Scene:
-    """Return the scene at an index of a set."""
+    """Return the scene at an index of a set.
+
+    Args:
+        set_name: "pfcn", "coco" or "voc".
+        index: 0 and above for portraits, OTHERS and above for photos that fail the rule.
+        seed: of the whole drawn data.
+    """
     rng = np.random.default_rng([seed, SET_NUMBERS[set_name], index])
     if set_name == "pfcn":
         return _pfcn_portrait(rng)

@@ -47,6 +47,13 @@ def write_coco(folder: Path, *, portraits: int, others: int, seed: int, processe
     """Write `portraits` photos that pass the paper's rule and `others` that do not, in COCO 2017's layout.
 
     annotations/instances_{train,val}2017.json; {train,val}2017/%012d.jpg, 640x480 or 480x640.
+
+    Args:
+        folder: of the set, made if missing.
+        portraits: number of portraits.
+        others: number of photos that fail the rule.
+        seed: of the whole drawn data.
+        processes: that draw in parallel; their number changes no byte.
     """
     for name in ("annotations", "train2017", "val2017"):
         (folder / name).mkdir(parents=True, exist_ok=True)

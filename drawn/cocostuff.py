@@ -28,6 +28,13 @@ def write_cocostuff(folder: Path, *, portraits: int, others: int, seed: int, pro
 
     images/COCO_train2014_%012d.jpg; annotations/COCO_train2014_%012d.mat (`S` uint16 H x W, 0 unlabelled, person 1);
     imageLists/{train,test,all}.txt. Only the COCO annotations say how many persons a photo shows.
+
+    Args:
+        folder: of the set, made if missing.
+        portraits: number of portraits.
+        others: number of photos that fail the rule.
+        seed: of the whole drawn data.
+        processes: that draw in parallel; their number changes no byte.
     """
     for name in ("images", "annotations", "imageLists"):
         (folder / name).mkdir(parents=True, exist_ok=True)

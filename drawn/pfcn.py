@@ -44,6 +44,13 @@ def write_pfcn(folder: Path, *, train: int, test: int, seed: int, processes: int
     images_data_crop/NNNNN.jpg (600 x 800), images_mask/NNNNN_mask.mat (`mask` uint8 800 x 600, {0, 1}),
     images_tracker/NNNNN.mat (`tracker` float32 49 x 2; uint8 0 x 0: no face; 98 x 2: two faces), trainlist.mat and
     testlist.mat (uint16 1 x n), meanmask.png, alldata_urls.txt, crop.txt.
+
+    Args:
+        folder: of the set, made if missing.
+        train: number of training photos.
+        test: number of test photos.
+        seed: of the whole drawn data.
+        processes: that draw in parallel; their number changes no byte.
     """
     data = folder / "data"
     for name in ("images_data_crop", "images_mask", "images_tracker"):

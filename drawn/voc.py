@@ -54,6 +54,13 @@ def write_voc(folder: Path, *, portraits: int, others: int, seed: int, processes
     JPEGImages/*.jpg (500x375 or 375x500), Annotations/*.xml, SegmentationClass/*.png and SegmentationObject/*.png
     (palette PNGs; 0 background, 15 person or the object's number, 255 a void border),
     ImageSets/Segmentation/{train,val,trainval}.txt.
+
+    Args:
+        folder: of the set, made if missing.
+        portraits: number of portraits.
+        others: number of photos that fail the rule.
+        seed: of the whole drawn data.
+        processes: that draw in parallel; their number changes no byte.
     """
     for year in YEARS:
         for name in ("JPEGImages", "Annotations", "SegmentationClass", "SegmentationObject", "ImageSets/Segmentation"):

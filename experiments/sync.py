@@ -18,7 +18,7 @@ from study.params import load
 from study.provenance import Origin
 from study.runner import checkout, run_stage
 from study.tracking.database import connect, open_database, reason
-from study.tracking.recording import RESULTS_TAG, record_study, results
+from study.tracking.recording import RESULTS_TAG, record_study, results_hash
 from study.tracking.runs import EXPERIMENT_TAG, end_lost_runs, study_run
 from study.tracking.sync import all_runs, copy_runs, target, without_password
 
@@ -113,7 +113,7 @@ def _record(origin: Origin, revision: str, known: set[tuple[str, str] | str]) ->
             print(f"sync: {origin.title} at {revision[:10]} is left out, for it is not of this code: {line}")
             return False
         spec = study_run(params, origin, folder=folder)
-        if known & {spec.study, (origin.experiment, results(spec.params, folder))}:
+        if known & {spec.study, (origin.experiment, results_hash(spec.params, folder))}:
             return False
         record_study(spec, folder)
     return True

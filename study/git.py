@@ -1,4 +1,4 @@
-"""Ask git, and on failure raise one line that says why: no program, no repository, no commit, or git's own refusal."""
+"""Run git. A failure raises one line that says why: no program, no repository, no commit, or git's own refusal."""
 
 import hashlib
 import os
@@ -23,7 +23,7 @@ _ANOTHER_REPOSITORY = (
 
 
 class GitError(InputError):
-    """Git did not do what it was asked to; the text is git's own, its hint included, in one line."""
+    """Git failed; the text is git's own message with its hint, in one line."""
 
 
 class NoGit(GitError):
@@ -39,7 +39,11 @@ class NoCommit(GitError):
 
 
 def git(*arguments: str, folder: Path) -> str:
-    """Run git in `folder` and return its standard output.
+    """Run git and return its standard output.
+
+    Args:
+        arguments: of git, such as "rev-parse", "HEAD".
+        folder: working directory.
 
     Raises:
         NoGit: git is not installed.
@@ -76,7 +80,7 @@ def git(*arguments: str, folder: Path) -> str:
 
 
 def head(folder: Path) -> str:
-    """The commit that `folder` is at, all forty digits.
+    """Hash of the commit that is checked out in `folder`, all forty digits.
 
     Raises:
         NoCommit: no commit holds the folder.
@@ -95,13 +99,25 @@ def head(folder: Path) -> str:
 
 
 def changed(folder: Path, paths: Sequence[str] = (".",), *, untracked: bool = False) -> list[str]:
-    """Files of `paths` that differ from the commit, by their paths in `folder`. untracked: new files as well."""
+    """Files that differ from the commit, sorted.
+
+    Args:
+        folder: in the repository.
+        paths: files and folders to look at, relative to `folder`.
+        untracked: whether new files count, unless git ignores them.
+
+    Returns:
+        Paths relative to `folder`.
+
+    Raises:
+        GitError: as for `git`.
+    """
     differing = git("diff", "--name-only", "--relative", "-z", "HEAD", "--", *paths, folder=folder)
     new = git("ls-files", "--others", "--exclude-standard", "-z", "--", *paths, folder=folder) if untracked else ""
     return sorted(filter(None, f"{differing}\0{new}".split("\0")))
 
 
 def edits(folder: Path, paths: Sequence[str]) -> str:
-    """Ten digits of what tracked files of `paths` have beyond the commit, "" where that is nothing."""
+    """Hash, ten digits, of the uncommitted changes to tracked files of `paths`; "" without any. Raises GitError."""
     difference = git("diff", "HEAD", "--", *paths, folder=folder)
     return hashlib.sha256(difference.encode()).hexdigest()[:10] if difference else ""

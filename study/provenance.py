@@ -11,19 +11,19 @@ from pathlib import Path
 from bsn.workers import cores
 from study.git import GitError, changed, edits, head
 
-# What a commit must hold unchanged to be the source of the numbers.
+# Files that determine the numbers: code, parameters, addresses, and the user's labels.
 SOURCES = ("bsn", "study", "drawn", "stages", "profiles", "params.yaml", "dvc.yaml", "sources.yaml", "attributes")
 PACKAGES = ("torch", "torchvision", "opencv-python", "numpy", "facenet-pytorch")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """State of the project that runs.
+    """State of the code: experiment, commit and uncommitted changes.
 
     Attributes:
         experiment: name of the DVC experiment, "" for a plain `dvc repro`.
         commit: the commit, or the one that the experiment starts from; "" without git.
-        edits: ten digits of what the sources have beyond the commit, "" for nothing or for DVC's own edits.
+        edits: hash, ten digits, of uncommitted changes to SOURCES; "" without any, and in DVC's experiments.
     """
 
     experiment: str
@@ -48,8 +48,8 @@ class Origin:
 
 
 def environment() -> dict[str, str]:
-    """What results may depend on beside code, parameters and data: machine, instruction set and package versions."""
-    from bsn.training.launch import instructions
+    """Machine, instruction set and package versions: what results depend on beside code, parameters and data."""
+    from bsn.training.launch import instructions  # late for start-up time: it loads torch
 
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return {"machine": machine(), "instructions": instructions(), "packages": packages}
@@ -57,7 +57,7 @@ def environment() -> dict[str, str]:
 
 def machine() -> str:
     """`2 cores of Intel(R) Xeon(R) Platinum 8481C, no GPU`, or with the GPU's name."""
-    import torch
+    import torch  # late for start-up time
 
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     number = cores()
@@ -65,10 +65,7 @@ def machine() -> str:
 
 
 def commit(root: Path, paths: Sequence[str]) -> str | None:
-    """Commit of `root`, ten digits, followed by "with changes" if tracked files of `paths` differ from it.
-
-    None without git or without a commit.
-    """
+    """Commit of `root`, ten digits, and "with changes" if tracked files of `paths` differ from it; None without one."""
     try:
         found = head(root)[:10]
         return f"{found} with changes" if changed(root, paths) else found

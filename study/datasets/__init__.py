@@ -15,10 +15,15 @@ COCO_YEAR = 2017
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Content of `source.json`: the `folder` of the official tree, or why the set is `absent`.
+    """Content of `source.json`: where the official tree of a set is.
 
-    folder: as the parameters spell it, relative to the checkout, so that the file has the same bytes on every machine.
-    summary, missing: one line about the download, and how many photos it lacks. year: COCO's annotations, 2014 or 2017.
+    Attributes:
+        folder: root of the tree, as the parameters give it: relative to the checkout, so that the file has the same
+            bytes on every machine.
+        absent: why there is no tree, in place of `folder`.
+        summary: one line about the download.
+        missing: number of photos that could not be downloaded.
+        year: of COCO's annotations, 2014 or 2017.
     """
 
     folder: str | None = None
@@ -35,9 +40,11 @@ def write_source(raw: Path, source: Source) -> None:
 
 
 def tree(raw: Path, *, beside: Path = Path()) -> Path | None:
-    """Root of the official tree behind `data/raw/<set>`; None when the set is absent.
+    """Root of the official tree of a set; None when the set is absent.
 
-    beside: the folder that a relative path in `source.json` is relative to.
+    Args:
+        raw: `data/raw/<set>`.
+        beside: folder that a relative path in `source.json` is relative to.
     """
     source = _read_source(raw)
     if source.absent is not None:

@@ -171,7 +171,7 @@ def _add_photo(photos: dict[int, _Photo], image: _Image, folder: Path) -> None:
         rejection = f"file_name {image.file_name!r} is not a file's name without a folder"
     elif min(size) < 1 or image.height * image.width > MAX_PIXELS:
         rejection = f"its annotation gives it {image.height}x{image.width} pixels"
-    # A name that leads elsewhere is never opened: its number in its own folder stands for it.
+    # A name that leads to another folder is never opened; the id's own name stands in its place.
     file = folder / (image.file_name if is_bare(image.file_name) else f"{image.id:012d}.jpg")
     known = photos.setdefault(image.id, _Photo(file, size, image.coco_url, rejection))
     if known.file != file:
@@ -202,7 +202,7 @@ def _mask(number: int, persons: list[bytes], size: tuple[int, int]) -> np.ndarra
     for person in persons:
         try:
             mask |= _rasterized(msgspec.json.decode(person), *size)
-        # pycocotools raises whatever its C code trips over.
+        # pycocotools' C code raises errors of many types.
         except Exception as error:
             raise InputError(f"the annotation of {number:012d} is no polygon or run length ({error})") from error
     return mask
@@ -225,7 +225,7 @@ def _rasterized(shape: Any, height: int, width: int) -> np.ndarray:
         corners = np.array(polygon, dtype=float)
         if corners.ndim != 1 or corners.size % 2 or corners.size < 4:
             raise ValueError("a polygon that is not x, y, x, y, ...")
-        # Outlines are walked pixel by pixel, however far they lead.
+        # pycocotools traces outlines pixel by pixel, so a distant corner costs memory and time.
         if not (np.abs(corners.reshape(-1, 2)) <= [2 * width, 2 * height]).all():
             raise ValueError("a polygon far outside of the photo")
     # A line between two points encloses nothing, and pycocotools would take it for a box.

@@ -24,18 +24,18 @@ from study.text import read_names
 PERSON, UNLABELLED = 1, 0
 LISTS = ("train", "test", "all")
 MAX_BYTES = 20 * 10**9
-# A piece of the person label below this share of the photo is a hand or a lock cut off, not somebody else.
+# Smaller pieces of the person label, as a share of the photo, are cut-off parts of a person and not another person.
 MIN_PERSON = 0.01
 
 
 class Members(Protocol):
-    """A zip here or on a server: its members' `names`, its `size` in bytes, and how to get some of them."""
+    """A zip on this disk or on a server: its members' `names`, its `size` in bytes, and their extraction."""
 
     names: list[str]
     size: int
 
     def fetch(self, names: Sequence[str], out: Path, *, label: str) -> int:
-        """Write the members below `out`; return the bytes that came over the network."""
+        """Extract members below `out`; return the number of bytes received over the network."""
         ...
 
 
@@ -46,7 +46,7 @@ class LocalZip:
         self.file, self.size, self.names = file, file.stat().st_size, names(file)
 
     def fetch(self, names: Sequence[str], out: Path, *, label: str) -> int:
-        """Write the members below `out`; nothing comes over the network."""
+        """Extract members below `out`; returns 0, as nothing is received over the network."""
         unpack(self.file, out, wanted=set(names).__contains__, max_bytes=MAX_BYTES)
         return 0
 

@@ -1,6 +1,6 @@
-"""One photo of a set at three stations: as its reader yields it, as the filter judged it, and as its face was found.
+"""Records of one photo: the candidate that a reader yields, its row of `index.csv`, and its row of the faces CSV.
 
-The filter writes a set's photos to `index.csv`, the stage `faces` its faces to `<set>.csv`; both are read here alone.
+The filter writes `data/portraits/<set>/index.csv`, the stage `faces` writes `data/faces/<set>.csv`; both are read here.
 """
 
 import csv
@@ -41,7 +41,7 @@ class Candidate:
         url: the photo's address by the annotations.
         listed: number of the set's lists (VOC: years) that name the photo.
 
-    `count_persons` and `load_mask` open files only when called, and raise InputError when those are missing or broken.
+    `count_persons` and `load_mask` open files only when called, and raise InputError if those are missing or broken.
     """
 
     id: str
@@ -65,7 +65,7 @@ class PhotoRow:
         height, width: of the photo, pixels.
         persons: number of persons by the annotations.
         faces: number of faces found. What follows is the largest one's: plain MTCNN's numbers where a face could count
-            at any margin of `study.datasets.portraits.MARGINS`, else those of a coarse look.
+            at any margin of `study.datasets.portraits.MARGINS`, else those of a faster, less exact detection.
         face_fraction: area of the grown and clipped box over the photo's area.
         on_mask: share of the clipped box on the person.
         probability: the detector's.
@@ -93,7 +93,14 @@ class PhotoRow:
 
 @dataclass(frozen=True, kw_only=True)
 class FaceRow:
-    """Five points (5, 2) of one kept photo and its affine (2, 3) to the frame; None when `source` is "none"."""
+    """One row of `data/faces/<set>.csv`: the face of one kept photo.
+
+    Attributes:
+        id: of the photo.
+        source: "tracker" (PFCN's own points), "mtcnn", or "none" for a photo without a face.
+        points: eyes, nose tip and mouth corners, float (5, 2) x, y, pixels; None without a face.
+        affine: from the photo to the 800x600 reference frame, float (2, 3); None without a face.
+    """
 
     id: str
     source: str

@@ -38,8 +38,8 @@ SOMEWHAT_ALIKE = 0.4
 # Views of a photo, as shares of its sides, at 3 x 3 places each: one of them matches a scene cropped otherwise.
 VIEWS = (1.0, 0.93, 0.86, 0.78)
 SMALL, TINY = (96, 128), (24, 32)  # pixels, width and height, of the photo that views are cut from, and of a view
-POINTS = 49
-FAR = 2000  # pixels; the photos are 600 wide and 800 high
+POINTS = 49  # of a face
+FAR = 2000  # pixels; larger coordinates are invalid, as the photos are 600 wide and 800 high
 # 1, 1.0, 00001 or 00001.jpg: numbers and names as lists have them.
 _NUMBER = re.compile(r"\s*(\d{1,9})(?:\.0|\.jpg)?\s*", re.ASCII | re.IGNORECASE)
 
@@ -99,8 +99,8 @@ def crop_photo(photo: np.ndarray, crop: Crop) -> bytes:
         A JPEG.
 
     Raises:
-        InputError: the photo is smaller than its crop. It is another one, as where the owner's site answers with a
-            picture that says "no longer available".
+        InputError: the photo is smaller than its crop, so it is another one, such as a site's picture "no longer
+            available".
     """
     y0, y1, x0, x1 = crop
     if y1 > photo.shape[0] or x1 > photo.shape[1]:
@@ -191,9 +191,13 @@ def _is_face(points: np.ndarray) -> bool:
 
 
 def views(photo: np.ndarray) -> np.ndarray:
-    """What `Scenes` compares: the whole photo and 27 crops of it, float32 (28, 2304), each of mean 0 and length 1.
+    """Vectors that `Scenes` compares: of the whole photo and 27 crops of it.
 
-    photo: (H, W, 3) uint8 RGB.
+    Args:
+        photo: (H, W, 3) uint8 RGB.
+
+    Returns:
+        float32 (28, 2304), each row of mean 0 and length 1.
     """
     small = cv2.resize(photo, SMALL, interpolation=cv2.INTER_AREA)
     found = []
@@ -228,7 +232,7 @@ class Scenes:
         known = self._views[: len(self._names)]
         if not len(known):
             return []
-        # Views share most of what they show, so that photos without likeness need no closer look.
+        # Views of a photo overlap: where the whole photos differ much, no pair of views is compared.
         near = np.flatnonzero(known[:, 0] @ seen[0] > SOMEWHAT_ALIKE)
         closer = known[near]
         best = np.maximum((closer[:, 0] @ seen.T).max(axis=1), (closer @ seen[0]).max(axis=1))
@@ -277,7 +281,7 @@ def _lines(file: Path, *, fields: int) -> Iterator[list[str]]:
 
 
 def _is_data(member: str) -> bool:
-    """Whether a member of the release is data: its code, and what a Mac adds, stay packed."""
+    """Whether a member of the release is data; code and macOS' own files are not unpacked."""
     *folders, name = member.split("/")
     return "__MACOSX" not in folders and (name in FILES or any(folder in FOLDERS for folder in folders))
 

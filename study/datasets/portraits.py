@@ -135,8 +135,15 @@ def filter_pfcn(candidates: Iterable[Candidate]) -> Iterator[Verdict]:
 def write_portraits(verdicts: Iterable[Verdict], out: Path, *, total: int) -> list[PhotoRow]:
     """Write `images/` (the original bytes), `masks/` (PNG) and `index.csv` under `out`; return the index's rows.
 
-    The index is written last: a folder without one is incomplete. total: number of verdicts, for the progress bar.
-    Raises InputError when the disk is full or a photo disappears meanwhile.
+    The index is written last: a folder without one is incomplete.
+
+    Args:
+        verdicts: of `filter_portraits` or `filter_pfcn`.
+        out: `data/portraits/<set>`.
+        total: number of verdicts, for the progress bar.
+
+    Raises:
+        InputError: the disk is full, or a photo has disappeared.
     """
     index = out / "index.csv"
     index.unlink(missing_ok=True)
@@ -171,13 +178,16 @@ def portraits_by_margin(rows: Iterable[PhotoRow], *, min_face: float, min_on_mas
 
 
 def pfcn_faces(rows: Iterable[PhotoRow], *, root: Path, portraits: Path, detector: Detector) -> Iterator[FaceRow]:
-    """Find the faces of PFCN's kept photos, by the tracker or else by the detector.
+    """Find and align the faces of PFCN's kept photos, by the release's tracker or else by the detector.
 
     Args:
         rows: the kept photos.
         root: the release.
         portraits: the index's folder, with the photos.
         detector: for photos without a usable tracker.
+
+    Yields:
+        One row per photo, in order.
     """
     for row in rows:
         try:
@@ -200,7 +210,7 @@ def pfcn_faces(rows: Iterable[PhotoRow], *, root: Path, portraits: Path, detecto
 
 
 def indexed_faces(rows: Iterable[PhotoRow]) -> Iterator[FaceRow]:
-    """The faces of another set's kept photos, which the filter has found already."""
+    """Align the faces of another set's kept photos, which are in its index."""
     for row in rows:
         yield FaceRow(id=row.id, source="none") if row.points is None else _aligned(row.id, "mtcnn", row.points)
 

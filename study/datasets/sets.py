@@ -11,7 +11,7 @@ from study.params import Params
 from study.runner import checkout
 
 MISSING_FILE = "missing.csv"
-PRINTED = 5  # missing photos
+PRINTED = 5  # missing photos that are printed one by one
 
 
 def own_set(name: str, params: Params) -> Source:
@@ -51,11 +51,11 @@ def download_set(name: str, params: Params, sources: Sources, raw: Path) -> Sour
     place = checkout() / kept.expanduser()
     result = _download(name, params, settings.voc_years, sources, raw, place)
     for photo in result.missing[:PRINTED]:
-        print(f"{name}: {photo.id} cannot be had: {photo.reason}")
+        print(f"{name}: {photo.id} could not be downloaded: {photo.reason}")
     if result.missing:
         file = raw / name / MISSING_FILE
         write_missing(file, result.missing)
-        print(f"{name}: all {len(result.missing)} photos that cannot be had are in {file}")
+        print(f"{name}: all {len(result.missing)} photos that could not be downloaded are listed in {file}")
     print(f"{name}: {result.summary}")
     folder = str(kept / result.root.relative_to(place))
     return Source(folder=folder, summary=result.summary, missing=len(result.missing))

@@ -29,7 +29,7 @@ MAX_BYTES = 10 * 10**9
 def download_voc(folder: Path, archives: Path, *, releases: Iterable[Download], rule: PortraitRule) -> Downloaded:
     """Download each year's archive; unpack the lists, and annotations and photos of the segmented photos.
 
-    The archives are fetched whole, as their hashes are published. They have the year in their names.
+    The archives are fetched whole, because their published hashes are of the whole.
 
     Args:
         folder: becomes the tree, with the photos that the annotations do not reject.

@@ -51,7 +51,13 @@ class Download:
 
 
 def by_hand(name: str, tried: Sequence[tuple[str, str]], target: Path) -> str:
-    """The line of a FetchError. tried: each URL with the reason of its failure; target: where the file belongs."""
+    """Message of a FetchError, one line.
+
+    Args:
+        name: of the file.
+        tried: each URL, and why it failed.
+        target: where the file belongs.
+    """
     attempts = "; ".join(f"{url} ({reason})" for url, reason in tried) or "no address is known"
     return f"{name} could not be fetched: {attempts}. Fetch it by hand and put it at {target.absolute()}"
 
@@ -66,7 +72,7 @@ class _Origin:
 
 
 class Transfer:
-    """One download into a folder. record: None for small files whose change is of no interest."""
+    """One download into a folder. record: of hashes; None for small files, whose changes need not be noticed."""
 
     def __init__(self, download: Download, folder: Path, record: HashRecord | None) -> None:
         try:

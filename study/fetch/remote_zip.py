@@ -43,7 +43,11 @@ class _WholeOnly(PermanentError):
 
 @dataclass
 class _Known:
-    """What is known of an archive: its size in bytes, its last bytes, and how many at most a member at a byte has."""
+    """Facts about an archive, filled in while it is read.
+
+    size: bytes; 0 before the first answer. end: the last bytes, which hold the directory. longest: by the offset of a
+    member, the most bytes that it can take up with its header.
+    """
 
     size: int = 0
     end: bytes = b""

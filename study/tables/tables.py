@@ -22,8 +22,7 @@ class Score:
 
     heading: str
     metric: Callable[..., Any] | None
-    """Function that computes the number, from masks or from photos' scores; None where study/paper.py has a part in it
-    or, for the parameters, the network."""
+    """Function that computes the number; None for the paper's numbers, differences to them, and parameter counts."""
     write: Callable[..., str]
     keys: tuple[str, ...]
     """Columns of the CSV that the cell shows."""

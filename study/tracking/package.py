@@ -1,4 +1,4 @@
-"""An MLflow model out of a model folder: a folder that holds all that it needs, and no pickle."""
+"""Package a trained method as an MLflow model, with its code and without pickle."""
 
 import warnings
 from importlib.metadata import version
@@ -31,15 +31,21 @@ SIGNATURE = ModelSignature(
 
 
 def save_model(path: Path, folder: Path, *, aligned_mean_mask: Path, run: str | None = None) -> None:
-    """Write the method of `models/<method>` as an MLflow model (study/tracking/served.py) into the new folder `path`.
+    """Write a trained method as an MLflow model, which study/tracking/served.py runs.
 
-    aligned_mean_mask: a .npy file, (800, 600) float32, of the training set. run: id of the MLflow run that trained it.
-    Raises InputError for a baseline, which has no network.
+    Args:
+        path: new folder for the MLflow model.
+        folder: `models/<method>`.
+        aligned_mean_mask: .npy file, (800, 600) float32, of the training set.
+        run: id of the MLflow run that trained the method.
+
+    Raises:
+        InputError: the method is a baseline, which has no network.
     """
     if not (folder / "weights.safetensors").exists():
         raise InputError(f"{folder} holds no weights.safetensors; a model is made of a trained method")
     with warnings.catch_warnings():
-        # The signature stands in place of the example that MLflow misses, and a real face would be somebody's.
+        # MLflow asks for an input example; the signature is enough, and an example would be a photo of somebody.
         warnings.filterwarnings("ignore", message="(?s).*input example")
         code = Path(bsn.__file__).parent
         mlflow.pyfunc.save_model(

@@ -39,7 +39,7 @@ def record_study(spec: RunSpec, folder: Path = Path(), *, tags: Mapping[str, str
         figures = folder / "reports/figures"  # in DVC's cache and not in git
         if figures.exists():
             run.log_artifact(figures, "figures")
-        run.set_tag(RESULTS_TAG, results(spec.params, folder))
+        run.set_tag(RESULTS_TAG, results_hash(spec.params, folder))
 
 
 def record_trials(params: Params, *tables: Path) -> None:
@@ -49,8 +49,8 @@ def record_trials(params: Params, *tables: Path) -> None:
             run.log_artifact(table, "tables")
 
 
-def results(params: Mapping[str, Any], folder: Path) -> str:
-    """Ten digits that change with any parameter and any measured number."""
+def results_hash(params: Mapping[str, Any], folder: Path) -> str:
+    """Hash, ten digits, of the parameters and of all files in `folder`/metrics/methods."""
     digest = hashlib.sha256(json.dumps(dict(params), sort_keys=True).encode())
     for file in _method_files(folder):
         digest.update(file.read_bytes())
@@ -58,7 +58,7 @@ def results(params: Mapping[str, Any], folder: Path) -> str:
 
 
 def headline(folder: Path) -> dict[str, float]:
-    """Numbers that experiments are compared by, those of metrics/headline/, as `bsn/mean_iou`."""
+    """Numbers of `folder`/metrics/headline/, by which experiments are compared, under keys such as `bsn/mean_iou`."""
     files = sorted((folder / "metrics/headline").glob("*.json"))
     return {name: value for file in files for name, value in flat_metrics(json.loads(file.read_text("utf-8"))).items()}
 

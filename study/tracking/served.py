@@ -1,12 +1,8 @@
 """The MLflow model of one method: MLflow runs this file, from the copy of it that the model holds.
 
-In: a column `photo` of bytes: a JPEG, PNG or whatever else Pillow reads, of any size. Out: a column `mask` of bytes:
-for each photo a grey PNG of its size, 0 and 255 = portrait. A photo's EXIF rotation is applied: the mask is that of the
-upright photo. In JSON bytes are base64. A photo that can't be read or segmented refuses the request (400), with one
-sentence that counts it.
-
-Nothing here is pickled, and `bsn` is the model's own copy: the model goes on when the project has moved. It needs the
-packages of `study.tracking.package.PACKAGES`.
+In: a column `photo` of bytes, files of any format and size that Pillow reads. Out: a column `mask` of bytes, for each
+photo, upright by its EXIF rotation, a grey PNG of its size, 0 or 255 = portrait. In JSON, bytes are base64. If a photo
+fails, the request is refused (400) with one sentence. The model holds its own copy of `bsn` and nothing pickled.
 """
 
 from functools import partial
@@ -39,11 +35,11 @@ class Refusal(MlflowException):
 
 
 class PortraitModel(PythonModel):
-    """A photo's portrait mask, as `Segmenter` makes it (bsn/methods); of several faces the largest is the one."""
+    """Portrait masks by `bsn.methods.prediction.Segmenter`, aligned by the largest face of each photo."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Artifacts: `method`, a trained folder of models/, and `mean_mask`, (800, 600) float32 .npy, aligned."""
-        # Here, for MLflow runs this file when it saves a model too, and torch would take two seconds of each training.
+        # Late: MLflow runs this file when it saves a model too, and loading torch would take two seconds.
         from bsn.cutout.cutout import face_detector, find_face
         from bsn.methods.prediction import load_method
 

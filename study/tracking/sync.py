@@ -71,7 +71,7 @@ def without_password(uri: str) -> str:
 
 
 def copy_briefly() -> None:
-    """Copy runs for at most PATIENCE seconds, in a process that can be given up; what is left costs one warning."""
+    """Copy runs for at most PATIENCE seconds, in a process that can be ended; what is left costs one warning."""
     root = checkout()
     uri = target(root)
     if uri is None:
@@ -124,7 +124,14 @@ def copy_runs(source: "MlflowClient", root: Path, uri: str) -> Copied:
 
 
 def all_runs(client: "MlflowClient", experiment: str, wanted: str = "", view: str = "active_only") -> Iterator["Run"]:
-    """Runs of an experiment, page by page; wanted: MLflow's filter."""
+    """All runs of an experiment, fetched page by page.
+
+    Args:
+        client: of a database or server.
+        experiment: its id.
+        wanted: MLflow's filter, "" for all.
+        view: "active_only", or "all" with deleted ones.
+    """
     from mlflow.entities import ViewType
 
     page = None
@@ -144,7 +151,7 @@ class _Copies:
         self._known = {_identity(run): run for run in known}
 
     def copy(self, run: "Run") -> bool:
-        """Copy a run, unless its copy is up to date; whether it was copied."""
+        """Copy a run unless its copy is up to date; returns whether it was copied."""
         info, client, state = run.info, self._client, _state(run)
         copy = self._copies.get(info.run_id) or self._of_another_machine(run)
         if copy is not None:
@@ -214,7 +221,7 @@ def _identity(run: "Run") -> tuple[str | None, ...]:
 
 
 def _state(run: "Run") -> str:
-    """Digits that change with whatever is logged to a run."""
+    """Hash of all that is logged to a run."""
     content = [run.info.status, run.info.end_time, run.data.params, run.data.tags, run.data.metrics]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -228,7 +235,7 @@ def _parents_first(run: "Run") -> tuple[bool, int]:
 
 
 def main(seconds: str = "") -> None:
-    """Copy all runs; seconds: after which to give up."""
+    """Copy all runs, for at most this number of seconds; "" for no limit."""
     root = checkout()
     uri = target(root)
     if uri is None:

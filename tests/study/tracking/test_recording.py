@@ -7,7 +7,7 @@ import pytest
 
 from study.evaluation import write_timing
 from study.provenance import environment
-from study.tracking.recording import headline, record_study, results
+from study.tracking.recording import headline, record_study, results_hash
 from study.tracking.runs import WEIGHTS_TAG, RunSpec, start_run
 from tests.study.tracking.conftest import client_of, runs
 from tests.study.tracking.test_runs import points
@@ -39,14 +39,14 @@ def test_the_headline_is_what_dvc_shows(finished):
 
 
 def test_results_change_with_any_parameter_and_any_measured_number_and_with_nothing_else(finished):
-    first = results({"seed": 1}, finished)
-    assert results({"seed": 2}, finished) != first
+    first = results_hash({"seed": 1}, finished)
+    assert results_hash({"seed": 2}, finished) != first
     (finished / "metrics/tables.json").write_text(json.dumps({"pfcn": {"bsn": {"mean_iou": 0.9}}}))
-    assert results({"seed": 1}, finished) == first
+    assert results_hash({"seed": 1}, finished) == first
     (finished / "metrics/methods/bsn.json").write_text(
         json.dumps({"method": "bsn", "sets": {"pfcn": {"mean_iou": 0.8}}})
     )
-    assert results({"seed": 1}, finished) != first
+    assert results_hash({"seed": 1}, finished) != first
 
 
 WHOLE = RunSpec(
@@ -69,7 +69,7 @@ def test_a_study_is_recorded_with_its_tables_figures_and_methods_once(finished, 
     assert set(found) == {"moody-cat", "bsn"}
     study, method = found["moody-cat"], found["bsn"]
     assert study.data.metrics == {"bsn/mean_iou": 0.9}
-    assert (study.data.tags["machine"], study.data.tags["results"]) == ("a loom", results({"seed": 1}, finished))
+    assert (study.data.tags["machine"], study.data.tags["results"]) == ("a loom", results_hash({"seed": 1}, finished))
     assert method.data.metrics == {"pfcn/photos": 3.0, "pfcn/mean_iou": 0.9, "pfcn/seconds_per_photo": 0.5}
     assert (method.data.tags["weights"], method.data.tags["machine"]) == ("f00d", environment()["machine"])
     assert points(client, method, "pfcn/mean_iou") == [(0, 0.9)]
