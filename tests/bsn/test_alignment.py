@@ -62,7 +62,7 @@ def test_outside_of_the_photo_is_ignored_in_the_frame():
     assert (warped == 255).sum() == 800 * 600 - 200 * 300
 
 
-def test_map_of_the_frame_is_laid_on_the_photo_and_its_edge_goes_on():
+def test_map_of_the_frame_is_warped_to_the_photo_and_its_edge_repeated():
     frame = np.zeros(FRAME, np.float32)
     frame[700:, 200:400] = 1
     # The photo shows the frame at half its size, 20 pixels further right; it ends 50 rows below the frame.
@@ -108,7 +108,7 @@ def test_aligned_mean_mask_brings_each_mask_to_the_frame_first():
 
 
 @pytest.mark.skipif(REAL is None, reason="BSN_REAL_DATA is not set")
-def test_alignment_makes_the_real_mean_mask_a_better_answer():
+def test_alignment_makes_the_real_mean_mask_a_better_prediction():
     root = Path(REAL) / "pfcn"
     found = [c for c in pfcn.candidates(root) if c.photo.is_file()]
     masks, affines = {}, {}

@@ -35,13 +35,13 @@ def test_hair_is_long_when_it_fills_the_notch_beside_the_jaw(width, value):
 
 
 @pytest.mark.parametrize(("row", "value"), [(375, "long"), (376, "short"), (480, "short"), (481, "long")])
-def test_one_narrow_row_is_a_notch_from_half_an_eye_distance_over_the_mouth_to_a_third_under_it(row, value):
+def test_one_narrow_row_between_the_two_heights_makes_hair_short(row, value):
     mask = body(400)
     mask[row, :200] = 0
     assert RULE.classify(mask) == value
 
 
-def test_rule_is_asked_in_the_frame():
+def test_rule_gets_the_mask_in_the_frame():
     half = np.ascontiguousarray(body(500)[::2, ::2])
     (photo,) = label_photos([HAIR], [("a", lambda: half, np.array([[2.0, 0, 0.5], [0, 2, 0.5]]))])
     assert (photo.id, photo.values["hair"].value, photo.values["hair"].source) == ("a", "long", "rule")
@@ -51,7 +51,7 @@ def found(photos):
     return [(p.id, {name: (v.value, v.source) for name, v in p.values.items()}) for p in photos]
 
 
-def test_user_goes_before_the_rule_and_a_photo_without_a_face_is_unknown():
+def test_user_overrides_the_rule_and_a_photo_without_a_face_is_unknown():
     hair = Attribute(name="hair", by_user={"b": "short", "d": "long"}, rule=RULE)
     photos = [
         (name, lambda: body(500), affine) for name, affine in (("a", STILL), ("b", STILL), ("c", None), ("d", None))

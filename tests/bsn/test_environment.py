@@ -73,7 +73,7 @@ def test_threads_wait_passively_before_any_library_loads(found, module):
     assert variables["OMP_WAIT_POLICY"] == "PASSIVE"
 
 
-def test_the_order_is_seen(found):
+def test_importing_numpy_too_early_is_detected(found):
     """The probe must come before the libraries, or the test above would see what was set too late."""
     assert found["stages.train"][0] == "numpy"
     assert found["benchmarks.loader"][0] == "cv2"

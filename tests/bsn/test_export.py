@@ -62,7 +62,7 @@ def test_onnx_computes_what_torch_does_at_any_size_and_batch(exported, shape):
         assert np.abs(found - expected).max() <= 1e-4 * max(1, np.abs(expected).max())
 
 
-def test_the_file_holds_all_that_its_user_needs(exported):
+def test_the_file_needs_no_other_and_has_its_metadata(exported):
     _, file = exported
     session = onnxruntime.InferenceSession(file.read_bytes())  # no weights beside it
     assert [(value.name, value.shape[1]) for value in session.get_inputs()] == [("photo", 6)]

@@ -40,7 +40,7 @@ def test_a_photo_narrower_than_any_face_is_not_enlarged():
     assert "_coarse" not in vars(detector)  # no network was needed
 
 
-def test_what_is_found_in_a_photo_does_not_depend_on_its_neighbours(detector):
+def test_the_faces_of_a_photo_do_not_depend_on_the_other_photos(detector):
     photos = [picture_of("coco", index, 1).rgb for index in range(6)]
     photos += [photos[0][:300], np.full((40, 900, 3), 90, np.uint8)]
     alone = [detector.detect(photo) for photo in photos]
@@ -61,7 +61,7 @@ def test_rule_without_a_smallest_face_is_plain_mtcnn():
     assert [face.box.tolist() for face in found] == [face.box.tolist() for face in plain(photo)]
 
 
-def test_margin_brings_smaller_faces_to_the_exact_look():
+def test_with_a_margin_smaller_faces_reach_the_last_pass():
     photo = picture_of("coco", 0, 1).rgb
     large = np.pad(photo, ((0, photo.shape[0]), (0, photo.shape[1] // 2), (0, 0)), mode="edge")
     exact = plain(large)[0]
@@ -84,7 +84,7 @@ def plain(photo: np.ndarray) -> list[Face]:
 
 @pytest.mark.skipif(REAL is None, reason="BSN_REAL_DATA is not set")
 @pytest.mark.parametrize(("margin", "portraits"), [(0.0, 3), (0.3, 8)])
-def test_two_looks_decide_as_plain_mtcnn_does(margin, portraits):
+def test_three_passes_decide_as_plain_mtcnn_does(margin, portraits):
     detector = FaceDetector(min_face_fraction=0.1, min_probability=0.9, margin=margin)
     counted = 0
     for photo in map(read_photo, sorted(Path(REAL).glob("voc/VOCdevkit/VOC2012/JPEGImages/*.jpg"))[::3]):

@@ -23,7 +23,7 @@ def test_a_working_copy_keeps_the_shape_and_has_the_pixels_of_the_given_size():
 
 
 @pytest.mark.parametrize("photo", [(1, 20000), (3, 80000)])
-def test_of_the_narrowest_photo_a_branch_at_half_the_size_still_sees_a_pixel(photo):
+def test_the_narrowest_photo_has_a_pixel_at_half_the_size(photo):
     height, width = working_size(photo, (200, 150))
     assert (height, width) == (2, round((30000 * photo[1] / photo[0]) ** 0.5))
     model = build("deeplab", classes=2, backbone="resnet18", base_width=4).eval()

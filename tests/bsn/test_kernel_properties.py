@@ -191,7 +191,7 @@ def test_a_working_pixel_has_as_much_label_as_its_part_that_is_not_ignored():
     st.floats(3, 9),
 )
 @settings(deadline=None, derandomize=True, max_examples=30)
-def test_canny_fires_on_the_contour_alone_but_for_one_corner_in_a_hundred(seed, blur):
+def test_canny_marks_only_the_contour_except_at_one_corner_in_a_hundred(seed, blur):
     noise = np.random.default_rng(seed).normal(size=(90, 70))
     mask = (cv2.GaussianBlur(noise, (0, 0), blur) > 0).astype(np.uint8)
     edges = cv2.Canny(mask * 255, 100, 200) > 0

@@ -79,7 +79,7 @@ def test_codes_of_a_step_count_distances_from_the_contour():
     assert label_codes(STEP, width=5)[2].tolist() == [124, 126, 127, 128, 129, 131, 254]
 
 
-def test_codes_tell_the_side_and_the_distance_back():
+def test_codes_decode_to_side_and_distance():
     distances = code_distances(5)
     assert distances[[127, 126, 124]].tolist() == [0, 1, 2]
     assert distances[[128, 129, 131]].tolist() == [0, 1, 2]

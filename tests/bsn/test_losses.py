@@ -53,7 +53,7 @@ def test_the_gradient_of_eq_7_is_eq_8():
     assert torch.allclose(logits.grad, expected, atol=1e-6)
 
 
-def test_an_ignored_pixel_has_no_loss_and_no_gradient():
+def test_an_ignored_pixel_has_zero_loss_and_gradient():
     logits, labels, kernel = random_case()
     labels[:, :, 0, 0] = 0
     boundary_sensitive_loss(logits, labels, kernel, combination="sum").backward()
@@ -68,7 +68,7 @@ def test_the_mean_leaves_ignored_pixels_out():
     assert boundary_sensitive_loss(logits, labels).item() == pytest.approx(rows.mean().item())
 
 
-def test_a_batch_of_only_ignored_pixels_costs_nothing():
+def test_a_batch_of_only_ignored_pixels_has_zero_loss():
     logits, labels, _ = random_case()
     assert boundary_sensitive_loss(logits, torch.zeros_like(labels)).item() == 0
 
@@ -184,7 +184,7 @@ def test_float32_agrees_with_float64(combination):
 
 
 @combinations
-def test_bf16_loses_only_what_its_rounding_of_the_logits_takes(combination):
+def test_bf16_differs_only_by_the_rounding_of_the_logits(combination):
     logits, labels, kernel = partly_ignored_case()
     half = logits.detach().bfloat16().requires_grad_()
     loss = loss_of(half, labels.float(), kernel.float(), combination)
@@ -286,7 +286,7 @@ def test_only_known_values_of_several_attributes_are_learned():
     assert (logits.grad[0, 1, 1] != 0).all()
 
 
-def test_an_unknown_attribute_costs_nothing():
+def test_an_unknown_attribute_has_zero_loss():
     flat, labels = torch.zeros(1, 2, 2, 2), torch.ones(1, 3, 4, 4) / 3
     batch = {"labels": labels, "kernel": torch.ones(1, 4, 4), "attributes": torch.tensor([[-1]])}
     assert batch_losses(Output(flat, (), torch.ones(1, 1, 1, 2)), batch, combination="product")[1].item() == 0

@@ -30,7 +30,7 @@ SAVES = pytest.mark.parametrize("save", [save_v5, save_v73])
         {"inner": {"mask": sparse.csc_array(MASK.astype(float))}},
     ],
 )
-def test_a_matrix_is_itself_whatever_its_class_and_wherever_it_lies(tmp_path, save, value):
+def test_a_matrix_is_read_in_any_class_and_any_nesting(tmp_path, save, value):
     save(tmp_path / "x.mat", {"other": np.eye(2), "mask": value})
     read = read_matrix(tmp_path / "x.mat", "mask")
     assert read.dtype.kind in "buif"
@@ -71,7 +71,7 @@ def test_empty_matrix_keeps_its_shape(tmp_path, save, shape):
         (np.zeros((2, 2, 2)), r"float64 \(2, 2, 2\)"),
     ],
 )
-def test_what_is_not_one_matrix_is_named(tmp_path, save, value, what):
+def test_a_variable_that_is_not_one_matrix_is_refused(tmp_path, save, value, what):
     save(tmp_path / "x.mat", {"mask": value})
     with pytest.raises(InputError, match=rf"mask of x\.mat is {what}, not one matrix of numbers"):
         read_matrix(tmp_path / "x.mat", "mask")

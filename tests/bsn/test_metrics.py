@@ -143,7 +143,7 @@ def public_rim(mask, fraction):
 # ---- eq. (9) and the pooled mIoU ------------------------------------------------------------------------
 
 
-def test_iou_counts_what_the_eye_counts():
+def test_iou_by_hand():
     target = mask(".##. .##. .##?")
     prediction = mask(".#.. .### .#.#")
     assert metrics.overlap(prediction, target) == (4, 7, 4, 7)

@@ -122,7 +122,7 @@ def test_exif_rotation_is_not_applied(tmp_path):
     ("content", "wrong"),
     [(b"", "0 bytes"), (b"<html>404</html>", "not a picture"), (None, "missing")],
 )
-def test_what_is_no_photo_is_named(tmp_path, content, wrong):
+def test_a_file_that_is_not_a_photo_is_named(tmp_path, content, wrong):
     if content is not None:
         (tmp_path / "x.jpg").write_bytes(content)
     with pytest.raises(InputError, match=rf"x\.jpg .*{wrong}"):

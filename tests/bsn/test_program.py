@@ -115,7 +115,7 @@ def test_other_errors_keep_their_traceback(error, capsys):
         (signal.SIGTERM, 143, "sell: ended by SIGTERM; sell again\n"),
     ],
 )
-def test_a_signal_ends_the_work_with_one_line_when_it_is_taken_down(started, number, status, line):
+def test_a_signal_ends_the_command_with_one_line_after_its_cleanup(started, number, status, line):
     work = "\n    ".join((TRY, "finally:", "    time.sleep(.5)", "    print('closed', file=sys.stderr, flush=True)"))
     process = started("tries", work=work)
     process.send_signal(number)
@@ -147,7 +147,7 @@ def test_a_signal_within_an_import_comes_after_it(started, tmp_path):
     assert ended(process) == (130, "sell: interrupted; sell again\n")
 
 
-def test_an_error_that_follows_from_the_signal_is_not_told(started):
+def test_an_error_that_follows_from_the_signal_is_not_printed(started):
     process = started("tries", work="\n    ".join((TRY, "finally: raise ValueError")))
     process.send_signal(signal.SIGINT)
     assert ended(process) == (130, "sell: interrupted; sell again\n")
@@ -171,7 +171,7 @@ def test_a_job_in_the_background_that_ignores_ctrl_c_goes_on_ignoring_it(started
     assert ended(process) == (0, "")
 
 
-def test_of_several_processes_the_first_one_speaks(started):
+def test_of_several_processes_only_the_first_prints(started):
     first, second = started("works", RANK="0"), started("works", RANK="1")
     for process in (first, second):
         process.send_signal(signal.SIGINT)
@@ -204,7 +204,7 @@ POOLS = {
 
 @pytest.mark.parametrize("until", ["works", "waits"])
 @pytest.mark.parametrize("work", POOLS.values(), ids=POOLS)
-def test_what_works_beside_it_ends_with_it_and_says_nothing(started, work, until):
+def test_worker_processes_end_with_it_and_print_nothing(started, work, until):
     """As soon as the pool starts, and when its processes work: a terminal's Ctrl-C reaches them all."""
     imports = "\n".join(
         (
@@ -225,7 +225,7 @@ def test_what_works_beside_it_ends_with_it_and_says_nothing(started, work, until
         time.sleep(0.1)
 
 
-def test_a_letter_that_the_terminal_lacks_does_not_end_it(started):
+def test_a_character_that_the_terminal_cannot_encode_does_not_end_it(started):
     process = started("works", work="print('\\N{PLUS-MINUS SIGN}')", PYTHONIOENCODING="ascii")
     assert process.stdout.read() == "?\n"
     assert ended(process) == (0, "")

@@ -88,7 +88,7 @@ def test_heic_is_turned_once_where_its_plugin_is_installed(tmp_path):
 
 
 @pytest.mark.parametrize("brand", [b"heic", b"mif1"])
-def test_heic_without_its_plugin_is_told_with_what_to_install(tmp_path, monkeypatch, brand):
+def test_heic_without_its_plugin_is_an_error_that_names_what_to_install(tmp_path, monkeypatch, brand):
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     monkeypatch.setattr(Image, "OPEN", {name: opener for name, opener in Image.OPEN.items() if name != "HEIF"})
     monkeypatch.setattr(Image, "ID", [name for name in Image.ID if name != "HEIF"])
@@ -98,7 +98,7 @@ def test_heic_without_its_plugin_is_told_with_what_to_install(tmp_path, monkeypa
     assert str(told.value) == f"{tmp_path}/a.heic is a HEIC picture; to read it: pip install pillow-heif"
 
 
-def test_exif_that_cannot_be_read_is_told_in_one_line_and_does_not_matter_to_a_data_set(tmp_path):
+def test_unreadable_exif_is_an_error_for_a_users_photo_and_ignored_in_a_data_set(tmp_path):
     file = save(STORED, tmp_path / "a.png", exif=b"Exif\0\0no TIFF at all")
     with pytest.raises(InputError, match=r"^/\S+/a\.png has EXIF data that can't be read \(SyntaxError: "):
         read_upright(file)
@@ -143,7 +143,7 @@ for upright in threaded_map(read_upright, sys.argv[1:] * 20, threads=8):
         assert abs(np.array(colours) - UPRIGHT[known].ravel()).max() <= 12
 
 
-def test_exif_that_is_no_exif_at_all_is_one_line_and_nothing_else(tmp_path):
+def test_bytes_that_are_not_exif_are_an_error_of_one_line(tmp_path):
     file = save(STORED, tmp_path / "a.png", exif=b"Exif\0\0b'Exif'")
     code = "import sys; from bsn.photos import read_upright; read_upright(sys.argv[1])"
     done = subprocess.run([sys.executable, "-c", code, file], capture_output=True, text=True, check=False)
@@ -155,7 +155,7 @@ def test_exif_that_is_no_exif_at_all_is_one_line_and_nothing_else(tmp_path):
     )
 
 
-def test_colours_of_another_profile_are_brought_to_srgb_and_the_photo_still_turned(tmp_path):
+def test_colours_of_another_profile_are_converted_to_srgb_and_the_photo_still_turned(tmp_path):
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     plain = Image.new("RGB", (4, 2), (200, 100, 50))
     same = read_upright(save(plain, tmp_path / "srgb.png", icc_profile=srgb, exif=orientation(6))).pixels
@@ -171,7 +171,7 @@ def test_colours_of_another_profile_are_brought_to_srgb_and_the_photo_still_turn
 @pytest.mark.parametrize(
     "profile", [b"not a profile", ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()]
 )
-def test_a_profile_that_says_nothing_of_rgb_is_left_aside(tmp_path, profile):
+def test_a_profile_that_is_not_for_rgb_is_ignored(tmp_path, profile):
     assert (read_upright(save(STORED, tmp_path / "a.png", icc_profile=profile)).pixels == STORED).all()
 
 
@@ -206,7 +206,7 @@ def test_an_opaque_alpha_channel_counts_as_none(tmp_path):
 @pytest.mark.parametrize(
     ("content", "reason"), [(b"", "is empty (0 bytes)"), (b"hello", "is not a picture"), (None, "is missing")]
 )
-def test_an_unreadable_file_is_told_by_its_whole_path(tmp_path, content, reason):
+def test_an_unreadable_file_is_an_error_with_its_whole_path(tmp_path, content, reason):
     file = tmp_path / "a.jpg"
     if content is not None:
         file.write_bytes(content)
@@ -219,7 +219,7 @@ def test_an_unreadable_file_is_told_by_its_whole_path(tmp_path, content, reason)
 
 
 @pytest.mark.parametrize("name", ["a" * 5000, "a\0b", "\ud800", "x/" * 3000])
-def test_what_is_no_path_for_any_reason_is_missing(name):
+def test_a_name_that_cannot_be_a_path_is_missing(name):
     with pytest.raises(InputError, match=r"is missing$"):
         read_upright(name)
 
@@ -234,7 +234,7 @@ def test_what_is_no_path_for_any_reason_is_missing(name):
         (SystemError("tile cannot extend\noutside"), r"is truncated or broken \(SystemError: tile cannot extend\)"),
     ],
 )
-def test_whatever_is_raised_for_a_file_is_one_line_about_it(tmp_path, monkeypatch, error, reason):
+def test_any_exception_for_a_file_is_one_line_about_it(tmp_path, monkeypatch, error, reason):
     file = save(STORED, tmp_path / "a.png")
 
     def broken(*_, **__):
@@ -261,7 +261,7 @@ def test_whatever_is_raised_for_a_file_is_one_line_about_it(tmp_path, monkeypatc
         ("a.txt", b"IMG_0001.JPG", "is not a picture"),
     ],
 )
-def test_what_is_no_photo_is_told_by_its_content(tmp_path, name, content, reason):
+def test_a_file_that_is_not_a_photo_is_recognised_by_its_content(tmp_path, name, content, reason):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=rf"{name} {reason}"):
         read_upright(tmp_path / name)

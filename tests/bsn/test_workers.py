@@ -32,12 +32,12 @@ def spread(function, count: int = 40, workers: int = 2) -> list:
     return list(ordered_map(function, range(count), workers=workers, imports="bsn.errors"))
 
 
-def test_answers_come_in_order_from_several_processes():
+def test_results_come_in_order_from_several_processes():
     assert spread(slow_square) == [number * number for number in range(40)]
     assert os.getpid() not in spread(process)
 
 
-def test_one_thing_and_one_worker_stay_in_this_process():
+def test_one_item_or_one_worker_stays_in_this_process():
     assert set(spread(process, count=1)) == {os.getpid()}
     assert set(spread(process, workers=1)) == {os.getpid()}
 

@@ -55,7 +55,7 @@ def test_strands_roughen_the_outline(portraits: list[Picture]) -> None:
     assert max(lost) < 0.05
 
 
-def test_a_mean_mask_is_a_fair_guess_and_no_more(portraits: list[Picture]) -> None:
+def test_the_mean_mask_predicts_drawn_portraits_only_roughly(portraits: list[Picture]) -> None:
     """The unaligned mean mask of the real photos scores .765."""
     masks = np.array([p.people[0] for p in portraits])
     guess = masks.mean(0) > 0.5

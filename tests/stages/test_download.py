@@ -109,7 +109,7 @@ def test_without_pfcn_nothing_can_be_trained(project, folder):
         ({"download": DOWNLOAD, "coco_year": 2015}, "data.coco_year = 2015 is refused; allowed: 2014 or 2017"),
     ],
 )
-def test_what_is_not_there_is_named(project, section, line):
+def test_a_missing_folder_is_named(project, section, line):
     project.data(**section)
     with pytest.raises(InputError, match=line):
         stage.download("pfcn")

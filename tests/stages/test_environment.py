@@ -127,7 +127,7 @@ def made(tmp_path_factory) -> dict[str, dict[str, str]]:
 
 
 @pytest.mark.parametrize("hidden", [*HIDDEN, "all"])
-def test_what_is_hidden_from_a_library_changes_no_byte(made, hidden):
+def test_instructions_hidden_from_a_library_change_no_byte(made, hidden):
     """On a processor with more than AVX2 the pin hides it; here it is seen to win over variables that hide AVX2 too."""
     written = {"models/bsn/weights.safetensors", "metrics/methods/bsn.json", "data/mean_mask/aligned.npy"}
     assert written <= set(made["pinned"])

@@ -40,7 +40,7 @@ def test_a_wrong_name_is_refused_in_one_line(stage, line):
 
 
 @pytest.mark.parametrize("name", ["deeplab-soft", "deeplab-soft-global-1", "deeplab-soft-text", ""])
-def test_phase_one_has_three_words(name):
+def test_the_name_of_phase_one_has_three_words(name):
     with pytest.raises(InputError, match=f"phase one = '{name}' is refused; allowed: deeplab-hard-uniform, "):
         train_base(name)
 

@@ -26,7 +26,7 @@ def test_a_method_is_kept_with_what_it_was_measured_on(project):
     }
 
 
-def test_the_methods_stand_in_one_table_in_the_paper_s_order(project, capsys):
+def test_the_methods_are_in_one_table_in_the_paper_s_order(project, capsys):
     write_timing("bsn", {"pfcn": 0.02137, "voc": 1.5}, profile="mini", weights=None)
     write_timing("a_users_own", {"pfcn": 0.01}, profile="mini", weights=None)
     write_timing("graph_cut", {"pfcn": 0.3}, profile="mini", weights=None)
@@ -44,7 +44,7 @@ def test_the_methods_stand_in_one_table_in_the_paper_s_order(project, capsys):
     assert f"Commit unknown; {environment()['packages']}." in text
 
 
-def test_what_was_measured_at_another_commit_stands_in_a_table_of_its_own(project, capsys):
+def test_measurements_at_another_commit_are_in_a_table_of_their_own(project, capsys):
     write_timing("bsn", {"pfcn": 0.1}, profile="mini", weights=None)
     write_timing("graph_cut", {"pfcn": 0.2}, profile="mini", weights=None)
     older = json.loads((project / "timings/bsn.json").read_text())
@@ -56,7 +56,7 @@ def test_what_was_measured_at_another_commit_stands_in_a_table_of_its_own(projec
     assert shown.index("Commit 0123456789") < shown.index("Graph-cut")
 
 
-def test_without_any_the_command_says_how_to_measure(capsys):
+def test_without_measurements_the_command_says_how_to_make_one(capsys):
     stage.timings()
     shown = capsys.readouterr().out
     assert shown == "No method was evaluated on this machine; dvc repro --force evaluate@bsn measures one\n"

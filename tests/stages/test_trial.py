@@ -10,7 +10,7 @@ from study.trials import BASE, VARIANTS, trial_params
 
 
 @pytest.mark.parametrize("key", ["letter-1", "sum", "sum--1", "sum-first"])
-def test_what_is_no_trial_is_refused(key):
+def test_a_name_that_is_not_a_trial_is_refused(key):
     with pytest.raises(
         InputError, match=f"trial = '{key}' is refused; allowed: base, plain, portrait_fcn, .*such as plain-1"
     ):

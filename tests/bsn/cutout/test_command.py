@@ -57,7 +57,7 @@ def test_a_folder_of_photos_becomes_a_folder_of_cut_outs(here, capsys, disc):
     assert (cut[..., 3][disc.alpha == 0] < 5).mean() > 0.99
 
 
-def test_each_option_asks_for_a_picture_in_place_of_the_cut_out(here, capsys, disc):
+def test_each_option_writes_a_picture_instead_of_the_cut_out(here, capsys, disc):
     options = ["--trimap", "--matte", "--background", "white", "--blur", "--cartoon"]
     status, lines, _ = segment(capsys, "p/a.png", "--out", "o", *options)
     kinds = ["trimap", "matte", "background", "blur", "cartoon"]
@@ -76,7 +76,7 @@ def test_each_option_asks_for_a_picture_in_place_of_the_cut_out(here, capsys, di
     assert abs(blur[far].mean(axis=0) - disc.photo[far].mean(axis=0)).max() < 3
 
 
-def test_a_cartoon_without_a_background_stands_on_nothing(here, capsys, disc):
+def test_a_cartoon_without_a_background_is_transparent_around_the_portrait(here, capsys, disc):
     segment(capsys, "p/a.png", "--out", "o", "--cartoon")
     cartoon = read("o/a_cartoon.png")
     assert cartoon.shape == (200, 150, 4)
@@ -99,7 +99,7 @@ def test_the_band_widens_the_unknown_edge(here, capsys):
         ([face(POINTS)] * 3, "  (3 faces: aligned to the largest)"),
     ],
 )
-def test_the_line_tells_what_faces_were_found(here, capsys, monkeypatch, faces, remark):
+def test_the_line_names_the_number_of_faces(here, capsys, monkeypatch, faces, remark):
     monkeypatch.setattr(cutout, "face_detector", lambda: Told(*faces))
     _, lines, _ = segment(capsys, "p/a.png", "--out", "o", "--trimap")
     assert lines == [f"p/a.png -> o/a_trimap.png{remark}"]
@@ -112,7 +112,7 @@ def test_a_photo_without_a_portrait_gives_an_empty_cut_out_and_says_so(here, cap
     assert read("o/leaf.png")[..., 3].max() == 0
 
 
-def test_what_fails_gets_a_line_each_and_the_others_go_on(here, capsys):
+def test_each_photo_that_fails_gets_one_line_and_the_others_are_processed(here, capsys):
     Path("p/c.jpg").write_bytes(b"")
     Path("p/d.jpg").write_bytes(Path("p/b.jpg").read_bytes()[:500])
     status, lines, errors = segment(capsys, "gone.jpg", "p", "--out", "o", "--trimap")
@@ -130,7 +130,7 @@ def png_with(exif):
     return buffer.getvalue()
 
 
-def test_every_kind_of_bad_photo_is_one_line_and_the_others_are_done(here, capsys, monkeypatch, disc):
+def test_every_kind_of_bad_photo_is_one_line_and_the_others_are_processed(here, capsys, monkeypatch, disc):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 40000)
     for name, content in {
         "IMG_1.AAE": b"<plist/>",
@@ -174,7 +174,7 @@ def test_every_kind_of_bad_photo_is_one_line_and_the_others_are_done(here, capsy
 
 @pytest.mark.parametrize("part", ["detector", "network", "matting"])
 @pytest.mark.parametrize("error", [ZeroDivisionError("division by zero"), MemoryError(), RuntimeError("no\nmore")])
-def test_whatever_is_raised_for_one_photo_is_its_line(here, capsys, monkeypatch, part, error):
+def test_any_exception_for_one_photo_is_one_line_about_it(here, capsys, monkeypatch, part, error):
     def fail_once(*arguments):
         # b.jpg, the second photo, has green at the left.
         if fail_once.calls == 1:
@@ -201,7 +201,7 @@ def test_whatever_is_raised_for_one_photo_is_its_line(here, capsys, monkeypatch,
     assert line.startswith(f"segment: p/b.jpg: cannot be cut out ({type(error).__name__}")
 
 
-def test_a_matte_without_a_solution_is_told_with_the_photo(here, capsys, monkeypatch):
+def test_a_matte_without_a_solution_is_an_error_that_names_the_photo(here, capsys, monkeypatch):
     def diverge(*_, **__):
         raise ValueError("Conjugate gradient descent did not converge within 10000 iterations")
 
@@ -220,14 +220,14 @@ def test_ctrl_c_ends_the_batch(here, capsys, monkeypatch):
         segment(capsys, "p", "--out", "o")
 
 
-def test_a_picture_that_cannot_be_written_is_its_photos_line(here, capsys):
+def test_a_picture_that_cannot_be_written_is_one_line_about_its_photo(here, capsys):
     Path("o/a.png").mkdir(parents=True)
     status, lines, errors = segment(capsys, "p", "--out", "o")
     assert (status, lines) == (1, ["p/b.jpg -> o/b.png"])
     assert errors == ["segment: p/a.png: o/a.png cannot be read or written: Is a directory"]
 
 
-def test_names_as_long_as_the_file_system_allows_are_written_and_longer_ones_told(here, capsys):
+def test_names_as_long_as_the_file_system_allows_are_written_and_longer_ones_refused(here, capsys):
     name = "ü" * 125 + "a"
     shutil.copy("p/a.png", f"p/{name}.png")
     status, lines, errors = segment(capsys, "p", "--out", "o")
@@ -238,7 +238,7 @@ def test_names_as_long_as_the_file_system_allows_are_written_and_longer_ones_tol
     assert errors[0].endswith(f"o/{name}_trimap.png cannot be read or written: File name too long")
 
 
-def test_a_name_that_the_terminal_does_not_have_is_printed_in_its_own_way(here):
+def test_a_name_that_the_terminal_cannot_encode_is_printed_escaped(here):
     name = os.fsdecode(b"caf\xe9.png")
     shutil.copy("p/a.png", name)
     Path(os.fsdecode(b"bad\xe9.png")).write_bytes(b"")
@@ -265,12 +265,12 @@ def test_a_name_that_the_terminal_does_not_have_is_printed_in_its_own_way(here):
 
 
 @pytest.mark.parametrize("option", [["--model", "m" * 300], ["--mean-mask", "m" * 300], ["--background", "m" * 300]])
-def test_an_option_that_is_no_path_is_told_in_one_line(here, capsys, option):
+def test_an_option_that_is_not_a_path_is_an_error_of_one_line(here, capsys, option):
     status, lines, errors = segment(capsys, "p", "--out", "o", *option)
     assert (status, lines, len(errors)) == (1, [], 1)
 
 
-def test_transparent_pixels_stay_so_in_every_picture_that_has_no_background_of_its_own(here, capsys, disc):
+def test_transparent_pixels_stay_transparent_in_every_picture_without_a_new_background(here, capsys, disc):
     opacity = np.full(disc.mask.shape, 255, np.uint8)
     opacity[:, :75] = 0
     opacity[90:110, 100:120] = 128  # inside of the portrait
@@ -321,7 +321,7 @@ def test_an_unknown_colour_stops_before_anything_is_written(here, capsys):
     assert not Path("o").exists()
 
 
-def test_a_file_in_the_folders_place_is_told_in_one_line(here, capsys):
+def test_a_file_in_the_folders_place_is_an_error_of_one_line(here, capsys):
     Path("o").write_text("")
     status, _, errors = segment(capsys, "p", "--out", "o")
     assert (status, errors) == (1, ["segment: o cannot be read or written: File exists"])
@@ -337,13 +337,13 @@ def test_without_weights_it_says_which_command_makes_them(here, capsys):
 
 
 @pytest.mark.parametrize("band", ["0", "-3", "wide", "inf", "nan"])
-def test_a_band_that_is_no_width_is_refused(here, capsys, band):
+def test_an_invalid_band_is_refused(here, capsys, band):
     with pytest.raises(SystemExit):
         main(["segment", "p", "--out", "o", f"--band={band}"])
     assert f"band = '{band}'; give a number of pixels above 0" in capsys.readouterr().err
 
 
-def test_the_help_needs_no_torch_and_the_work_neither_dvc_nor_mlflow():
+def test_help_imports_no_torch_and_the_command_neither_dvc_nor_mlflow():
     code = (
         "import sys\nfrom bsn.__main__ import main\n"
         "try: main(['segment', '--help'])\nexcept SystemExit: pass\n"

@@ -50,7 +50,7 @@ def test_a_composite_is_the_weighted_mean_of_both():
     assert (effects.composite(front, alpha, back)[0, :, 0] == [100, 125, 200]).all()
 
 
-def test_nothing_of_the_portrait_leaks_into_the_blurred_background(disc):
+def test_the_blurred_background_contains_no_colour_of_the_portrait(disc):
     # Where the portrait is, the layer behind it has been given its very colours: the worst case.
     hidden = np.where(disc.alpha[..., None] == 1, SKIN, GREEN).astype(np.uint8)
     blurred = effects.out_of_focus(hidden, disc.alpha)
@@ -116,13 +116,13 @@ def test_a_picture_is_cut_to_the_photos_shape_and_not_stretched(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["blurple", "beach.jpg", "#12345", "#11223344", "."])
-def test_what_is_neither_picture_nor_colour_is_told_in_one_line(text, tmp_path, monkeypatch):
+def test_a_background_that_is_neither_picture_nor_colour_is_refused(text, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=rf"^background = '{text}' is neither a picture .* nor a colour; .*$"):
         backdrop(text)
 
 
-def test_a_broken_picture_is_told_by_its_path(tmp_path):
+def test_a_broken_picture_is_an_error_with_its_path(tmp_path):
     (tmp_path / "sea.jpg").write_bytes(b"no picture")
     with pytest.raises(InputError, match=rf"^{tmp_path}/sea.jpg is not a picture$"):
         backdrop(str(tmp_path / "sea.jpg"))

@@ -64,7 +64,7 @@ def test_where_all_is_unknown_the_matte_is_half():
     assert (matte(photo, trimap(mask, band=40)) == 0.5).all()
 
 
-def test_a_matte_that_does_not_converge_is_told_in_one_line(disc, monkeypatch):
+def test_a_matte_that_does_not_converge_is_an_error_of_one_line(disc, monkeypatch):
     def fail(*_, **__):
         raise ValueError("Conjugate gradient descent did not converge within 10000 iterations")
 

@@ -51,7 +51,7 @@ def test_an_argument_that_names_no_photo_gets_a_line_and_the_others_count(folder
 @pytest.mark.parametrize(
     "argument", ["a" * 300, "a" * 5000, "x/" * 3000, "a\0b", "\ud800", "", "a\0/*.jpg", "[" + "a" * 300, "**\0"]
 )
-def test_an_argument_that_is_no_path_for_any_reason_is_not_there(folder, argument):
+def test_an_argument_that_cannot_be_a_path_is_reported_as_missing(folder, argument):
     found = find_photos([argument])
     assert found.files == []
     (line,) = found.empty
@@ -66,7 +66,7 @@ def test_a_folder_that_cannot_be_listed_gets_a_line(folder, monkeypatch):
     assert find_photos(["p"]).empty == ["p cannot be read: Permission denied"]
 
 
-def test_links_that_lead_nowhere_are_named_as_files_of_the_folder(folder):
+def test_broken_links_are_listed_as_files_of_the_folder(folder):
     Path("links").mkdir()
     os.symlink("gone.jpg", "links/dead.jpg")
     os.symlink("loop.jpg", "links/loop.jpg")
@@ -80,7 +80,7 @@ def test_a_written_picture_is_read_back_as_it_was(tmp_path, shape):
     assert (np.asarray(Image.open(tmp_path / "a.png")) == picture).all()
 
 
-def test_a_folder_in_the_pictures_place_is_told_in_one_line(tmp_path):
+def test_a_folder_in_the_pictures_place_is_an_error_of_one_line(tmp_path):
     (tmp_path / "a.png").mkdir()
     with pytest.raises(InputError, match=r"^.*a\.png.* cannot be read or written: .*$"):
         write_picture(tmp_path / "a.png", np.zeros((2, 2), np.uint8))

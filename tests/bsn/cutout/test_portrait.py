@@ -71,7 +71,7 @@ def test_another_array_than_rgb_bytes_is_refused(photo):
         Portrait(RedPart(), detector=Told()).segment(photo)
 
 
-def test_without_a_face_the_network_is_told_of_none(disc):
+def test_without_a_face_the_network_gets_no_affine(disc):
     method = RedPart()
     cutout = Portrait(method, detector=Told()).cut_out(disc.photo)
     assert method.affines == [None]
@@ -119,7 +119,7 @@ def test_a_baseline_is_a_portrait_as_well(trained, disc):
     ("folder", "command"),
     [("bsn", "train@bsn"), ("bsn_ik", "train@bsn_ik"), ("graph_cut", "baselines@graph_cut")],
 )
-def test_an_untrained_folder_is_told_with_the_command_that_makes_it(tmp_path, folder, command):
+def test_an_untrained_folder_is_an_error_with_the_command_that_trains_it(tmp_path, folder, command):
     np.save(tmp_path / "aligned.npy", LOWER_HALF)
     with pytest.raises(InputError) as told:
         Portrait.load(tmp_path / folder, mean_mask=tmp_path / "aligned.npy")
@@ -128,7 +128,7 @@ def test_an_untrained_folder_is_told_with_the_command_that_makes_it(tmp_path, fo
 
 
 @pytest.mark.parametrize("missing", ["weights.safetensors", "../../aligned.npy"])
-def test_missing_weights_and_a_missing_mean_mask_are_told_alike(trained, missing):
+def test_missing_weights_and_a_missing_mean_mask_give_the_same_error(trained, missing):
     (trained / missing).unlink()
     name = missing.rpartition("/")[2]
     with pytest.raises(InputError, match=rf"{name} is not there, .* `dvc repro train@tiny` makes it$"):
@@ -152,7 +152,7 @@ def _weights_of_another(folder):
 
 
 @pytest.mark.parametrize("damage", [_no_json, _another_network, _broken_weights, _weights_of_another])
-def test_a_damaged_folder_is_told_in_one_line(trained, damage):
+def test_a_damaged_folder_is_an_error_of_one_line(trained, damage):
     damage(trained)
     with pytest.raises(InputError) as told:
         loaded(trained)
@@ -160,7 +160,7 @@ def test_a_damaged_folder_is_told_in_one_line(trained, damage):
     assert "\n" not in str(told.value)
 
 
-def test_another_mean_mask_is_told_in_one_line(trained):
+def test_another_mean_mask_is_an_error_of_one_line(trained):
     file = trained.parents[1] / "aligned.npy"
     np.save(file, np.zeros((4, 3)))
     with pytest.raises(InputError, match=r"holds float64 \(4, 3\); the aligned mean mask is float32 \(800, 600\)$"):

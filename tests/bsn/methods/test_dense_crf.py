@@ -37,7 +37,7 @@ def test_a_certain_mask_stays():
     np.testing.assert_array_equal(refine(photo, 1000 * score), score > 0)
 
 
-def test_without_its_package_the_line_says_what_to_install(monkeypatch):
+def test_without_its_package_the_error_names_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "pydensecrf.densecrf", None)
     with pytest.raises(InputError, match=r"needs pydensecrf2: pip install -r requirements-crf\.txt"):
         refine(*scene())

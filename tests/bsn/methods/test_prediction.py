@@ -92,7 +92,7 @@ def test_the_mask_has_the_photos_own_size_whatever_the_working_size():
     assert not mask[:, :240].any()
 
 
-def test_the_score_is_foreground_minus_background_interpolated():
+def test_the_score_is_foreground_minus_background_upsampled():
     photo = np.full((800, 600, 3), 255, np.uint8)
     score = Segmenter(Brightness(), size=(80, 64), aligned_mean_mask=LOWER_HALF).score(photo, None)
     # White is (1 - .485) / .229 after normalising.

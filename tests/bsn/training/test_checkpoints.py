@@ -78,7 +78,7 @@ FCN8S = {"classes": 2, "base_width": 4}
         ("deeplab", DEEPLAB, 1, "hair, hat: attributes are learned in phase two, and the recipe has one; give it two"),
     ],
 )
-def test_attributes_that_nothing_would_learn_are_refused_before_training(tmp_path, network, options, phases, line):
+def test_attributes_that_are_not_trained_are_refused_before_training(tmp_path, network, options, phases, line):
     description = ModelDescription(network=network, options=options, size=SIZE, attributes=("hair", "hat"))
     plan = recipe(phases=[Phase(iterations=1, learning_rate=0.01)] * phases)
     with pytest.raises(ValueError, match=line):

@@ -117,7 +117,7 @@ def test_two_processes_of_which_one_is_killed_end_where_they_would_have_when_sta
     assert (tmp_path / "broken/2.0").read_bytes() == (tmp_path / "whole/2.0").read_bytes()
 
 
-def test_no_number_in_one_share_ends_both_processes_and_names_the_joint_batch(tmp_path):
+def test_nan_in_one_share_ends_both_processes_and_names_the_whole_batch(tmp_path):
     # Slot 1 of iteration 2 is the second process's.
     assert exit_codes(2, work, tmp_path, 2, {"nan": (2, 1)}) == [1, 1]
     sampler = drawn({})

@@ -60,7 +60,7 @@ def started(monkeypatch):
 
 
 @pytest.mark.parametrize("by", STARTED)
-def test_the_processes_are_those_of_whoever_has_started_them(started, by):
+def test_the_number_of_processes_is_the_launchers(started, by):
     variables, kind, local, nodes = STARTED[by]
     environment, *found = started(variables)
     assert type(environment) is kind
@@ -85,7 +85,7 @@ def test_hosts_with_different_numbers_of_processes_are_refused(started, variable
         started(variables)
 
 
-def test_a_terminal_that_srun_gives_is_for_one_process(started, monkeypatch):
+def test_a_terminal_from_srun_is_one_process(started, monkeypatch):
     started({})
     monkeypatch.setattr(os, "environ", {**os.environ, **STEP})
     monkeypatch.setattr(os, "isatty", lambda stream: stream == 0)
@@ -98,7 +98,7 @@ def threads_of_one_process(wanted):
     assert torch.are_deterministic_algorithms_enabled()
 
 
-def test_one_process_has_the_threads_that_it_is_told_to_have(monkeypatch):
+def test_one_process_has_the_given_number_of_threads(monkeypatch):
     assert exit_code(threads_of_one_process, 3) == 0
 
 
@@ -112,7 +112,7 @@ def slurm():
         yield variables
 
 
-def test_two_processes_of_srun_end_where_one_does_and_a_job_without_srun_waits_for_nobody(tmp_path, slurm):
+def test_two_processes_of_srun_end_where_one_does_and_a_job_without_srun_runs_alone(tmp_path, slurm):
     runs = {"srun": ["srun", "--ntasks", "2"], "salloc": ["salloc", "--quiet", "--ntasks", "2"]}
     said = {}
     for name, command in runs.items():

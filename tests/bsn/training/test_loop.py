@@ -224,7 +224,7 @@ def test_the_same_seed_gives_the_same_bytes_with_any_number_of_workers(tmp_path,
 
 
 @pytest.mark.parametrize("stop", [10, 20])
-def test_a_run_that_was_broken_off_ends_with_the_same_bytes(tmp_path, monkeypatch, stop):
+def test_an_interrupted_run_ends_with_the_same_bytes(tmp_path, monkeypatch, stop):
     whole, curves = run(tmp_path / "whole")
     monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
 
@@ -249,7 +249,7 @@ def test_a_run_that_was_broken_off_ends_with_the_same_bytes(tmp_path, monkeypatc
     assert Checkpoint(tmp_path / "broken").load() is None
 
 
-def test_a_loss_that_is_no_number_stops_with_the_iteration_the_rate_and_the_photos(tmp_path):
+def test_a_nan_loss_stops_with_iteration_learning_rate_and_photos(tmp_path):
     model = toy_model()
     with torch.no_grad():
         model.aspp.convs[0].bias.fill_(float("nan"))

@@ -82,7 +82,7 @@ def test_labels_go_with_the_pixels():
     assert patch["labels"][0, 20:].min() == 1
 
 
-def test_what_lies_outside_of_the_photo_has_no_label():
+def test_pixels_outside_of_the_photo_have_no_label():
     labels = sampler(crop=(60, 30), augmentation=NO_AUGMENTATION).patch(0, 0)["labels"]
     assert labels.sum(axis=0).sum() == pytest.approx(40 * 30)
     assert set(np.unique(labels.sum(axis=0))) == {0, 1}
@@ -144,6 +144,6 @@ def test_gamma_brightens_or_darkens_the_photo_and_nothing_else():
         ({"rotation": (20, -20)}, "rotation is .* the lower one first"),
     ],
 )
-def test_an_augmentation_that_would_be_drawn_otherwise_than_it_says_is_refused(options, line):
+def test_an_invalid_augmentation_is_refused(options, line):
     with pytest.raises(ValueError, match=line):
         sampler(augmentation=replace(NO_AUGMENTATION, **options))

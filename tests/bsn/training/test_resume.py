@@ -181,7 +181,9 @@ def with_one_pixel_changed(sampler):
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_run_of_another_configuration_starts_afresh_and_leaves_the_broken_one_as_it_is(tmp_path, monkeypatch, change):
+def test_a_run_of_another_configuration_starts_anew_and_keeps_the_interrupted_ones_checkpoint(
+    tmp_path, monkeypatch, change
+):
     monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
     monkeypatch.setattr(loop, "RECORD_EVERY", POINTS_EVERY)
 
@@ -199,7 +201,7 @@ def test_a_run_of_another_configuration_starts_afresh_and_leaves_the_broken_one_
     assert (folder(plan, sampler) / "state.pt").read_bytes() == kept
 
 
-def test_a_photo_that_brings_no_number_is_named_with_the_step_and_its_rate_in_phase_two(tmp_path, monkeypatch):
+def test_a_photo_with_a_nan_loss_is_named_with_iteration_and_learning_rate_in_phase_two(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
     monkeypatch.setattr(loop, "RECORD_EVERY", 1)
     sampler = toy_sampler()
