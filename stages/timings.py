@@ -14,7 +14,7 @@ from study.evaluation import TIMINGS
 from study.paper import NAMES, SETS
 from study.runner import run_stage
 from study.tables import formats
-from study.tables.formats import Table
+from study.tables.formats import Columns, Table, column
 
 
 def timings() -> None:
@@ -39,9 +39,8 @@ def timing_table(measured: list[dict], made: Mapping[str, str]) -> Table:
     known = list(NAMES)
     measured = sorted(measured, key=lambda one: known.index(one["method"]) if one["method"] in known else len(known))
     rows = [{"method": one["method"], **{name: one["seconds"].get(name) for name in SETS}} for one in measured]
-    columns = {"Method": lambda row: NAMES.get(row["method"], row["method"])}
-    for name, title in SETS.items():
-        columns[title] = lambda row, name=name: formats.seconds(row[name])
+    columns: Columns = {"Method": lambda row: NAMES.get(row["method"], row["method"])}
+    columns |= {title: column(formats.seconds, name) for name, title in SETS.items()}
     where = f"On {made['machine']}, {made['instructions']}; networks on one thread, or on the GPU."
     notes = (where, f"Commit {made['commit']}; {made['packages']}.")
     return Table("timings", f"Seconds per photo. Profile {made['profile']}.", pd.DataFrame(rows), columns, notes)
