@@ -39,7 +39,7 @@ def timing_table(measured: list[dict], made: Mapping[str, str]) -> Table:
     known = list(NAMES)
     measured = sorted(measured, key=lambda one: known.index(one["method"]) if one["method"] in known else len(known))
     rows = [{"method": one["method"], **{name: one["seconds"].get(name) for name in SETS}} for one in measured]
-    columns: Columns = {"Method": lambda row: NAMES.get(row["method"], row["method"])}
+    columns: Columns = {"Method": lambda row: str(NAMES.get(row["method"], row["method"]))}
     columns |= {title: column(formats.seconds, name) for name, title in SETS.items()}
     where = f"On {made['machine']}, {made['instructions']}; networks on one thread, or on the GPU."
     notes = (where, f"Commit {made['commit']}; {made['packages']}.")
