@@ -20,7 +20,15 @@ class FullDisk(InputError):
 
 
 def require_room(needed: int, file: Path) -> None:
-    """Raise FullDisk unless `needed` more bytes fit on the disk of `file`, which need not exist."""
+    """Check the free space of a disk.
+
+    Args:
+        needed: bytes to be written.
+        file: on that disk; it need not exist.
+
+    Raises:
+        FullDisk: less is free.
+    """
     if (missing := _missing(needed, file)) > 0:
         raise FullDisk(_line(file, missing))
 

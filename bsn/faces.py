@@ -56,11 +56,15 @@ class Face:
 
 
 class Detector(Protocol):
-    """Detects the faces of (H, W, 3) uint8 RGB photos, the largest first."""
+    """Interface of a face detector. Photos are (H, W, 3) uint8 RGB."""
 
-    def detect(self, photo: np.ndarray) -> list[Face]: ...
+    def detect(self, photo: np.ndarray) -> list[Face]:
+        """Detect the faces of one photo, the largest first."""
+        ...
 
-    def detect_many(self, photos: Sequence[np.ndarray]) -> list[list[Face]]: ...
+    def detect_many(self, photos: Sequence[np.ndarray]) -> list[list[Face]]:
+        """Detect the faces of each photo, the largest first."""
+        ...
 
 
 class FaceDetector:

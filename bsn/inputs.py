@@ -71,6 +71,9 @@ def working_photo(photo: np.ndarray, affine: np.ndarray | None, size: tuple[int,
         photo: (H, W, 3) uint8 RGB.
         affine: (2, 3) from its pixels to the frame; None without a face.
         size: (height, width) of a PFCN photo's working copy.
+
+    Returns:
+        The photo at `working_size`, and the map from its pixels to the frame.
     """
     target = working_size(photo.shape[:2], size)
     shrinks = target[0] < photo.shape[0]

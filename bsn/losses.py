@@ -77,7 +77,14 @@ def boundary_sensitive_loss(
 
 
 def not_ignored(labels: Tensor) -> Tensor:
-    """(N, H, W) float, 1 where a pixel has a label and 0 where it is ignored."""
+    """Mask of the labelled pixels.
+
+    Args:
+        labels: (N, C, H, W), all zero where ignored.
+
+    Returns:
+        (N, H, W), 1 where labelled and 0 where ignored, of the labels' dtype.
+    """
     return (labels.sum(dim=1) > 0).to(labels.dtype)
 
 

@@ -1,10 +1,8 @@
 """Train one method of params.yaml, from the end of its phase one -> models/<method>/: weights, model.json, curves.
 
-With several processes each computes a share of every batch; up to rounding, the weights are those of one process:
-
-    python -m stages.train bsn                                  # on the CPU, or on every GPU of this machine
-    torchrun --nproc-per-node 2 --module stages.train bsn       # two processes with half of every batch each
-    srun --ntasks-per-node 2 python -m stages.train bsn         # the same under Slurm
+python -m stages.train bsn                                  # on the CPU, or on every GPU of this machine
+torchrun --nproc-per-node 2 --module stages.train bsn       # two processes with half of every batch each
+srun --ntasks-per-node 2 python -m stages.train bsn         # the same under Slurm
 """
 
 from contextlib import nullcontext

@@ -2,7 +2,6 @@
 
 A trial is a method of Table 1 with another seed, or another reading of eq. (1) or (6) (study/trials.py). "base-<seed>"
 trains phase one of "plain" and "bsn_ac" -> data/phase_one/plain-<seed>/.
-
     python -m stages.trial closeness-2
 """
 

@@ -105,7 +105,7 @@ class Portrait:
 
         Args:
             model: a folder of `models/`, as `train` writes it.
-            mean_mask: the training set's aligned mean mask, a .npy file of (800, 600) float32.
+            mean_mask: aligned mean mask of the training set, a .npy file of (800, 600) float32.
 
         Raises:
             InputError: a file is missing (with the command that makes it) or invalid.

@@ -61,6 +61,9 @@ def backdrop(text: str) -> Backdrop:
         text: path of a picture, which is scaled to cover the photo and cropped evenly on two sides; or a CSS colour:
             white, #00b140, rgb(0,177,64).
 
+    Returns:
+        Function that makes the background for a photo's (height, width).
+
     Raises:
         InputError: `text` is neither, or the picture cannot be read.
     """

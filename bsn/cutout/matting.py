@@ -21,12 +21,28 @@ _WINDOW = 2  # half the side of the windows in which a matte is enlarged
 
 
 def frame_scale(height: int, width: int) -> float:
-    """Scale of lengths in a photo relative to 800x600, the size for which the paper gives widths in pixels."""
+    """Scale of lengths in a photo relative to 800x600, the size for which the paper gives widths in pixels.
+
+    Args:
+        height: of the photo, pixels.
+        width: of the photo, pixels.
+
+    Returns:
+        1 for as many pixels as 800x600 has, 2 for four times as many.
+    """
     return (height * width / (FRAME[0] * FRAME[1])) ** 0.5
 
 
 def shrunk_size(height: int, width: int) -> tuple[int, int]:
-    """(width, height) of a copy of at most MATTE_PIXELS; a smaller photo keeps its size."""
+    """Size of a photo's copy with at most MATTE_PIXELS.
+
+    Args:
+        height: of the photo, pixels.
+        width: of the photo, pixels.
+
+    Returns:
+        (width, height), the order of cv2.resize; unchanged for a smaller photo.
+    """
     scale = min(1.0, (MATTE_PIXELS / (height * width)) ** 0.5)
     return max(1, round(width * scale)), max(1, round(height * scale))
 

@@ -1,11 +1,4 @@
-"""Graph-cut baseline of Table 1: Boykov-Jolly with the aligned mean mask as the prior.
-
-    E(m) = sum of -log P(m) over pixels
-         + smoothness * sum of [m differs] exp(-contrast |dI|^2 / 2 sigma^2) over neighbours
-
-P is the mean mask of the training portraits, aligned to the photo by its face; dI is the difference of two neighbours'
-colours, and sigma^2 the mean of |dI|^2. scipy's maximum flow finds the exact minimum, a cut of the 4-connected grid.
-"""
+"""Graph-cut baseline of Table 1 (Boykov and Jolly 2001), with the aligned mean mask as the prior."""
 
 import cv2
 import numpy as np
@@ -18,7 +11,13 @@ _MARGIN = 1e-3  # the prior is clipped to this distance from 0 and 1
 
 
 def graph_cut(photo: np.ndarray, prior: np.ndarray, *, smoothness: float, contrast: float, height: int) -> np.ndarray:
-    """Segment one photo by minimising E(m), see the module.
+    """Segment one photo by minimising an energy of the mask m:
+
+        E(m) = sum of -log P(m) over pixels
+             + smoothness * sum of [m differs] exp(-contrast |dI|^2 / 2 sigma^2) over neighbours
+
+    P is the prior, dI the difference of two neighbours' colours, and sigma^2 the mean of |dI|^2. scipy's maximum flow
+    finds the exact minimum, a cut of the 4-connected grid.
 
     Args:
         photo: (H, W, 3) uint8 RGB.

@@ -48,7 +48,14 @@ def iou(prediction: np.ndarray, target: np.ndarray) -> float:
 
 
 def miou_two_class(counts: Overlap) -> float:
-    """Mean of portrait IoU and background IoU, in 0..1; pooled over a set if the counts are summed over its photos."""
+    """Two-class mIoU: mean of portrait IoU and background IoU.
+
+    Args:
+        counts: of one photo; or summed over photos, for the pooled mIoU of a set.
+
+    Returns:
+        Fraction in 0..1.
+    """
     portrait = ratio(counts.intersection, counts.union)
     background = ratio(counts.background_intersection, counts.background_union)
     return (portrait + background) / 2
@@ -92,7 +99,14 @@ def comparable(prediction: np.ndarray, target: np.ndarray) -> Masks:
 
 
 def distance_to(marked: np.ndarray) -> np.ndarray:
-    """Euclidean distance of each pixel to the nearest nonzero one, (H, W) float32; inf if there is none."""
+    """Euclidean distance of each pixel to the nearest marked one.
+
+    Args:
+        marked: (H, W) uint8, marked where nonzero.
+
+    Returns:
+        (H, W) float32, pixels; inf if no pixel is marked.
+    """
     if not cv2.countNonZero(marked):
         return np.full(marked.shape, np.inf, np.float32)
     return cv2.distanceTransform(_equal(marked, 0), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)

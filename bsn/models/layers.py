@@ -37,12 +37,28 @@ class Network(nn.Module):
     """
 
     def parameter_groups(self, *, head_lr_multiplier: float) -> list[dict[str, Any]]:
-        """Optimizer groups, each with `params` and the `multiplier` of its learning rate, 1 for the backbone."""
+        """Optimizer groups.
+
+        Args:
+            head_lr_multiplier: of the learning rate of the layers above the backbone.
+
+        Returns:
+            For each group `params` and the `multiplier` of its learning rate, 1 for the backbone.
+        """
         raise NotImplementedError
 
 
 def upsample(logits: Tensor, size: Sequence[int], *, align_corners: bool = False) -> Tensor:
-    """Resize (N, C, h, w) bilinearly to `size`, (height, width)."""
+    """Resize bilinearly.
+
+    Args:
+        logits: (N, C, h, w), logits or any other map.
+        size: (height, width) of the result.
+        align_corners: as in torch: whether corner pixels lie on corner pixels.
+
+    Returns:
+        (N, C, height, width).
+    """
     return functional.interpolate(logits, size=size, mode="bilinear", align_corners=align_corners)
 
 
@@ -102,6 +118,9 @@ class BatchNormAct2d(BatchNorm2d):
 
 def freeze_batch_norm(model: nn.Module) -> None:
     """Make every batch norm a fixed scale and shift, for fine-tuning from pre-trained weights.
+
+    Args:
+        model: changed in place.
 
     Raises:
         ValueError: the model has no batch norm.

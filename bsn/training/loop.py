@@ -1,7 +1,5 @@
 """The training loop: a network of Table 1 in the paper's two phases.
 
-    state = train(model, sampler, recipe, Fabric(), checkpoint=Checkpoint(Path("checkpoints/3f2a")))
-
 Patches and dropout are drawn by (seed, iteration, slot), so that a killed and resumed run ends with the same bytes as
 an uninterrupted one, and several processes end, up to rounding, as one with the whole batch.
 """

@@ -127,7 +127,10 @@ class Recipe:
     attribute_weight: float = 1.0
 
     def learning_rate(self, iteration: int) -> float:
-        """Learning rate of the backbone in one iteration, counted from 0 over all phases.
+        """Learning rate of the backbone in one iteration.
+
+        Args:
+            iteration: counted from 0 over all phases.
 
         Raises:
             ValueError: the schedule is neither "step" nor "poly".
