@@ -1,9 +1,7 @@
 """Train phase one -> data/phase_one/<network>-<labels>-<weight>/: weights and the optimizer's state.
 
 The attribute branch is trained in phase two only (section 4.1), so methods with the same network, labels and loss
-weight share phase one, which is trained once.
-
-    python -m stages.train_base deeplab-soft-global     # or with torchrun or srun, as stages.train
+weight share phase one. Example: python -m stages.train_base deeplab-soft-global; or by torchrun, as stages.train.
 """
 
 from pathlib import Path

@@ -1,8 +1,7 @@
 """Train and test one trial -> metrics/trials/<profile>/<variant>-<seed>.json, and its photos/*.csv.
 
 A trial is a method of Table 1 with another seed, or another reading of eq. (1) or (6) (study/trials.py). "base-<seed>"
-trains phase one of "plain" and "bsn_ac" -> data/phase_one/plain-<seed>/.
-    python -m stages.trial closeness-2
+trains phase one of "plain" and "bsn_ac" -> data/phase_one/plain-<seed>/. Example: python -m stages.trial closeness-2
 """
 
 import json
