@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     segment.add_argument("photos", nargs="+", metavar="PHOTO", help="photo, folder of photos, or pattern ('**/*.jpg')")
     segment.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the pictures")
+    segment.add_argument("--mask", action="store_true", help="portrait white, background black, without a soft edge")
     segment.add_argument("--trimap", action="store_true", help="portrait white, background black, unknown edge grey")
     segment.add_argument("--matte", action="store_true", help="portrait opacity of each pixel, black to white")
     segment.add_argument(

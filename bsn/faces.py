@@ -5,13 +5,15 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 import cv2
 import numpy as np
 
 if TYPE_CHECKING:
     from bsn.mtcnn import FastMTCNN
+    from bsn.mtcnn_onnx import OnnxMTCNN
 
 # PFCN's smallest tracked faces cover about 1 % of the photo.
 MIN_FACE = 0.01
@@ -78,25 +80,39 @@ class FaceDetector:
         min_face_fraction: smallest share of the photo's area that counts, 0..1.
         min_probability: faces of this probability or less are dropped, 0..1.
         margin: share of the box's size by which it is grown on each side.
+        networks: folder of the exported networks, which run without torch; None for facenet-pytorch's own.
     """
 
-    def __init__(self, *, min_face_fraction: float, min_probability: float, margin: float = 0.0) -> None:
+    def __init__(
+        self,
+        *,
+        min_face_fraction: float,
+        min_probability: float,
+        margin: float = 0.0,
+        networks: Path | None = None,
+    ) -> None:
         self.min_face_fraction = min_face_fraction
         self.min_probability = min_probability
         self.margin = margin
+        self.networks = networks
 
     # Built at the first photo: a process that only sends the detector to its workers need not import torch.
     @cached_property
-    def _coarse(self) -> "FastMTCNN":
-        from bsn.mtcnn import FastMTCNN
-
-        return FastMTCNN(thresholds=COARSE_THRESHOLDS)
+    def _coarse(self) -> "FastMTCNN | OnnxMTCNN":
+        return self._mtcnn(thresholds=COARSE_THRESHOLDS)
 
     @cached_property
-    def _plain(self) -> "FastMTCNN":
+    def _plain(self) -> "FastMTCNN | OnnxMTCNN":
+        return self._mtcnn()
+
+    def _mtcnn(self, **options: Any) -> "FastMTCNN | OnnxMTCNN":
+        if self.networks:
+            from bsn.mtcnn_onnx import OnnxMTCNN
+
+            return OnnxMTCNN(self.networks, **options)
         from bsn.mtcnn import FastMTCNN
 
-        return FastMTCNN()
+        return FastMTCNN(**options)
 
     def detect(self, photo: np.ndarray) -> list[Face]:
         """Detect the faces of one photo, (H, W, 3) uint8 RGB.
@@ -168,7 +184,7 @@ def _shrunken(photo: np.ndarray, factor: float) -> np.ndarray:
     return cv2.resize(photo, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def _detect(mtcnn: "FastMTCNN", photos: np.ndarray, *, min_side: float) -> list[list[Face]]:
+def _detect(mtcnn: "FastMTCNN | OnnxMTCNN", photos: np.ndarray, *, min_side: float) -> list[list[Face]]:
     """Faces of at least `min_side` pixels in each of the photos (N, H, W, 3)."""
     if min(photos.shape[1:3]) * WINDOW / min_side < WINDOW:
         return [[] for _ in photos]

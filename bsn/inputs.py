@@ -5,13 +5,15 @@ as in the release of Shen et al.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import torch
-from torch import Tensor
 
 from bsn.alignment import FRAME, REFERENCE_POINTS
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CHANNELS = 6
 # ImageNet's mean and standard deviation, RGB in 0..1, with which torchvision's weights were trained.
@@ -117,7 +119,7 @@ def prior_channels(
     return channels
 
 
-def network_input(image: Tensor, prior: Tensor) -> Tensor:
+def network_input(image: "Tensor", prior: "Tensor") -> "Tensor":
     """Normalise photos by ImageNet's mean and standard deviation, and append the prior channels.
 
     Args:
@@ -127,6 +129,8 @@ def network_input(image: Tensor, prior: Tensor) -> Tensor:
     Returns:
         (N, 6, h, w) float32.
     """
+    import torch  # late: `bsn segment` runs an exported network without it
+
     # Plain numbers, because tensors made here would synchronise the GPU with the CPU in every step.
     photo = [
         (image[:, c : c + 1].float() / 255 - mean) / std for c, (mean, std) in enumerate(zip(MEAN, STD, strict=True))

@@ -12,6 +12,8 @@ from typing import Any
 from bsn.errors import InputError
 
 DESCRIPTION, WEIGHTS = "model.json", "weights.safetensors"
+# Written by bsn/export.py: the network, and the folder of the face detector's three.
+NETWORK, FACES = "network.onnx", "faces"
 VERSION = 1  # of the format; files without a version are of version 1
 
 

@@ -1,4 +1,4 @@
-"""Train one method of params.yaml, from the end of its phase one -> models/<method>/: weights, model.json, curves.
+"""Train one method of params.yaml, from the end of its phase one -> models/<method>/: weights, curves, ONNX files.
 
 python -m stages.train bsn                                  # on the CPU, or on every GPU of this machine
 torchrun --nproc-per-node 2 --module stages.train bsn       # two processes with half of every batch each
@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
+from bsn.export import export_model
 from bsn.training import loop
 from bsn.training.checkpoints import CurvePoint, file_fingerprint, load_phase_one, open_checkpoint, save_model
 from bsn.training.launch import launch, report_lost_process
@@ -43,6 +44,7 @@ def train(name: str) -> None:
         )
         if run:
             save_model(OUT / name, description, state)
+            export_model(OUT / name)
             checkpoint.clear()
             weights = file_fingerprint(OUT / name / "weights.safetensors")
             run.log_model(OUT / name, weights=weights, aligned_mean_mask=DATA / "mean_mask/aligned.npy")

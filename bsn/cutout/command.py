@@ -14,7 +14,7 @@ from bsn.cutout.photo_files import find_photos, write_picture
 from bsn.disk import disk_errors
 from bsn.errors import InputError, brief
 
-KINDS = ("trimap", "matte", "background", "blur", "cartoon")
+KINDS = ("mask", "trimap", "matte", "background", "blur", "cartoon")
 
 
 def segment_photos(
@@ -105,6 +105,8 @@ class _Claims:
 
 
 def _picture(kind: str, cutout: Cutout, behind: effects.Backdrop | None) -> np.ndarray:
+    if kind == "mask":
+        return 255 * cutout.mask
     if kind == "trimap":
         return cutout.trimap
     if kind == "matte":

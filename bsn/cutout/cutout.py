@@ -18,9 +18,10 @@ from bsn.alignment import FRAME, similarity_to_frame
 from bsn.cutout import matting
 from bsn.cutout.matting import frame_scale, shrunk_size
 from bsn.errors import InputError, brief
+from bsn.exported import BROKEN, ExportedSegmenter, Segment, runs_exported
 from bsn.faces import MIN_FACE, Detector, FaceDetector
 from bsn.inputs import scaling
-from bsn.methods.prediction import Method, load_method
+from bsn.model_format import FACES
 from bsn.photos import read_upright
 
 MODEL, MEAN_MASK = Path("models/bsn"), Path("data/mean_mask/aligned.npy")
@@ -95,13 +96,13 @@ class Portrait:
         detector: of faces.
     """
 
-    def __init__(self, method: Method, *, detector: Detector) -> None:
+    def __init__(self, method: Segment, *, detector: Detector) -> None:
         self.method = method
         self.detector = detector
 
     @classmethod
     def load(cls, model: Path | str = MODEL, *, mean_mask: Path | str = MEAN_MASK) -> "Portrait":
-        """Load a trained method, on the GPU if there is one.
+        """Load a trained method: on the GPU if there is one, else by onnxruntime if its network is exported.
 
         Args:
             model: a folder of `models/`, as `train` writes it.
@@ -115,18 +116,18 @@ class Portrait:
         if not os.path.isfile(folder / "model.json"):
             raise InputError(_untrained(folder / "model.json", folder))
         try:
-            method = load_method(folder, aligned_mean_mask=prior)
+            method, detector = load_method(folder, aligned_mean_mask=prior), face_detector(folder)
         except InputError:
             raise
         except FileNotFoundError:
             raise InputError(_untrained(folder / "weights.safetensors", folder)) from None
         # Which of these a damaged or foreign folder raises depends on its content.
-        except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError, *BROKEN) as error:
             raise InputError(
                 f"{folder} is not a network that this code trained ({brief(error)}); "
                 f"`dvc repro {_stage(folder)}` makes one"
             ) from None
-        return cls(method, detector=face_detector())
+        return cls(method, detector=detector)
 
     def segment(self, photo: np.ndarray | Path | str) -> np.ndarray:
         """Segment the portrait of one photo.
@@ -161,9 +162,19 @@ class Portrait:
         return Cutout(photo=pixels, mask=self.method(pixels, affine), faces=faces, band=band, opacity=opacity)
 
 
-def face_detector() -> FaceDetector:
-    """Build the face detector with the study's settings for PFCN's photos."""
-    return FaceDetector(min_face_fraction=MIN_FACE, min_probability=_MIN_PROBABILITY)
+def load_method(folder: Path, *, aligned_mean_mask: np.ndarray) -> Segment:
+    """Load a method by its exported network, or else by `bsn.methods.prediction.load_method`."""
+    if runs_exported(folder):
+        return ExportedSegmenter(folder, aligned_mean_mask=aligned_mean_mask)
+    from bsn.methods import prediction  # late: it loads torch
+
+    return prediction.load_method(folder, aligned_mean_mask=aligned_mean_mask)
+
+
+def face_detector(folder: Path) -> FaceDetector:
+    """Build the face detector with the study's settings for PFCN's photos, by the model folder's exported networks."""
+    networks = folder / FACES if runs_exported(folder) else None
+    return FaceDetector(min_face_fraction=MIN_FACE, min_probability=_MIN_PROBABILITY, networks=networks)
 
 
 def find_face(photo: np.ndarray, *, detector: Detector) -> tuple[int, np.ndarray | None]:

@@ -60,6 +60,11 @@ def _shift(x: Tensor, down: int, right: int) -> Tensor:
     return functional.pad(x, (-right, right, -down, down))
 
 
+def _rounded(length: Any) -> Any:
+    """round(length), half to even; during an ONNX export a length is a tensor, which must stay one."""
+    return length.round().long() if isinstance(length, Tensor) else round(length)
+
+
 class AttributeBranch(nn.Module):
     """Boundary-sensitive attribute classifier of section 3.3: two logits per attribute from the shared features.
 
@@ -166,7 +171,7 @@ class DeepLabV2(Network):
         return Output(reduce(torch.maximum, branches), tuple(branches), attribute_logits, self.align_corners)
 
     def _rescale(self, x: Tensor, scale: float) -> Tensor:
-        return upsample(x, [round(side * scale) for side in x.shape[-2:]], align_corners=self.align_corners)
+        return upsample(x, [_rounded(side * scale) for side in x.shape[-2:]], align_corners=self.align_corners)
 
     def parameter_groups(self, *, head_lr_multiplier: float) -> list[dict[str, Any]]:
         """Optimizer groups, each with the `multiplier` of its learning rate.

@@ -16,6 +16,7 @@ PACKAGES = (
     "facenet-pytorch",
     "mlflow",
     "numpy",
+    "onnxruntime",
     "opencv-python",
     "pandas",
     "pillow",

@@ -5,11 +5,7 @@ photo, upright by its EXIF rotation, a grey PNG of its size, 0 or 255 = portrait
 fails, the request is refused (400) with one sentence. The model holds its own copy of `bsn` and nothing pickled.
 """
 
-from functools import partial
-from pathlib import Path
-
 import cv2
-import numpy as np
 import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
@@ -35,17 +31,14 @@ class Refusal(MlflowException):
 
 
 class PortraitModel(PythonModel):
-    """Portrait masks by `bsn.methods.prediction.Segmenter`, aligned by the largest face of each photo."""
+    """Portrait masks by `bsn.Portrait`, aligned by the largest face of each photo."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Artifacts: `method`, a trained folder of models/, and `mean_mask`, (800, 600) float32 .npy, aligned."""
-        # Late: MLflow runs this file when it saves a model too, and loading torch would take two seconds.
-        from bsn.cutout.cutout import face_detector, find_face
-        from bsn.methods.prediction import load_method
+        # Late: MLflow runs this file when it saves a model too, which needs none of it.
+        from bsn.cutout.cutout import Portrait
 
-        mean_mask = np.load(context.artifacts["mean_mask"], allow_pickle=False)
-        self.method = load_method(Path(context.artifacts["method"]), aligned_mean_mask=mean_mask)
-        self.look_for_face = partial(find_face, detector=face_detector())
+        self.portrait = Portrait.load(context.artifacts["method"], mean_mask=context.artifacts["mean_mask"])
 
     def predict(self, context: PythonModelContext, model_input: pd.DataFrame, params: None = None) -> pd.DataFrame:
         """A frame with `photo` (bytes) to a frame with `mask` (bytes). Raises Refusal for a photo that fails."""
@@ -54,18 +47,13 @@ class PortraitModel(PythonModel):
 
     def _png(self, name: str, content: bytes) -> bytes:
         try:
-            mask = self._mask(decode_upright(content, name).pixels)
+            mask = self.portrait.segment(decode_upright(content, name).pixels)
         except InputError as error:
             raise Refusal.invalid_parameter_value(str(error)) from None
         # Whatever a decoder, the detector or the network raises for this photo.
         except Exception as error:
             raise Refusal.invalid_parameter_value(f"{name} could not be segmented ({brief(error)})") from None
         return cv2.imencode(".png", mask * 255)[1].tobytes()
-
-    def _mask(self, photo: np.ndarray) -> np.ndarray:
-        """(H, W, 3) uint8 RGB -> (H, W) uint8 {0, 1}."""
-        _, affine = self.look_for_face(photo)
-        return self.method(photo, affine)
 
 
 set_model(PortraitModel())

@@ -28,7 +28,7 @@ def here(tmp_path, monkeypatch, disc):
     Path("data/mean_mask").mkdir(parents=True)
     np.save("data/mean_mask/aligned.npy", np.zeros(FRAME, np.float32))
     monkeypatch.setattr(cutout, "load_method", lambda *_, **__: RedPart())
-    monkeypatch.setattr(cutout, "face_detector", lambda: Told(face(POINTS)))
+    monkeypatch.setattr(cutout, "face_detector", lambda _: Told(face(POINTS)))
     Path("p").mkdir()
     Image.fromarray(disc.photo).save("p/a.png")
     Image.fromarray(disc.photo[:, ::-1]).save("p/b.jpg", quality=95)
@@ -100,7 +100,7 @@ def test_the_band_widens_the_unknown_edge(here, capsys):
     ],
 )
 def test_the_line_names_the_number_of_faces(here, capsys, monkeypatch, faces, remark):
-    monkeypatch.setattr(cutout, "face_detector", lambda: Told(*faces))
+    monkeypatch.setattr(cutout, "face_detector", lambda _: Told(*faces))
     _, lines, _ = segment(capsys, "p/a.png", "--out", "o", "--trimap")
     assert lines == [f"p/a.png -> o/a_trimap.png{remark}"]
 
@@ -245,7 +245,7 @@ def test_a_name_that_the_terminal_cannot_encode_is_printed_escaped(here):
     program = (
         "import sys; from bsn.cutout import cutout; from bsn.__main__ import main\n"
         "from tests.bsn.cutout.stand_ins import RedPart, Told\n"
-        "cutout.load_method, cutout.face_detector = lambda *_, **__: RedPart(), Told\n"
+        "cutout.load_method, cutout.face_detector = lambda *_, **__: RedPart(), lambda _: Told()\n"
         "sys.exit(main(['segment', *sys.argv[1:], '--out', 'o', '--trimap']))"
     )
     for encoding in ("utf-8", "ascii"):
