@@ -164,7 +164,7 @@ def test_whatever_the_detector_raises_is_refused_in_one_line(model, portrait, mo
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(model.unwrap_python_model(), "look_for_face", fail)
+    monkeypatch.setattr(model.unwrap_python_model().portrait.detector, "detect", fail)
     with pytest.raises(
         MlflowException, match=rf"^photo 1 could not be segmented \({type(error).__name__}.*\)$"
     ) as told:
