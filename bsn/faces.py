@@ -188,7 +188,6 @@ def _detect(mtcnn: "FastMTCNN | OnnxMTCNN", photos: np.ndarray, *, min_side: flo
     """Faces of at least `min_side` pixels in each of the photos (N, H, W, 3)."""
     if min(photos.shape[1:3]) * WINDOW / min_side < WINDOW:
         return [[] for _ in photos]
-    mtcnn.min_face_size = min_side
     return [
         []
         if boxes is None
@@ -196,7 +195,7 @@ def _detect(mtcnn: "FastMTCNN | OnnxMTCNN", photos: np.ndarray, *, min_side: flo
             Face(np.asarray(box, np.float32), float(probability), np.asarray(five, np.float32))
             for box, probability, five in zip(boxes, probabilities, points, strict=True)
         ]
-        for boxes, probabilities, points in zip(*mtcnn.detect(photos, landmarks=True), strict=True)
+        for boxes, probabilities, points in zip(*mtcnn.faces(photos, min_side), strict=True)
     ]
 
 

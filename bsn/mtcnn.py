@@ -61,3 +61,18 @@ class FastMTCNN(MTCNN):
     def detect(self, img: np.ndarray, landmarks: bool = False) -> tuple[Any, ...]:
         """Detect faces, as `MTCNN.detect` does."""
         return super().detect(img, landmarks=landmarks)
+
+    def faces(self, photos: np.ndarray, min_side: float) -> tuple[Any, Any, Any]:
+        """Detect faces of at least `min_side` pixels. Not safe in threads.
+
+        Args:
+            photos: (N, H, W, 3) uint8 RGB.
+            min_side: pixels.
+
+        Returns:
+            Boxes (n, 4), probabilities (n,) and points (n, 5, 2) of each photo, the largest face first; None each for
+            a photo without a face.
+        """
+        self.min_face_size = min_side
+        boxes, probabilities, points = self.detect(photos, landmarks=True)
+        return boxes, probabilities, points

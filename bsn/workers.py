@@ -3,7 +3,8 @@
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -93,6 +94,30 @@ def threaded_map(
     pool = ThreadPoolExecutor(threads)
     try:
         yield from pool.map(function, items)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def ahead(
+    function: Callable[[Item], Result], items: Iterable[Item], *, threads: int
+) -> Iterator[tuple[Item, Callable[[], Result]]]:
+    """Apply `function` in threads of this process, at most one item per thread ahead of the caller: for large results.
+
+    Args:
+        function: to apply.
+        items: to apply it to.
+        threads: number of threads.
+
+    Returns:
+        Iterator over the items in order, each with a call that waits for its result or raises what the function raised.
+    """
+    pool, waiting = ThreadPoolExecutor(threads), deque[tuple[Item, Callable[[], Result]]]()
+    try:
+        for item in items:
+            waiting.append((item, pool.submit(function, item).result))
+            if len(waiting) > threads:
+                yield waiting.popleft()
+        yield from waiting
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -13,6 +14,7 @@ from bsn.cutout.cutout import Cutout, Portrait
 from bsn.cutout.photo_files import find_photos, write_picture
 from bsn.disk import disk_errors
 from bsn.errors import InputError, brief
+from bsn.workers import ahead
 
 KINDS = ("mask", "trimap", "matte", "background", "blur", "cartoon")
 
@@ -58,11 +60,11 @@ def segment_photos(
         _complain(error)
         return 1
     claims = _Claims([*found.files, *([Path(background)] if background else [])])
-    for file in found.files:
+    for file, segmented in ahead(partial(portrait.cut_out, band=band), found.files, threads=portrait.threads):
         try:
             targets = _targets(file, kinds, out)
             claims.check(targets.values(), file)
-            cutout = portrait.cut_out(file, band=band)
+            cutout = segmented()
             for kind, target in targets.items():
                 write_picture(target, _picture(kind, cutout, behind))
                 claims.take(target, file)

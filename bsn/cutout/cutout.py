@@ -23,6 +23,7 @@ from bsn.faces import MIN_FACE, Detector, FaceDetector
 from bsn.inputs import scaling
 from bsn.model_format import FACES
 from bsn.photos import read_upright
+from bsn.workers import cores
 
 MODEL, MEAN_MASK = Path("models/bsn"), Path("data/mean_mask/aligned.npy")
 BAND = 10.0  # section 4.4.3, in pixels of an 800x600 photo
@@ -96,9 +97,10 @@ class Portrait:
         detector: of faces.
     """
 
-    def __init__(self, method: Segment, *, detector: Detector) -> None:
+    def __init__(self, method: Segment, *, detector: Detector, threads: int = 1) -> None:
         self.method = method
         self.detector = detector
+        self.threads = threads  # in which photos may be segmented at once
 
     @classmethod
     def load(cls, model: Path | str = MODEL, *, mean_mask: Path | str = MEAN_MASK) -> "Portrait":
@@ -127,7 +129,8 @@ class Portrait:
                 f"{folder} is not a network that this code trained ({brief(error)}); "
                 f"`dvc repro {_stage(folder)}` makes one"
             ) from None
-        return cls(method, detector=detector)
+        # torch uses all cores for one photo, and its detector keeps state.
+        return cls(method, detector=detector, threads=cores() if runs_exported(folder) else 1)
 
     def segment(self, photo: np.ndarray | Path | str) -> np.ndarray:
         """Segment the portrait of one photo.

@@ -80,7 +80,7 @@ def test_faces_of_drawn_photos_are_the_torch_detectors(networks):
 def test_without_a_face_there_is_none(networks, size):
     photo = np.full((*size, 3), 90, np.uint8)
     assert assert_the_same_faces(photo, networks) == 0
-    assert OnnxMTCNN(networks).detect(photo[None])[0] == [None]
+    assert OnnxMTCNN(networks).faces(photo[None], 20.0)[0] == [None]
 
 
 @pytest.mark.skipif(REAL is None, reason="BSN_REAL_DATA is not set")

@@ -4,7 +4,7 @@ import time
 import pytest
 
 from bsn.errors import InputError
-from bsn.workers import ordered_map
+from bsn.workers import ahead, ordered_map
 
 
 def slow_square(number: int) -> int:
@@ -50,3 +50,27 @@ def test_exception_of_the_function_is_raised():
 def test_killed_worker_is_one_line():
     with pytest.raises(InputError, match="one of 2 worker processes was killed"):
         spread(die_at_20)
+
+
+def test_threads_are_no_further_ahead_than_one_item_each():
+    begun = []
+
+    def square(number: int) -> int:
+        begun.append(number)
+        return slow_square(number)
+
+    for done, (number, result) in enumerate(ahead(square, range(20), threads=2)):
+        assert result() == number * number
+        assert number == done
+        assert len(begun) <= done + 3
+
+
+def test_an_error_ahead_is_raised_where_its_result_is_asked_for():
+    found = []
+    for number, result in ahead(refuse_20, range(18, 23), threads=2):
+        if number == 20:
+            with pytest.raises(InputError, match="20 is refused"):
+                result()
+        else:
+            found.append(result())
+    assert found == [18, 19, 21, 22]
