@@ -19,6 +19,7 @@ _FLAT = 1e-4
 # Unknown pixels up to which a matte is solved directly; the factors of wider bands take more time than iterations.
 _DIRECT = 40_000
 _SMALLEST = 3  # pixels: shortest side of a photo, that of closed-form matting's windows
+_STRIP = 512  # rows of a large photo whose layers are computed at once
 _WINDOW = 2  # half the side of the windows in which a matte is enlarged
 
 
@@ -110,7 +111,7 @@ def layers(photo: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray
     """Estimate the colours of portrait and background separately, by multi-level estimation (Germer et al. 2020).
 
     photo = alpha * foreground + (1 - alpha) * background. Where a pixel shows only one of them, the other is
-    extrapolated from its neighbourhood.
+    extrapolated from its neighbourhood. Like the matte, the layers of a large photo are estimated on a smaller copy.
 
     Args:
         photo: (H, W, 3) uint8 RGB.
@@ -126,11 +127,35 @@ def layers(photo: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
     from pymatting import estimate_foreground_ml
 
+    size = shrunk_size(*alpha.shape)
+    shrinks = size != alpha.shape[::-1]
+    small = cv2.resize(photo, size, interpolation=cv2.INTER_AREA) if shrinks else photo
+    small_alpha = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) if shrinks else alpha
     # PyMatting uses float32 arrays without a copy; float64 would take twice the memory.
-    image = photo.astype(np.float32) / np.float32(255)
-    both = estimate_foreground_ml(image, alpha, return_background=True)
+    image = small.astype(np.float32) / np.float32(255)
+    both = estimate_foreground_ml(image, small_alpha, return_background=True)
+    if shrinks:
+        return _enlarged_layers(both, photo, alpha)
     foreground, background = (_bytes(255 * layer) for layer in both)
     return foreground, background
+
+
+def _enlarged_layers(
+    both: tuple[np.ndarray, np.ndarray], photo: np.ndarray, alpha: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Enlarge a small photo's layers (h, w, 3) to those nearest to them of which the large photo is the mixture."""
+    layers = np.empty_like(photo), np.empty_like(photo)
+    for channel in range(3):  # one by one, and in strips, for memory
+        enlarged = [cv2.resize(layer[..., channel], alpha.shape[::-1]) for layer in both]
+        for top in range(0, len(alpha), _STRIP):
+            rows = slice(top, top + _STRIP)
+            share, (front, back) = alpha[rows], (255 * layer[rows] for layer in enlarged)
+            rest = 1 - share
+            missing = photo[rows, :, channel] - share * front - rest * back
+            missing /= share * share + rest * rest
+            layers[0][rows, :, channel] = _bytes(front + share * missing)
+            layers[1][rows, :, channel] = _bytes(back + rest * missing)
+    return layers
 
 
 def _check_size(values: np.ndarray) -> None:

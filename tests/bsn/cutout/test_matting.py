@@ -95,3 +95,13 @@ def test_the_layers_are_the_two_colours_that_the_edge_mixes(disc):
     # The photo's own colours are off by a fifth of the difference and more: 32 in red, 16 in green.
     assert abs(front[edge] - SKIN).mean() < 8
     assert abs(back[edge] - GREEN).mean() < 8
+
+
+def test_a_large_photos_layers_are_the_same_colours_and_mix_to_the_photo(disc, monkeypatch):
+    monkeypatch.setattr(matting, "MATTE_PIXELS", 100 * 75)
+    front, back = layers(disc.photo, disc.alpha)
+    edge = (disc.alpha > 0.2) & (disc.alpha < 0.8)
+    assert abs(front[edge] - SKIN).mean() < 8
+    assert abs(back[edge] - GREEN).mean() < 8
+    share = disc.alpha[..., None]
+    assert abs(share * front + (1 - share) * back - disc.photo).max() < 1.5
