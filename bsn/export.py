@@ -5,6 +5,7 @@ import io
 import json
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -67,7 +68,7 @@ def export_onnx(folder: Path, file: Path) -> None:
         torch.onnx.export(
             _Scores(model).eval(),
             (example,),
-            content,
+            content,  # pyright: ignore[reportArgumentType] # a buffer too, without dynamo
             dynamo=False,
             opset_version=OPSET,
             input_names=[INPUT],
@@ -190,10 +191,10 @@ class _FaceNetwork:
         self.constants.append(onnx.numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
 
-    def _node(self, kind: str, *inputs: str, **attributes: object) -> str:
+    def _node(self, kind: str, *inputs: str, **attributes: Any) -> str:
         return self._nodes(kind, 1, *inputs, **attributes)[0]
 
-    def _nodes(self, kind: str, number: int, *inputs: str, **attributes: object) -> list[str]:
+    def _nodes(self, kind: str, number: int, *inputs: str, **attributes: Any) -> list[str]:
         """Append a node with so many outputs; returns their names."""
         outputs = [f"{kind}{len(self.nodes)}_{output}" for output in range(number)]
         self.nodes.append(onnx.helper.make_node(kind, inputs, outputs, **attributes))

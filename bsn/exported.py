@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from onnxruntime.capi import onnxruntime_pybind11_state as errors
+from onnxruntime.capi import onnxruntime_pybind11_state as errors  # pyright: ignore[reportAttributeAccessIssue]
 
 from bsn.inputs import MEAN, STD, prior_channels, working_photo
 from bsn.model_format import FACES, NETWORK, ModelDescription
@@ -15,6 +15,7 @@ from bsn.model_format import FACES, NETWORK, ModelDescription
 # From a photo, (H, W, 3) uint8 RGB, and its affine to the frame, (2, 3) or None, to a mask, (H, W) uint8 {0, 1}.
 Segment = Callable[[np.ndarray, np.ndarray | None], np.ndarray]
 
+_MEAN, _STD = np.array(MEAN, np.float32), np.array(STD, np.float32)
 # What onnxruntime raises for a file that is damaged or something else.
 BROKEN = (errors.Fail, errors.InvalidArgument, errors.InvalidGraph, errors.InvalidProtobuf)
 # Of NVIDIA's driver, on Linux and on Windows' Linux. With a GPU, torch is faster than onnxruntime on the CPU.
@@ -58,10 +59,10 @@ class ExportedSegmenter:
         """Foreground logit minus background logit, (H, W) float32; arguments as in `Segment`."""
         small = working_photo(photo, affine, self.size)
         prior = prior_channels(small.to_frame, self.aligned_mean_mask, small.image.shape[:2])
-        colours = (small.image.astype(np.float32) / np.float32(255) - np.float32(MEAN)) / np.float32(STD)
+        colours = (small.image.astype(np.float32) / np.float32(255) - _MEAN) / _STD
         channels = np.concatenate([colours.transpose(2, 0, 1), prior])[None]
         (cells,) = self.session.run(["cells"], {"photo": channels})
-        return enlarged(cells[0], photo.shape[:2], align_corners=self.align_corners)
+        return enlarged(np.asarray(cells)[0], photo.shape[:2], align_corners=self.align_corners)
 
     def __call__(self, photo: np.ndarray, affine: np.ndarray | None) -> np.ndarray:
         """As in `Segment`."""

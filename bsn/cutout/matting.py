@@ -134,6 +134,7 @@ def layers(photo: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray
     # PyMatting uses float32 arrays without a copy; float64 would take twice the memory.
     image = small.astype(np.float32) / np.float32(255)
     both = estimate_foreground_ml(image, small_alpha, return_background=True)
+    assert isinstance(both, tuple)  # as always with return_background
     if shrinks:
         return _enlarged_layers(both, photo, alpha)
     foreground, background = (_bytes(255 * layer) for layer in both)
