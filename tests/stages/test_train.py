@@ -29,7 +29,7 @@ def folder_of(monkeypatch, tmp_path):
     (tmp_path / "data/attributes/none.csv").write_text("id\n")
     (tmp_path / "data/attributes/hair.csv").write_text("id,hair,hair.source\ndisc0,long,rule\ndisc1,short,rule\n")
     save_file({}, "data/pretrained/fcn8s.safetensors")
-    monkeypatch.setattr(train, "track", lambda *_: nullcontext())
+    monkeypatch.setattr(train, "start_run", lambda *_: nullcontext())
 
     def folder(method="bsn", *, photos=None, mean_mask=0.5, weight=1.0, start=None, **changes):
         tree = {"params": raw, "profile": profile}
