@@ -24,6 +24,7 @@ import cv2
 import bsn
 from bsn.cutout.photo_files import folder_files
 from bsn.errors import InputError
+from bsn.photos import read_photo
 from bsn.score import score
 from drawn.catalog import picture_of
 
@@ -133,7 +134,7 @@ def main() -> None:
             draw(photos, truth)
         files = folder_files(photos)
         (here / "one" / files[0].name).write_bytes(files[0].read_bytes())
-        large = cv2.resize(cv2.imread(str(files[0])), LARGE, interpolation=cv2.INTER_CUBIC)
+        large = cv2.resize(read_photo(files[0])[:, :, ::-1], LARGE, interpolation=cv2.INTER_CUBIC)
         cv2.imwrite(str(here / "large" / "large.jpg"), large)
 
         def ours(source: Path, out: Path, *more: str) -> list[str]:

@@ -99,7 +99,6 @@ def waits(done: subprocess.CompletedProcess[str]) -> list[str]:
         ("-m", "stages.train", "nosuch"),
         ("-m", "stages.trial", "nosuch-1"),
         ("-m", "stages.evaluate", "nosuch"),
-        ("-m", "bsn", "segment", "setup.py", "--out", "{out}", "--model", "{out}"),
         (
             "-c",
             "from bsn.workers import ordered_map; list(ordered_map(len, ['a', 'b'], workers=2, imports='torch'))",
