@@ -16,8 +16,6 @@ MATTE_PIXELS = FRAME[0] * FRAME[1]
 # Alpha is modelled as linear in the colour within small windows, regularised by this variance of colours in 0..1. With
 # PyMatting's own 1e-7 the 8x8 blocks of JPEG photos show in the matte; from 1e-5 on they do not.
 _FLAT = 1e-4
-# Unknown pixels up to which a matte is solved directly; the factors of wider bands take more time than iterations.
-_DIRECT = 40_000
 _SMALLEST = 3  # pixels: shortest side of a photo, that of closed-form matting's windows
 _STRIP = 512  # rows of a large photo whose layers are computed at once
 _WINDOW = 2  # half the side of the windows in which a matte is enlarged
@@ -167,65 +165,12 @@ def _check_size(values: np.ndarray) -> None:
 
 def _closed_form(photo: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Alpha of a trimap of 0, 0.5 = unknown and 1, (h, w) float32."""
+    from pymatting import estimate_alpha_cf
+
     try:
-        if np.count_nonzero(known == 0.5) <= _DIRECT:
-            return _solved_directly(photo / 255, known).astype(np.float32)
-        from pymatting import estimate_alpha_cf
-
         return estimate_alpha_cf(photo / 255, known, laplacian_kwargs={"epsilon": _FLAT}).astype(np.float32)
-    except (ValueError, RuntimeError) as error:
+    except ValueError as error:
         raise InputError(f"the matte can't be solved ({error}); take another --band") from None
-
-
-def _solved_directly(image: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """PyMatting's `estimate_alpha_cf` by a direct solver: of a narrow band, in half the time and to the last digits.
-
-    Args:
-        image: (h, w, 3) float64 RGB in 0..1.
-        known: (h, w) float64, 0, 0.5 = unknown or 1.
-
-    Returns:
-        Alpha, (h, w) float64 in 0..1.
-
-    Raises:
-        RuntimeError: the equations have no single solution.
-    """
-    from scipy.sparse import csc_matrix  # late, as PyMatting: a mask alone needs no solver
-    from scipy.sparse.linalg import splu
-
-    unknown = known == 0.5
-    height, width = known.shape
-    # The 3x3 windows with an unknown pixel, by their centres.
-    centres = cv2.dilate(unknown.astype(np.uint8), np.ones((3, 3), np.uint8))[1:-1, 1:-1]
-    rows, columns = np.nonzero(centres)
-    down, right = (part.ravel() for part in np.mgrid[0:3, 0:3])
-    pixels = (rows[:, None] + down) * width + columns[:, None] + right  # (windows, 9)
-    colours = image.reshape(-1, 3)[pixels]
-    colours -= colours.mean(axis=1, keepdims=True)
-    across = colours.transpose(0, 2, 1)
-    covariance = (across @ colours + _FLAT * np.eye(3)) / 9
-    terms = np.eye(9) - (1 + colours @ np.linalg.inv(covariance) @ across) / 9  # of the Laplacian, (windows, 9, 9)
-
-    count = np.count_nonzero(unknown)
-    numbers = np.full((height + 4, width + 4), -1)  # of the unknown pixels; all have 24 neighbours
-    numbers[2:-2, 2:-2][unknown] = np.arange(count)
-    first = numbers[2:-2, 2:-2].ravel()[pixels]
-    inside = first >= 0
-    neighbour = 5 * (down - down[:, None] + 2) + right - right[:, None] + 2  # (9, 9), of the first pixel: the second
-    places = (25 * first[..., None] + neighbour)[inside].ravel()
-    values = np.bincount(places, terms[inside].ravel(), minlength=25 * count).reshape(count, 25)
-    fixed = np.where(inside, 0, known.ravel()[pixels])
-    pull = -np.bincount(first[inside], (terms @ fixed[..., None])[inside].ravel(), minlength=count)
-    steps = (np.arange(-2, 3)[:, None] * (width + 4) + np.arange(-2, 3)).ravel()
-    second = numbers.ravel()[np.flatnonzero(numbers >= 0)[:, None] + steps]
-    held = second >= 0
-    starts = np.concatenate([[0], held.sum(axis=1).cumsum()])
-    # Symmetric and positive definite: without pivoting, in an order for symmetric matrices.
-    equations = csc_matrix((values[held], second[held], starts))
-    options = {"permc_spec": "MMD_AT_PLUS_A", "diag_pivot_thresh": 0.0, "options": {"SymmetricMode": True}}
-    alpha = known.copy()
-    alpha[unknown] = splu(equations, **options).solve(pull)
-    return np.clip(alpha, 0, 1)
 
 
 def _enlarged(alpha: np.ndarray, small: np.ndarray, large: np.ndarray) -> np.ndarray:

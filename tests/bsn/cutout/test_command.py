@@ -205,7 +205,6 @@ def test_a_matte_without_a_solution_is_an_error_that_names_the_photo(here, capsy
     def diverge(*_, **__):
         raise ValueError("Conjugate gradient descent did not converge within 10000 iterations")
 
-    monkeypatch.setattr(matting, "_DIRECT", 0)
     monkeypatch.setattr(pymatting, "estimate_alpha_cf", diverge)
     status, _, errors = segment(capsys, "p/a.png", "--out", "o")
     assert (status, len(errors)) == (1, 1)

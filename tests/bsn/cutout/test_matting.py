@@ -68,24 +68,9 @@ def test_a_matte_that_does_not_converge_is_an_error_of_one_line(disc, monkeypatc
     def fail(*_, **__):
         raise ValueError("Conjugate gradient descent did not converge within 10000 iterations")
 
-    monkeypatch.setattr(matting, "_DIRECT", 0)
     monkeypatch.setattr("pymatting.estimate_alpha_cf", fail)
     with pytest.raises(InputError, match=r"^the matte can't be solved \(Conjugate.*; take another --band$"):
         matte(disc.photo, trimap(disc.mask, band=10))
-
-
-@pytest.mark.parametrize("band", [4, 10, 400])
-def test_the_direct_solution_is_pymattings(disc, band, monkeypatch):
-    # The widest band reaches the photo's edges.
-    photo, known = disc.photo, trimap(disc.mask, band=10)
-    if band == 400:
-        known = np.full_like(known, 128)
-        known[60:140, 60:90], known[:3, :3] = 255, 0
-    elif band != 10:
-        known = trimap(disc.mask, band=band)
-    direct = matte(photo, known)
-    monkeypatch.setattr(matting, "_DIRECT", 0)
-    assert abs(direct - matte(photo, known)).max() < (1e-6 if band < 400 else 1e-4)
 
 
 def test_the_layers_are_the_two_colours_that_the_edge_mixes(disc):
