@@ -15,11 +15,9 @@ from torch import Tensor, nn
 from bsn import models
 from bsn.errors import InputError
 from bsn.inputs import CHANNELS
-from bsn.model_format import FACES, NETWORK, ModelDescription
+from bsn.model_format import CELLS, FACES, INPUT, NETWORK, SCORE, ModelDescription
 from bsn.models.layers import foreground_score, upsample
 
-# Names of inputs and outputs in the ONNX file.
-INPUT, SCORE, CELLS = "photo", "score", "cells"
 OPSET = 18
 
 

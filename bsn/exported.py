@@ -10,7 +10,7 @@ import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as errors  # pyright: ignore[reportAttributeAccessIssue]
 
 from bsn.inputs import MEAN, STD, prior_channels, working_photo
-from bsn.model_format import FACES, NETWORK, ModelDescription
+from bsn.model_format import CELLS, FACES, INPUT, NETWORK, ModelDescription
 
 # From a photo, (H, W, 3) uint8 RGB, and its affine to the frame, (2, 3) or None, to a mask, (H, W) uint8 {0, 1}.
 Segment = Callable[[np.ndarray, np.ndarray | None], np.ndarray]
@@ -61,7 +61,7 @@ class ExportedSegmenter:
         prior = prior_channels(small.to_frame, self.aligned_mean_mask, small.image.shape[:2])
         colours = (small.image.astype(np.float32) / np.float32(255) - _MEAN) / _STD
         channels = np.concatenate([colours.transpose(2, 0, 1), prior])[None]
-        (cells,) = self.session.run(["cells"], {"photo": channels})
+        (cells,) = self.session.run([CELLS], {INPUT: channels})
         return enlarged(np.asarray(cells)[0], photo.shape[:2], align_corners=self.align_corners)
 
     def __call__(self, photo: np.ndarray, affine: np.ndarray | None) -> np.ndarray:

@@ -14,6 +14,8 @@ from bsn.errors import InputError
 DESCRIPTION, WEIGHTS = "model.json", "weights.safetensors"
 # Written by bsn/export.py: the network, and the folder of the face detector's three.
 NETWORK, FACES = "network.onnx", "faces"
+# Names of input and outputs in NETWORK.
+INPUT, SCORE, CELLS = "photo", "score", "cells"
 VERSION = 1  # of the format; files without a version are of version 1
 
 

@@ -11,12 +11,11 @@ import numpy as np
 import onnxruntime
 
 from bsn.exported import open_network
+from bsn.faces import STEP, WINDOW
 
 NETWORKS = ("pnet.onnx", "rnet.onnx", "onet.onnx")
-# facenet-pytorch's.
-THRESHOLDS = (0.6, 0.7, 0.7)
-FACTOR = 0.709
-_CELL, _STRIDE = 12, 2  # window and step of the first network, pixels
+THRESHOLDS = (0.6, 0.7, 0.7)  # facenet-pytorch's
+_STRIDE = 2  # pixels between the windows of the first network
 _BATCH = 512  # crops at once
 
 
@@ -56,20 +55,20 @@ class OnnxMTCNN:
         """First stage: square boxes (n, 5), x0, y0, x1, y1 and probability, from an image pyramid."""
         height, width = sums.shape[0] - 1, sums.shape[1] - 1
         found = []
-        scale = _CELL / min_side
+        scale = WINDOW / min_side
         shorter = min(height, width) * scale
-        while shorter >= _CELL:
+        while shorter >= WINDOW:
             size = int(height * scale + 1), int(width * scale + 1)
             level = _area_mean(sums, np.array([[0, 0, width, height]]), size)
             shifts, probabilities = _run(self.pnet, level)
             rows, columns = np.nonzero(probabilities[0, 1] >= self.thresholds[0])
             corners = _STRIDE * np.stack([columns, rows], axis=1).astype(np.float32)
             start = np.floor((corners + 1) / np.float32(scale))
-            end = np.floor((corners + _CELL) / np.float32(scale))
+            end = np.floor((corners + WINDOW) / np.float32(scale))
             score = probabilities[0, 1, rows, columns, None]
             boxes = np.concatenate([start, end, score, shifts[0, :, rows, columns]], axis=1)
             found.append(boxes[_suppressed(boxes, 0.5)])
-            scale, shorter = scale * FACTOR, shorter * FACTOR
+            scale, shorter = scale * STEP, shorter * STEP
         boxes = np.concatenate(found) if found else np.empty((0, 9), np.float32)
         boxes = boxes[_suppressed(boxes, 0.7)]
         sides = np.tile(boxes[:, 2:4] - boxes[:, :2], 2)
