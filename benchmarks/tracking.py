@@ -41,7 +41,7 @@ params = {{f"key.{{number}}": number for number in range(120)}}
 with start_run(RunSpec(experiment="bsn-benchmark", study=sys.argv[2], kind="method", name="bsn", params=params)) as run:
     for step in range({POINTS}):
         run.log_point({{"train/loss": 1.0, "train/lr": 0.1}}, step=step)
-    run.log_model(method, weights="any", aligned_mean_mask=folder / "mean_mask.npy")
+    run.log_model(method, aligned_mean_mask=folder / "mean_mask.npy")
 print(time.perf_counter() - before)
 """
 # A stage has MLflow loaded by then.

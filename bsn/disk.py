@@ -1,6 +1,7 @@
-"""Atomic file writes, and disk errors as one line."""
+"""Atomic file writes, disk errors as one line, and a file's fingerprint."""
 
 import errno
+import hashlib
 import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -109,3 +110,9 @@ def _missing(needed: int, file: Path) -> int:
 def _line(file: Path, missing: int | None) -> str:
     lack = "no room left for it" if missing is None else f"{max(missing, 1):,} bytes too little for it"
     return f"the disk of {file} has {lack}; free some space and run the same command again"
+
+
+def file_fingerprint(file: Path) -> str:
+    """Hash a file, to 32 hex digits."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

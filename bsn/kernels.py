@@ -14,6 +14,7 @@ import numpy as np
 # distance is the k-th sum of two squares (0, 1, 2, 4, 5, 8, ...): a grid has no other squared distances.
 BACKGROUND, FOREGROUND, IGNORE = 0, 254, 255
 _CONTOUR_OUTSIDE, _CONTOUR_INSIDE = 127, 128
+KERNEL_FILE = "kernel.json"  # beside the codes of all photos: {"width": of their band, in pixels}
 _LEVELS = 126  # codes on each side of the contour
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 

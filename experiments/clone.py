@@ -1,13 +1,8 @@
-"""Clone the last commit without the user's DVC cache, remote and settings, and run commands in the clone."""
+"""Clone the last commit without the user's DVC cache, remote and settings."""
 
 import os
-import signal
-import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-
-import psutil
 
 from bsn.errors import InputError
 from study.git import changed, git, head
@@ -54,25 +49,3 @@ def environment(settings: Path) -> dict[str, str]:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     places = ("GLOBAL_CONFIG", "SYSTEM_CONFIG", "SITE_CACHE")
     return {**own, "PATH": path, **{f"DVC_{name}_DIR": str(settings / name.lower()) for name in places}}
-
-
-def run_attached(*command: str, folder: Path, environment: Mapping[str, str]) -> int:
-    """Run a command that writes to this terminal and return its exit status. After Ctrl-C, wait for it to end.
-
-    Args:
-        command: The program and its arguments.
-        folder: Working directory.
-        environment: All of its variables.
-    """
-    process = subprocess.Popen(command, cwd=folder, env=environment)
-    try:
-        return process.wait()
-    except KeyboardInterrupt:
-        # Ctrl-C in a terminal has reached the command as well; a signal for this process alone has not.
-        try:
-            process.wait(timeout=1)
-        except subprocess.TimeoutExpired:
-            for child in psutil.Process(process.pid).children(recursive=True):
-                child.send_signal(signal.SIGINT)
-        process.wait()
-        raise

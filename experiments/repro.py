@@ -1,7 +1,8 @@
 """python -m experiments.repro [TARGET...]: `dvc repro`, after repairing what a killed run or missing git has left.
 
 A SIGKILL can cut two files short that DVC writes in place: dvc.lock, after every stage, and .dvc/tmp/rwlock, the list
-of paths in use. Without git DVC needs core.no_scm. `make repro` runs this; arguments are those of `dvc repro`.
+of paths in use. Without git DVC needs core.no_scm. Without targets, networks train side by side before the rest.
+`make repro` runs this; arguments are those of `dvc repro`.
 """
 
 import json
@@ -16,16 +17,20 @@ import psutil
 import yaml
 from configobj import ConfigObj, ConfigObjError
 
+from experiments.side_by_side import run_networks
 from study.git import GitError, NoCommit, NoGit, NoRepository, git, head
+from study.runner import run_stage
 
 LOCKS = ("dvc.lock", "trials/dvc.lock")
 
 
-def repro(*arguments: str) -> None:
-    """Repair, then replace this process by `dvc repro`; does not return."""
+def repro(*arguments: str) -> int:
+    """Repair, train, then replace this process by `dvc repro`; returns an exit status where a training failed."""
     root = Path.cwd()
     for line in (*set_no_scm(root), *repair(root)):
         print(f"repro: {line}", flush=True)
+    if not arguments and (status := run_networks(root)):
+        return status
     os.execv(sys.executable, [sys.executable, "-m", "dvc", "repro", *arguments])
 
 
@@ -156,4 +161,4 @@ def _write(file: Path, text: str) -> None:
 
 
 if __name__ == "__main__":
-    repro(*sys.argv[1:])
+    run_stage(repro)

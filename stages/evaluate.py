@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from bsn.disk import file_fingerprint
 from bsn.errors import InputError
 from bsn.methods.prediction import load_method
-from bsn.training.checkpoints import file_fingerprint
 from study.evaluation import (
     evaluate_samples,
     evaluated_photos,

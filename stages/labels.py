@@ -5,14 +5,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from bsn.kernels import encode_codes, label_codes
+from bsn.kernels import KERNEL_FILE, encode_codes, label_codes
 from bsn.photos import read_palette
 from bsn.workers import threaded_map
 from study.checking import require_choice
 from study.datasets.index import PhotoRow, read_index
 from study.params import load
 from study.runner import run_stage
-from study.training import KERNEL_FILE
 
 PORTRAITS, OUT = Path("data/portraits/pfcn"), Path("data/labels")
 KINDS = ("hard", "soft")

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from study.evaluation import TIMINGS
 from study.paper import NAMES, SETS
+from study.provenance import TIMINGS
 from study.runner import run_stage
 from study.tables import formats
 from study.tables.formats import Columns, Table, column

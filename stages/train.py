@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bsn.export import export_model
 from bsn.training import loop
-from bsn.training.checkpoints import CurvePoint, file_fingerprint, load_phase_one, open_checkpoint, save_model
+from bsn.training.checkpoints import CurvePoint, load_phase_one, open_checkpoint, save_model
 from bsn.training.launch import launch, report_lost_process
 from study.checking import require_choice
 from study.params import load
@@ -19,7 +19,7 @@ from study.runner import run_stage
 from study.tracking.runs import Run, method_run, start_run
 from study.training import DATA, attribute_classes, checkpoints_folder, model_description, patch_sampler, starting_model
 
-OUT, PHASE_ONE = Path("models"), Path("data/phase_one")
+OUT, PHASE_ONE, MEAN_MASK = Path("models"), Path("data/phase_one"), DATA / "mean_mask/aligned.npy"
 
 
 def train(name: str) -> None:
@@ -40,14 +40,13 @@ def train(name: str) -> None:
         checkpoint = open_checkpoint(checkpoints_folder(), description, model, sampler, recipe, fabric, start=start)
         log = partial(_log, run)
         state = loop.train(
-            model, sampler, recipe, fabric, checkpoint=checkpoint, start=start, workers=network.workers, on_point=log
+            model, sampler, recipe, fabric, checkpoint, start=start, workers=network.workers, on_point=log, title=name
         )
         if run:
             save_model(OUT / name, description, state)
             export_model(OUT / name)
             checkpoint.clear()
-            weights = file_fingerprint(OUT / name / "weights.safetensors")
-            run.log_model(OUT / name, weights=weights, aligned_mean_mask=DATA / "mean_mask/aligned.npy")
+            run.log_model(OUT / name, aligned_mean_mask=MEAN_MASK)
     if run and run.model_uri:
         print(f"to serve it: mlflow models serve -m {run.model_uri} --env-manager local")
 

@@ -29,7 +29,7 @@ def train_base(name: str) -> None:
         description = model_description(params, method, attributes=())
         model = starting_model(description, seed=params.seed)
         checkpoint = open_checkpoint(checkpoints_folder(), description, model, sampler, recipe, fabric, phases=1)
-        state = loop.train(model, sampler, recipe, fabric, checkpoint=checkpoint, phases=1, workers=network.workers)
+        state = loop.train(model, sampler, recipe, fabric, checkpoint, phases=1, workers=network.workers, title=name)
         if fabric.is_global_zero:
             save_phase_one(OUT / name, state)
             checkpoint.clear()

@@ -25,16 +25,13 @@ from bsn.photos import read_palette, read_photo
 from study.datasets import SETS, absence
 from study.datasets.index import read_faces, read_index
 from study.figures.sheet import outlined
-from study.provenance import SOURCES, commit, environment
+from study.provenance import SOURCES, TIMINGS, commit, environment
 
 VALIDATION = "validation"  # part of PFCN's training list, on which settings are chosen
 MEASURED = (*SETS, VALIDATION)
 HEADLINE = ("mean_iou", "boundary_iou")  # of PFCN's test photos, and of its validation photos
 EXAMPLES = 4  # photos that MLflow shows
 TIMED_PHOTOS = 8  # per set
-# One file per method evaluated on this machine, which git and DVC ignore: times differ from run to run, so that no out
-# of a stage may hold them.
-TIMINGS = Path("timings")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,9 @@ from study.git import GitError, changed, edits, head
 
 # Files that determine the numbers: code, parameters, addresses, and the user's labels.
 SOURCES = ("bsn", "study", "drawn", "stages", "profiles", "params.yaml", "dvc.yaml", "sources.yaml", "attributes")
+# One file per method evaluated on this machine, which git and DVC ignore: times differ from run to run, so that no out
+# of a stage may hold them.
+TIMINGS = Path("timings")
 PACKAGES = ("torch", "torchvision", "opencv-python", "numpy", "facenet-pytorch")
 
 

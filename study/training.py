@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from bsn.errors import InputError
 from bsn.inputs import working_photo
+from bsn.kernels import KERNEL_FILE
 from bsn.model_format import ModelDescription
 from bsn.models import build
 from bsn.models.layers import Network
@@ -25,7 +26,6 @@ from study.params import DeepLab, Method, Params
 from study.runner import checkout
 
 DATA = Path("data")
-KERNEL_FILE = "kernel.json"
 
 
 def attribute_classes(file: Path) -> dict[str, dict[str, int]]:

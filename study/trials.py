@@ -89,14 +89,7 @@ def train_trial(params: Params, variant: str, folder: Path, *, base: Path, fabri
         checkpoints_folder(), description, model, sampler, recipe, fabric, start=start, phases=phases
     )
     state = loop.train(
-        model,
-        sampler,
-        recipe,
-        fabric,
-        checkpoint=checkpoint,
-        start=start,
-        phases=phases,
-        workers=network.workers,
+        model, sampler, recipe, fabric, checkpoint, start=start, phases=phases, workers=network.workers, title=variant
     )
     if is_base:
         save_phase_one(folder, state)

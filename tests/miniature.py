@@ -103,7 +103,7 @@ def build(folder: Path) -> Project:
     made.run("git", "init", "--quiet")
     made.run("git", "config", "user.email", "test@example.org")
     made.run("git", "config", "user.name", "test")
-    made.first_output = made.run("dvc", "repro")
+    made.first_output = made.run("python", "-m", "experiments.repro")  # as `make repro`
     made.run("git", "add", "--all")
     made.run("git", "commit", "--quiet", "--message", "the miniature study")
     return made

@@ -1,12 +1,10 @@
 """State of a training run, its checkpoint, and the folders of a trained model and of phase one."""
 
-import fcntl
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +12,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 import torch
+from filelock import BaseFileLock, FileLock
 from lightning_fabric import Fabric
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -111,12 +110,9 @@ class Checkpoint:
         with self._locked():
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self) -> BaseFileLock:
         self.folder.parent.mkdir(parents=True, exist_ok=True)
-        with (self.folder.parent / ".lock").open("ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        return FileLock(self.folder.parent / ".lock")
 
 
 def open_checkpoint(
@@ -186,12 +182,6 @@ def fingerprint(settings: dict[str, Any], arrays: Iterable[np.ndarray], *, code:
         digest.update(f"{array.dtype}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
-
-
-def file_fingerprint(file: Path) -> str:
-    """Hash a file, to 32 hex digits."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def save_model(folder: Path, description: ModelDescription, state: TrainingState) -> None:

@@ -34,12 +34,13 @@ def train(
     sampler: PatchSampler,
     recipe: Recipe,
     fabric: Fabric,
-    *,
     checkpoint: Checkpoint,
+    *,
     start: TrainingState | None = None,
     phases: int | None = None,
     workers: int = 0,
     on_point: Callable[[CurvePoint], None] = lambda point: None,
+    title: str = "train",
 ) -> TrainingState:
     """Train `model` in place, from its checkpoint if there is one.
 
@@ -55,6 +56,7 @@ def train(
         phases: number of the recipe's phases after which to end; None for all.
         workers: processes that prepare batches; 0 prepares them in this one.
         on_point: called in the first process with each point of the curves, those of `start` first.
+        title: of the progress bar.
 
     Returns:
         The state at the end.
@@ -85,7 +87,7 @@ def train(
     ends = list(accumulate(phase.iterations for phase in recipe.phases[:phases]))
     slots = range(fabric.global_rank, sampler.batch, fabric.world_size)
     with tqdm(
-        total=ends[-1], initial=state.iteration, desc="train", unit=" steps", disable=not fabric.is_global_zero
+        total=ends[-1], initial=state.iteration, desc=title, unit=" steps", disable=not fabric.is_global_zero
     ) as bar:
         for phase, end in enumerate(ends, start=1):
             if state.iteration >= end:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 import psutil
 import yaml
 
+from bsn.disk import file_fingerprint
 from study.params import Params
 from study.provenance import Origin, environment
 from study.runner import checkout
@@ -150,14 +151,14 @@ class Run:
         """Set one tag."""
         self._attempt(lambda client, run: client.set_tag(run, key, value))
 
-    def log_model(self, folder: Path, *, weights: str, aligned_mean_mask: Path) -> None:
-        """Log the trained method of `models/<method>` as an MLflow model, and tag the run with its weights.
+    def log_model(self, folder: Path, *, aligned_mean_mask: Path) -> None:
+        """Log the trained method of `models/<method>` as an MLflow model; tags the run with its weights' fingerprint.
 
         Args:
             folder: of the trained method.
-            weights: fingerprint of its weights.
             aligned_mean_mask: .npy file, (800, 600) float32, of the training set.
         """
+        weights = file_fingerprint(folder / "weights.safetensors")
         self.set_tag(WEIGHTS_TAG, weights)
         self._attempt(lambda client, run: self._log_model(client, run, folder, aligned_mean_mask, weights))
 

@@ -97,7 +97,7 @@ def test_a_real_server_over_the_moved_folder_lists_files_and_models_are_loaded(p
     monkeypatch.setenv("DVC_ROOT", str(project))
     with start_run(spec("before")) as run:
         run.log_artifact(trained / "model.json", "notes")
-        run.log_model(trained, weights="f00d", aligned_mean_mask=project / "mean_mask.npy")
+        run.log_model(trained, aligned_mean_mask=project / "mean_mask.npy")
     moved = project.rename(tmp_path / "moved ü")
     follow_folder(moved)
     utils._artifact_repos_cache.clear()  # MLflow remembers in each process where a model was

@@ -212,7 +212,7 @@ def test_the_model_runs_where_the_project_is_not(saved, method, portrait, tmp_pa
 
 def test_mlflow_serves_a_logged_model_and_predicts_with_it(method, mean_mask, portrait, root, tmp_path):
     with start_run(RunSpec(experiment="bsn-served", study="any", kind="method", name="portrait_fcn")) as run:
-        run.log_model(method, weights="f00d", aligned_mean_mask=mean_mask)
+        run.log_model(method, aligned_mean_mask=mean_mask)
     port = free_port()
     options = ["--model-uri", run.model_uri, "--env-manager", "local"]
     where = {"cwd": tmp_path, "env": environment(MLFLOW_TRACKING_URI=f"sqlite:///{root}/mlflow.db")}

@@ -82,7 +82,7 @@ def test_what_is_copied_again_because_an_answer_was_lost_is_there_once(root, spe
         run.log_point({"train/loss": 0.5}, step=10)
         run.log_point({"train/loss": 0.25}, step=20)
         run.log_artifact(trained / "model.json", "notes")
-        run.log_model(trained, weights="f00d", aligned_mean_mask=tmp_path / "mean_mask.npy")
+        run.log_model(trained, aligned_mean_mask=tmp_path / "mean_mask.npy")
     flaky, losses = Flaky(connect(uri)), 0
     monkeypatch.setattr(sync, "connect", lambda _: flaky)
     refused = ["not tried"]
@@ -218,7 +218,7 @@ def test_a_server_gets_runs_files_and_models(server, root, spec, trained, tmp_pa
     np.save(tmp_path / "mean_mask.npy", np.zeros((800, 600), np.float32))
     with start_run(spec) as run:
         run.log_artifact(trained / "model.json", "notes")
-        run.log_model(trained, weights="f00d", aligned_mean_mask=tmp_path / "mean_mask.npy")
+        run.log_model(trained, aligned_mean_mask=tmp_path / "mean_mask.npy")
     sync.copy_briefly()
     copy(root, server.uri)
     client = MlflowClient(server.uri)

@@ -1,0 +1,57 @@
+"""Train and evaluate the networks side by side, because `dvc repro` runs one stage at a time.
+
+A small network trains on few threads, so one training leaves cores idle. DVC supports several `dvc repro` in one
+checkout: each holds DVC's lock while it reads or writes its files, but not while a stage runs.
+"""
+
+import sys
+from pathlib import Path
+
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
+
+from bsn.errors import InputError
+from bsn.workers import cores
+from experiments.commands import run_attached
+from study.params import Params, load
+
+# What several networks read; made first, so that no two `dvc repro` make the same.
+INPUTS = ("faces", "attributes", "mean_mask", "labels", "loss_weights", "pretrained")
+
+
+def run_networks(root: Path) -> int:
+    """Run all stages up to the networks' evaluations if several trainings are due and fit on this machine.
+
+    Returns:
+        Exit status of the first `dvc repro` that failed, 0 if none did.
+    """
+    try:
+        params = load(root)
+        due = _due(params, root)
+    except (InputError, DvcException):  # the `dvc repro` that follows reports it
+        return 0
+    at_once = min(len(due), cores() // max(params.network(method).threads for method in params.methods.values()))
+    if at_once < 2 or _has_gpu():
+        return 0
+    print(f"repro: {len(due)} trainings, {at_once} side by side", flush=True)
+    repro = (sys.executable, "-m", "dvc", "--wait-for-lock", "repro")
+    status = run_attached((*repro, *INPUTS), folder=root)
+    return status or run_attached(
+        *((*repro, *(f"evaluate@{name}" for name in names)) for names in due), folder=root, at_once=at_once
+    )
+
+
+def _due(params: Params, root: Path) -> list[list[str]]:
+    """Methods whose training, or an input of it, has changed. Those that share phase one are one list."""
+    by_base: dict[str, list[str]] = {}
+    with Repo(str(root)) as repo:
+        for name, method in params.methods.items():
+            by_base.setdefault(method.base, []).append(name)
+        return [names for names in by_base.values() if repo.status([f"train@{name}" for name in names], with_deps=True)]
+
+
+def _has_gpu() -> bool:
+    """Whether torch sees a GPU, which one training fills."""
+    import torch  # late: it takes a second to load
+
+    return torch.cuda.is_available()

@@ -1,0 +1,70 @@
+"""Commands that write to this terminal."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from experiments.commands import run_attached
+
+
+def python(code: str) -> tuple[str, ...]:
+    return (sys.executable, "-c", code)
+
+
+def test_as_many_commands_run_side_by_side_as_are_allowed(tmp_path):
+    # Each waits for a file that another one writes: one after the other, the first would wait for ever.
+    waiting = "import pathlib, time; pathlib.Path('{}').touch()\nwhile not pathlib.Path('{}').exists(): time.sleep(.01)"
+    pair = (python(waiting.format("a", "b")), python(waiting.format("b", "a")))
+    assert run_attached(*pair, folder=tmp_path, at_once=2) == 0
+
+
+def test_no_more_commands_run_at_once_than_are_allowed(tmp_path):
+    alone = "import os, time; os.mkdir('busy'); time.sleep(.2); os.rmdir('busy')"
+    assert run_attached(*[python(alone)] * 3, folder=tmp_path) == 0
+
+
+def test_after_the_first_failure_running_commands_end_and_no_further_one_starts(tmp_path):
+    slow = python("import time; time.sleep(1); open('finished', 'w')")
+    failing = python("raise SystemExit(7)")
+    never = python("open('never', 'w')")
+    assert run_attached(slow, failing, never, folder=tmp_path, at_once=2) == 7
+    assert [file.name for file in tmp_path.iterdir()] == ["finished"]
+
+
+@pytest.mark.parametrize("whole_group", [True, False], ids=["Ctrl-C in a terminal", "a signal for the parent alone"])
+def test_an_interrupt_ends_every_running_command(tmp_path, whole_group):
+    # Like `dvc repro`, the command leaves the work to a child of its own.
+    work = "import os, time\nopen(f'{os.getpid()}.working', 'w')\ntime.sleep(60)"
+    command = f"import subprocess, sys; sys.exit(subprocess.call([sys.executable, '-c', {work!r}]))"
+    parent = f"""
+import sys
+from pathlib import Path
+from experiments.commands import run_attached
+run_attached(*[(sys.executable, "-c", {command!r})] * 2, folder=Path({str(tmp_path)!r}), at_once=2)
+"""
+    process = subprocess.Popen(
+        python(f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n{parent}"),
+        start_new_session=True,
+        stderr=subprocess.DEVNULL,
+    )
+    while len(list(tmp_path.glob("*.working"))) < 2:
+        time.sleep(0.05)
+        assert process.poll() is None
+    if whole_group:
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == -signal.SIGINT
+    assert not any(alive(int(file.stem)) for file in tmp_path.glob("*.working"))
+
+
+def alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
