@@ -1,7 +1,8 @@
 """Train and evaluate the networks side by side, because `dvc repro` runs one stage at a time.
 
-A small network trains on few threads, so one training leaves cores idle. DVC supports several `dvc repro` in one
-checkout: each holds DVC's lock while it reads or writes its files, but not while a stage runs.
+A small network trains on few threads, so one training leaves cores idle. DVC allows several `dvc repro` in one
+checkout: each holds DVC's lock while it reads or writes DVC's files, but not while a stage runs. It refuses to check a
+stage whose outs another one reads, so each takes its own stages alone (`--single-item`).
 """
 
 import sys
@@ -15,7 +16,7 @@ from bsn.workers import cores
 from experiments.commands import run_attached
 from study.params import Params, load
 
-# What several networks read; made first, so that no two `dvc repro` make the same.
+# What the networks read, made first.
 INPUTS = ("faces", "attributes", "mean_mask", "labels", "loss_weights", "pretrained")
 
 
@@ -35,19 +36,18 @@ def run_networks(root: Path) -> int:
         return 0
     print(f"repro: {len(due)} trainings, {at_once} side by side", flush=True)
     repro = (sys.executable, "-m", "dvc", "--wait-for-lock", "repro")
-    status = run_attached((*repro, *INPUTS), folder=root)
-    return status or run_attached(
-        *((*repro, *(f"evaluate@{name}" for name in names)) for names in due), folder=root, at_once=at_once
+    return run_attached((*repro, *INPUTS), folder=root) or run_attached(
+        *((*repro, "--single-item", *stages) for stages in due), folder=root, at_once=at_once
     )
 
 
 def _due(params: Params, root: Path) -> list[list[str]]:
-    """Methods whose training, or an input of it, has changed. Those that share phase one are one list."""
-    by_base: dict[str, list[str]] = {}
+    """Stages of each phase one and of the methods that continue it, in order, if they or their inputs have changed."""
+    due = {}
+    for name, method in params.methods.items():
+        due.setdefault(method.base, [f"train_base@{method.base}"]).extend((f"train@{name}", f"evaluate@{name}"))
     with Repo(str(root)) as repo:
-        for name, method in params.methods.items():
-            by_base.setdefault(method.base, []).append(name)
-        return [names for names in by_base.values() if repo.status([f"train@{name}" for name in names], with_deps=True)]
+        return [stages for stages in due.values() if repo.status(stages, with_deps=True)]
 
 
 def _has_gpu() -> bool:
