@@ -1,7 +1,7 @@
 """python -m experiments.repro [TARGET...]: `dvc repro`, after repairing what a killed run or missing git has left.
 
 A SIGKILL can cut two files short that DVC writes in place: dvc.lock, after every stage, and .dvc/tmp/rwlock, the list
-of paths in use. Without git DVC needs core.no_scm. Without targets, networks train side by side before the rest.
+of paths in use. Without git DVC needs core.no_scm. Without targets, methods run side by side before the rest.
 `make repro` runs this; arguments are those of `dvc repro`.
 """
 
@@ -17,7 +17,7 @@ import psutil
 import yaml
 from configobj import ConfigObj, ConfigObjError
 
-from experiments.side_by_side import run_networks
+from experiments.side_by_side import run_methods
 from study.git import GitError, NoCommit, NoGit, NoRepository, git, head
 from study.runner import run_stage
 
@@ -25,11 +25,11 @@ LOCKS = ("dvc.lock", "trials/dvc.lock")
 
 
 def repro(*arguments: str) -> int:
-    """Repair, train, then replace this process by `dvc repro`; returns an exit status where a training failed."""
+    """Repair, run the methods, then replace this process by `dvc repro`. Returns the exit status if a method failed."""
     root = Path.cwd()
     for line in (*set_no_scm(root), *repair(root)):
         print(f"repro: {line}", flush=True)
-    if not arguments and (status := run_networks(root)):
+    if not arguments and (status := run_methods(root)):
         return status
     os.execv(sys.executable, [sys.executable, "-m", "dvc", "repro", *arguments])
 

@@ -1,4 +1,4 @@
-"""Train and evaluate the networks side by side, because `dvc repro` runs one stage at a time.
+"""Train and evaluate the methods side by side, because `dvc repro` runs one stage at a time.
 
 A small network trains on few threads, so one training leaves cores idle. DVC allows several `dvc repro` in one
 checkout: each holds DVC's lock while it reads or writes DVC's files, but not while a stage runs. It refuses to check a
@@ -16,12 +16,13 @@ from bsn.workers import cores
 from experiments.commands import run_attached
 from study.params import Params, load
 
-# What the networks read, made first.
+BASELINES = ("graph_cut", "mean_mask")
+# What all of them read, made first.
 INPUTS = ("faces", "attributes", "mean_mask", "labels", "loss_weights", "pretrained")
 
 
-def run_networks(root: Path) -> int:
-    """Run all stages up to the networks' evaluations if several trainings are due and fit on this machine.
+def run_methods(root: Path) -> int:
+    """Run all stages up to the methods' evaluations if several are due and fit on this machine.
 
     Returns:
         Exit status of the first `dvc repro` that failed, 0 if none did.
@@ -34,7 +35,7 @@ def run_networks(root: Path) -> int:
     at_once = min(len(due), cores() // max(params.network(method).threads for method in params.methods.values()))
     if at_once < 2 or _has_gpu():
         return 0
-    print(f"repro: {len(due)} trainings, {at_once} side by side", flush=True)
+    print(f"repro: {at_once} methods side by side", flush=True)
     repro = (sys.executable, "-m", "dvc", "--wait-for-lock", "repro")
     return run_attached((*repro, *INPUTS), folder=root) or run_attached(
         *((*repro, "--single-item", *stages) for stages in due), folder=root, at_once=at_once
@@ -42,12 +43,16 @@ def run_networks(root: Path) -> int:
 
 
 def _due(params: Params, root: Path) -> list[list[str]]:
-    """Stages of each phase one and of the methods that continue it, in order, if they or their inputs have changed."""
-    due = {}
+    """Changed stages, in order: of each phase one with the methods that continue it, and of each baseline."""
+    stages = {}
     for name, method in params.methods.items():
-        due.setdefault(method.base, [f"train_base@{method.base}"]).extend((f"train@{name}", f"evaluate@{name}"))
+        stages.setdefault(method.base, [f"train_base@{method.base}"]).extend((f"train@{name}", f"evaluate@{name}"))
+    for name in BASELINES:
+        stages[name] = [f"baselines@{name}", f"evaluate_baselines@{name}"]
+    own = {name for group in stages.values() for name in group}
     with Repo(str(root)) as repo:
-        return [stages for stages in due.values() if repo.status(stages, with_deps=True)]
+        changed = repo.status(sorted(own), with_deps=True).keys()
+    return [group for group in stages.values() if changed - own or changed & set(group)]
 
 
 def _has_gpu() -> bool:
