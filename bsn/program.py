@@ -6,6 +6,7 @@ program.run(main, name="segment")   # at the end of its module; exits
 
 import io
 import os
+import select
 import signal
 import sys
 import time
@@ -65,7 +66,8 @@ def run(command: Callable[[], int | None], *, name: str, again: str = AGAIN) -> 
     """Call `command` and exit.
 
     The first signal raises KeyboardInterrupt in the command; a second one exits at once. Exit status: the command's;
-    1 after an InputError or on a full disk; 128 plus the signal's number after a signal.
+    1 after an InputError or on a full disk; 128 plus the signal's number after a signal. If the reader of its output
+    has ended, such as `head`, it exits silently, as after SIGPIPE.
 
     Args:
         command: returns the exit status, None for 0.
@@ -77,7 +79,9 @@ def run(command: Callable[[], int | None], *, name: str, again: str = AGAIN) -> 
         sys.stdout.reconfigure(errors="replace")
     _Process.name, _Process.again, _Process.running = name, again, True
     try:
-        sys.exit(command())
+        status = command()
+        sys.stdout.flush()
+        sys.exit(status)
     except BaseException as error:
         ending = _message_and_status(error)
         if ending is None:
@@ -98,12 +102,21 @@ def _message_and_status(error: BaseException) -> tuple[str, int] | None:
         return _signal_message(number), 128 + number
     if isinstance(error, InputError):
         return f"{_Process.name}: {error}\n", 1
+    if isinstance(error, BrokenPipeError) and _reader_has_ended():
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python still flushes at its end
+        return "", 128 + signal.SIGPIPE
     from bsn.disk import FULL  # late: it loads OpenCV
 
     if isinstance(error, OSError) and error.errno in FULL:
         place = error.filename or os.getcwd()
         return f"{_Process.name}: the disk of {place} is full; free some space and run the same command again\n", 1
     return None
+
+
+def _reader_has_ended() -> bool:
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def _receive(number: int, frame: FrameType | None) -> None:

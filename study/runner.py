@@ -29,8 +29,7 @@ def run_stage(stage: Callable[..., int | None], *, name: str = "", again: str = 
         command = module.__spec__.name if module.__spec__ else stage.__module__
         usage = " ".join(["usage: python -m", command, *needed, *optional])
         if {"-h", "--help"} & set(arguments):
-            print(f"{usage}\n\n{module.__doc__}")
-            sys.exit()
+            program.run(lambda: print(f"{usage}\n\n{module.__doc__}"), name=name or stage.__name__)
         if not len(needed) <= len(arguments) <= len(taken):
             print(usage, file=sys.stderr)
             sys.exit(2)

@@ -235,3 +235,27 @@ def test_other_programs_keep_their_own_signals():
     kept = signal.getsignal(signal.SIGINT)
     program.begin()
     assert signal.getsignal(signal.SIGINT) is kept
+
+
+@pytest.mark.parametrize("lines", [1, 100_000], ids=["flushed at its end", "more than a pipe holds"])
+def test_it_ends_silently_when_the_reader_of_its_output_has_ended(tmp_path, lines):
+    code = f"from bsn import program\nprogram.run(lambda: print('line\\n' * {lines}), name='sell')"
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"input()\n{code}"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdout.close()
+    _, errors = process.communicate(b"\n")
+    assert (process.returncode, errors) == (128 + signal.SIGPIPE, b"")
+
+
+def test_a_broken_connection_is_no_reader_that_ended():
+    with pytest.raises(BrokenPipeError):
+        program.run(lambda: raises(BrokenPipeError(errno.EPIPE, "the server closed the connection")), name="sell")
+
+
+def raises(error: Exception) -> None:
+    raise error
