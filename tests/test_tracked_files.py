@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+import yaml
+from dvc.repo import Repo
 
 from tests.traces import traces
 
@@ -13,6 +15,12 @@ RESULTS = sorted(
     for file in ROOT.glob(pattern)
     if file.is_file()
 )
+
+
+def test_the_lock_holds_the_stages_of_the_pipeline_and_no_others():
+    with Repo(str(ROOT)) as repo:
+        stages = {stage.name for stage in repo.index.stages if stage.path_in_repo == "dvc.yaml"}
+    assert yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"].keys() == stages
 
 
 def test_no_committed_result_holds_a_trace_of_a_machine_or_a_time():
