@@ -6,6 +6,7 @@ stage whose outs another one reads, so each takes its own stages alone (`--singl
 """
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from dvc.exceptions import DvcException
@@ -17,7 +18,7 @@ from experiments.commands import run_attached
 from study.params import Params, load
 
 BASELINES = ("graph_cut", "mean_mask")
-# What all of them read, made first.
+# What several of them read.
 INPUTS = ("faces", "attributes", "mean_mask", "labels", "loss_weights", "pretrained")
 
 
@@ -29,30 +30,32 @@ def run_methods(root: Path) -> int:
     """
     try:
         params = load(root)
-        due = _due(params, root)
-    except (InputError, DvcException):  # the `dvc repro` that follows reports it
+    except InputError:  # the `dvc repro` that follows reports it
         return 0
-    at_once = min(len(due), cores() // max(params.network(method).threads for method in params.methods.values()))
-    if at_once < 2 or _has_gpu():
+    at_once = cores() // max(params.network(method).threads for method in params.methods.values())
+    if at_once < 2 or not _changed(root) or _has_gpu():
         return 0
-    print(f"repro: {at_once} methods side by side", flush=True)
     repro = (sys.executable, "-m", "dvc", "--wait-for-lock", "repro")
-    return run_attached((*repro, *INPUTS), folder=root) or run_attached(
-        *((*repro, "--single-item", *stages) for stages in due), folder=root, at_once=at_once
-    )
+    if status := run_attached((*repro, *INPUTS), folder=root):
+        return status
+    changed = _changed(root)
+    due = [stages for stages in stages_by_method(params) if changed & set(stages)]
+    return run_attached(*((*repro, "--single-item", *stages) for stages in due), folder=root, at_once=at_once)
 
 
-def _due(params: Params, root: Path) -> list[list[str]]:
-    """Changed stages, in order: of each phase one with the methods that continue it, and of each baseline."""
-    stages = {}
+def stages_by_method(params: Params) -> list[list[str]]:
+    """List, in order, the stages of each phase one with the methods that continue it, and of each baseline."""
+    stages = {name: [f"baselines@{name}", f"evaluate_baselines@{name}"] for name in BASELINES}
     for name, method in params.methods.items():
         stages.setdefault(method.base, [f"train_base@{method.base}"]).extend((f"train@{name}", f"evaluate@{name}"))
-    for name in BASELINES:
-        stages[name] = [f"baselines@{name}", f"evaluate_baselines@{name}"]
-    own = {name for group in stages.values() for name in group}
-    with Repo(str(root)) as repo:
-        changed = repo.status(sorted(own), with_deps=True).keys()
-    return [group for group in stages.values() if changed - own or changed & set(group)]
+    return list(reversed(stages.values()))  # the baselines, which take seconds, last
+
+
+def _changed(root: Path) -> set[str]:
+    """Names of the changed stages; none where DVC fails, which the `dvc repro` that follows reports."""
+    with suppress(DvcException), Repo(str(root)) as repo:
+        return set(repo.status("dvc.yaml"))
+    return set()
 
 
 def _has_gpu() -> bool:
