@@ -175,7 +175,7 @@ def test_runs_of_live_processes_or_other_hosts_are_not_marked_as_killed(root, sp
     run = runs(client, spec)["bsn"].info.run_id
     for process, status in (("elsewhere 1 0.0", "RUNNING"), (f"{socket.gethostname()} 1 0.0", "KILLED")):
         client.update_run(run, status="RUNNING")
-        client.set_tag(run, PROCESS_TAG, process)  # of the second host, process 1 started at another time
+        client.set_tag(run, PROCESS_TAG, process)  # on this host, process 1 started at another time
         log(spec.parent.child("method", "beside", tags={}))
         assert runs(client, spec)["bsn"].info.status == status
 
