@@ -72,7 +72,7 @@ stages:
 
 
 class Clone:
-    """A project folder of one user, with a home folder and so a configuration of its own."""
+    """A user's project folder, with its own home folder and so its own configuration."""
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.folder, self.environment, self.output = folder, environment, ""

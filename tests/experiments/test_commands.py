@@ -1,4 +1,4 @@
-"""Commands that write to this terminal."""
+"""Running commands attached to this terminal."""
 
 import os
 import signal
@@ -16,19 +16,19 @@ def python(code: str) -> tuple[str, ...]:
     return (sys.executable, "-c", code)
 
 
-def test_as_many_commands_run_side_by_side_as_are_allowed(tmp_path):
-    # Each waits for a file that another one writes: one after the other, the first would wait for ever.
+def test_commands_run_in_parallel_up_to_at_once(tmp_path):
+    # Each waits for a file that the other writes: run in sequence, the first would wait forever.
     waiting = "import pathlib, time; pathlib.Path('{}').touch()\nwhile not pathlib.Path('{}').exists(): time.sleep(.01)"
     pair = (python(waiting.format("a", "b")), python(waiting.format("b", "a")))
     assert run_attached(*pair, folder=tmp_path, at_once=2) == 0
 
 
-def test_no_more_commands_run_at_once_than_are_allowed(tmp_path):
+def test_commands_run_one_after_another_by_default(tmp_path):
     alone = "import os, time; os.mkdir('busy'); time.sleep(.2); os.rmdir('busy')"
     assert run_attached(*[python(alone)] * 3, folder=tmp_path) == 0
 
 
-def test_after_the_first_failure_running_commands_end_and_no_further_one_starts(tmp_path):
+def test_after_a_failure_running_commands_finish_and_no_further_one_starts(tmp_path):
     slow = python("import time; time.sleep(1); open('finished', 'w')")
     failing = python("raise SystemExit(7)")
     never = python("open('never', 'w')")
@@ -36,9 +36,9 @@ def test_after_the_first_failure_running_commands_end_and_no_further_one_starts(
     assert [file.name for file in tmp_path.iterdir()] == ["finished"]
 
 
-@pytest.mark.parametrize("whole_group", [True, False], ids=["Ctrl-C in a terminal", "a signal for the parent alone"])
+@pytest.mark.parametrize("whole_group", [True, False], ids=["Ctrl-C in a terminal", "SIGINT to the parent only"])
 def test_an_interrupt_ends_every_running_command(tmp_path, whole_group):
-    # Like `dvc repro`, the command leaves the work to a child of its own.
+    # Like `dvc repro`, the command does its work in a child process.
     work = "import os, time\nopen(f'{os.getpid()}.working', 'w')\ntime.sleep(60)"
     command = f"import subprocess, sys; sys.exit(subprocess.call([sys.executable, '-c', {work!r}]))"
     parent = f"""

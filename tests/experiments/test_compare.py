@@ -39,7 +39,7 @@ def shown(
             f"profiles/{profile}.yaml": {
                 "data": {"networks": {"size": [64, 48] if profile == "sketch" else [800, 600]}}
             },
-            # What a stage writes and another reads follows from the rest.
+            # A parameter file that a stage writes: it follows from the other parameters.
             "data/labels/soft/kernel.json": {"data": {"width": float(width)}},
         },
         "metrics": {
@@ -63,7 +63,7 @@ def printed(found: list[Experiment], method: str = "bsn") -> list[list[str]]:
     return [line.split() for line in captured.get().splitlines()]
 
 
-def test_the_best_comes_first_with_what_it_changed_and_its_gain_in_per_cent():
+def test_rows_are_sorted_by_iou_with_changed_parameters_and_gain_in_per_cent():
     rows = printed(of_commit(shown("wide", width=15, iou=0.88), shown("narrow", width=5, iou=0.93)))
     assert rows[2] == ["narrow", "kernel.width=5", "93.0", "+8.0", "40.0", "0.0"]
     assert rows[3] == ["main", "nothing", "90.0", "+5.0", "40.0", "0.0"]
@@ -74,12 +74,12 @@ def test_the_baseline_has_no_gain_over_itself():
     assert printed(of_commit(), "portrait_deeplab")[2] == ["main", "nothing", "85.0", "-", "40.0", "-"]
 
 
-def test_another_profile_is_told_by_its_name_and_not_by_all_that_is_in_it():
+def test_another_profile_is_shown_by_its_name_and_not_by_its_values():
     _, other = of_commit(shown("real", profile="lite"))
     assert other.changed == {"profile": "lite"}
 
 
-def test_jobs_without_numbers_come_last_and_a_failed_one_says_why(tmp_path):
+def test_jobs_without_numbers_come_last_and_a_failed_one_has_a_reason(tmp_path):
     (tmp_path / "log").write_text(REFUSED)
     log = {"log": str(tmp_path / "log"), "pid": None}
     found = of_commit(
@@ -95,7 +95,7 @@ def test_jobs_without_numbers_come_last_and_a_failed_one_says_why(tmp_path):
     }
 
 
-def test_a_job_whose_worker_is_gone_is_not_called_running():
+def test_a_running_job_without_process_and_worker_is_shown_as_dead():
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     _, dead, lives = of_commit(
@@ -106,12 +106,12 @@ def test_a_job_whose_worker_is_gone_is_not_called_running():
     assert "dvc queue kill dead" in dead.reason
     # The folder of a running job holds the commit's numbers until it writes its own.
     assert lives.metrics == {}
-    # Its process has ended and its worker has yet to take the result in.
+    # Its process has ended, but its worker has not yet collected the result.
     _, ending = of_commit(shown("ends", executor={"state": "running", "local": {"pid": gone.pid}}), working=True)
     assert (ending.state, ending.reason) == ("running", "")
 
 
-def test_a_job_that_is_taken_up_just_now_is_one_row():
+def test_a_job_listed_as_both_running_and_queued_is_one_row():
     job = {"state": "running", "local": {"pid": os.getpid()}}
     found = of_commit(shown("next", executor=job), shown("next", executor={"state": "queued", "local": None}))
     assert [(one.name, one.state) for one in found] == [("main", ""), ("next", "running")]
@@ -129,7 +129,7 @@ def test_a_job_that_is_taken_up_just_now_is_one_row():
         ("", "its job was killed; queue it again: finished stages are kept"),
     ],
 )
-def test_the_reason_is_what_the_stage_said_last_or_the_signal_that_ended_it(log, why):
+def test_failure_reason_is_the_last_message_of_the_stage_or_the_signal_that_ended_it(log, why):
     assert failure_in(log) == why
 
 

@@ -1,4 +1,4 @@
-"""The commands around DVC where the project is in no repository, in a larger one, or in one that git refuses."""
+"""The commands around DVC without a repository or commit, in a larger repository, and in one that git refuses."""
 
 import os
 import shutil
@@ -34,7 +34,7 @@ HOW = {
 
 
 def write(folder: Path) -> None:
-    """A DVC project of one stage, with the project's own Makefile and tables."""
+    """Write a DVC project of one stage, with this repository's Makefile and tables."""
     for name in (".dvc", "reports"):
         (folder / name).mkdir(parents=True)
     (folder / ".dvc/.gitignore").write_text("/config.local\n/tmp\n/cache\n")
@@ -52,7 +52,7 @@ def write(folder: Path) -> None:
 
 @pytest.fixture(params=HOW)
 def lacking(request, tmp_path, monkeypatch) -> tuple[Path, str]:
-    """A project of which git knows no commit, for one of the reasons, and how that is put."""
+    """A project whose commit git cannot give, for each reason, and the expected part of the message."""
     folder = tmp_path / "project"
     write(folder)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
@@ -67,7 +67,7 @@ def lacking(request, tmp_path, monkeypatch) -> tuple[Path, str]:
     return folder, HOW[request.param]
 
 
-def test_compare_verify_and_sweep_say_in_one_line_what_they_lack(lacking):
+def test_compare_verify_and_sweep_report_a_missing_commit_in_one_line(lacking):
     folder, how = lacking
     for command in (compare.compare, verify.verify, lambda: sweep.head_commit(folder)):
         with pytest.raises(InputError) as caught:
@@ -76,7 +76,7 @@ def test_compare_verify_and_sweep_say_in_one_line_what_they_lack(lacking):
         assert "\n" not in str(caught.value)
 
 
-def test_sync_says_it_too_and_sends_what_waits_all_the_same(lacking, capsys):
+def test_sync_reports_a_missing_commit_and_still_syncs(lacking, capsys):
     _, how = lacking
     sync.sync()
     first, second = capsys.readouterr().out.splitlines()
@@ -85,10 +85,10 @@ def test_sync_says_it_too_and_sends_what_waits_all_the_same(lacking, capsys):
     assert second == "sync: mlflow.db has 0 more of DVC's studies"
 
 
-def test_make_repro_runs_the_stages_and_prints_the_tables(lacking):
+def test_make_repro_runs_without_a_commit_and_prints_the_tables(lacking):
     folder, _ = lacking
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    # That .venv is up to date is not make's business here.
+    # Keeps make from updating .venv.
     command = ["make", "--old-file=.venv/installed", "repro"]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert (folder / "metrics/methods/bsn.json").read_text() == PARAMS, done.stdout + done.stderr
@@ -111,8 +111,8 @@ def inner(tmp_path, monkeypatch) -> Clone:
     return clone
 
 
-def test_verify_runs_the_project_of_a_larger_repository_and_compare_shows_it(inner, tmp_path):
-    (tmp_path / "larger/theirs").write_text("two")  # which is their affair
+def test_verify_compare_and_sweep_work_in_a_folder_of_a_larger_repository(inner, tmp_path):
+    (tmp_path / "larger/theirs").write_text("two")  # a change outside the project
     inner.run(sys.executable, "-m", "experiments.verify", "--keep", str(tmp_path / "clone"))
     assert "is verified: all 2 values are the committed ones" in inner.output
     assert (tmp_path / "clone/our project/metrics/methods/bsn.json").exists()
@@ -127,7 +127,7 @@ def test_verify_runs_the_project_of_a_larger_repository_and_compare_shows_it(inn
         sweep.head_commit(inner.folder)
     inner.run("git", "checkout", "--quiet", ".")
     assert sweep.head_commit(inner.folder) == inner.run("git", "rev-parse", "HEAD").strip()
-    # A worktree of it, too.
+    # The same in a git worktree.
     inner.run("git", "worktree", "add", "--quiet", "--detach", str(tmp_path / "worktree"))
     tree = Clone(tmp_path / "worktree/our project", inner.environment)
     tree.run(sys.executable, "-m", "experiments.verify")

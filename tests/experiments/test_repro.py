@@ -25,8 +25,8 @@ from tests.experiments.conftest import Clone, someone
 from tests.study.test_git import someone_elses
 
 KILLS, SEED = 20, 0
-WHOLE = 5000  # bytes that the lock of this project has at least
-# Each writes its out in pieces, so that a kill may leave a part of it.
+WHOLE = 5000  # minimum size of this project's complete dvc.lock in bytes
+# Each stage writes its out in pieces, so that a kill may leave it incomplete.
 STEPS = """
 import json, sys, time
 from pathlib import Path
@@ -90,7 +90,7 @@ stages:
 
 @pytest.fixture
 def project(tmp_path) -> Clone:
-    """A committed project of four small stages, of which no stage has run."""
+    """A committed project of four small stages, none of which has run."""
     clone = Clone(tmp_path / "project", someone(tmp_path / "home"))
     clone.folder.mkdir()
     (clone.folder / "steps.py").write_text(STEPS)
@@ -110,9 +110,9 @@ def settings(clone: Clone, seed: int) -> None:
 
 
 def killed(clone: Clone, *, after: float | None) -> bool:
-    """Start `make repro` and kill its process group; whether that came before its end.
+    """Start `make repro` and kill its process group; return whether it was killed before its end.
 
-    after: seconds until then; None: in the moment in which DVC writes dvc.lock.
+    after: seconds until the kill; None: while DVC writes dvc.lock.
     """
     process = subprocess.Popen(
         [sys.executable, "-m", "experiments.repro"],
@@ -138,7 +138,7 @@ def killed(clone: Clone, *, after: float | None) -> bool:
 
 
 def results(folder: Path) -> dict[str, bytes]:
-    """Everything that the stages and DVC have made, but DVC's cache and notes."""
+    """Content of every file outside .git and .dvc, by relative path."""
     files = [file for file in folder.rglob("*") if file.is_file()]
     return {
         str(file.relative_to(folder)): file.read_bytes()
@@ -147,7 +147,7 @@ def results(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_twenty_kills_some_of_them_while_dvc_writes_its_lock_end_in_the_bytes_of_an_unbroken_run(project):
+def test_after_20_kills_also_during_lock_writes_the_results_equal_an_uninterrupted_run(project):
     chance, kills, broken = random.Random(SEED), 0, 0
     settings(project, 2)
     begun = time.monotonic()
@@ -157,13 +157,13 @@ def test_twenty_kills_some_of_them_while_dvc_writes_its_lock_end_in_the_bytes_of
     project.run(sys.executable, "-m", "experiments.repro")
     project.commit("the results of another seed")
 
-    for seed in range(3, 3 + 3 * KILLS):  # another one each time, or there would soon be nothing left to do
+    for seed in range(3, 3 + 3 * KILLS):  # a new seed each time, or all stages would soon be cached
         settings(project, seed)
         if not killed(project, after=None if kills % 2 else chance.uniform(0.1, 0.9) * took):
             continue
         kills += 1
         broken += not is_complete((project.folder / "dvc.lock").read_text())
-        if kills % 5 == 0:  # as a kill leaves it that comes when DVC has just opened it
+        if kills % 5 == 0:  # as left by a kill just after DVC opened it
             (project.folder / ".dvc/tmp/rwlock").write_text("")
         if kills == KILLS:
             break
@@ -176,7 +176,7 @@ def test_twenty_kills_some_of_them_while_dvc_writes_its_lock_end_in_the_bytes_of
     assert "Data and pipelines are up to date" in project.output
 
 
-def test_of_every_beginning_of_a_lock_that_dvc_refuses_it_is_known_that_it_is_not_whole():
+def test_every_truncated_lock_that_dvc_refuses_is_detected_as_incomplete():
     assert is_complete(LOCK)
     broken = ("", "\n", "stages:\n", "[]\n", "stages: []\n", LOCK + "<<<<<<< HEAD\n")
     assert not any(map(is_complete, broken))
@@ -189,12 +189,12 @@ def test_of_every_beginning_of_a_lock_that_dvc_refuses_it_is_known_that_it_is_no
             assert not is_complete(beginning), beginning
             refused += 1
         accepted += is_complete(beginning)
-    # Where it ends between two lines it may be a lock, of less.
+    # If cut between two lines, it may be a valid lock with fewer entries.
     assert refused > 100
     assert 5 < accepted < len(LOCK.splitlines())
 
 
-def test_a_beginning_that_is_taken_for_whole_is_completed_by_dvc(tmp_path, monkeypatch):
+def test_dvc_completes_a_truncated_lock_that_still_parses(tmp_path, monkeypatch):
     stages = {
         "first": {"cmd": "mkdir out && echo 1 > out/one", "params": ["seed"], "outs": ["out"]},
         "second": {
@@ -222,7 +222,7 @@ def test_a_beginning_that_is_taken_for_whole_is_completed_by_dvc(tmp_path, monke
     assert cuts > 5
 
 
-def test_a_broken_lock_is_replaced_by_the_committed_one_and_what_was_finished_since_comes_from_the_cache(project):
+def test_a_broken_lock_is_restored_from_git_and_finished_stages_come_from_the_cache(project):
     lock = project.folder / "dvc.lock"
     project.run("dvc", "repro")
     project.commit("the results")
@@ -240,7 +240,7 @@ def test_a_broken_lock_is_replaced_by_the_committed_one_and_what_was_finished_si
     assert lock.read_text() == newer
 
 
-def test_the_lock_of_the_trials_is_mended_as_well(project):
+def test_the_lock_of_the_trials_is_repaired_too(project):
     lock = project.folder / "trials/dvc.lock"
     lock.parent.mkdir()
     lock.write_text(LOCK)
@@ -250,7 +250,7 @@ def test_the_lock_of_the_trials_is_mended_as_well(project):
     assert lock.read_text() == LOCK
 
 
-def test_without_a_committed_lock_the_broken_one_is_set_aside_with_the_reason(project, monkeypatch):
+def test_without_a_valid_committed_lock_the_broken_one_is_renamed_with_the_reason(project, monkeypatch):
     lock, aside = project.folder / "dvc.lock", project.folder / "dvc.lock.broken"
     lock.write_text(LOCK[:50])
     (line,) = repair(project.folder)
@@ -270,7 +270,7 @@ def test_without_a_committed_lock_the_broken_one_is_set_aside_with_the_reason(pr
     assert (aside.read_text(), lock.exists()) == (LOCK[:70], False)
 
 
-def test_a_lock_that_another_command_writes_just_now_is_left_to_it(project):
+def test_a_lock_is_not_repaired_while_another_dvc_command_runs(project):
     (project.folder / "dvc.lock").write_text(LOCK[:50])
     with FileLock(project.folder / ".dvc/tmp/lock"):
         assert repair(project.folder) == []
@@ -278,7 +278,7 @@ def test_a_lock_that_another_command_writes_just_now_is_left_to_it(project):
     assert len(repair(project.folder)) == 1
 
 
-def test_the_list_of_used_paths_goes_when_it_is_unreadable_or_nobody_on_it_lives(project):
+def test_rwlock_is_removed_if_unreadable_or_if_none_of_its_processes_is_alive(project):
     file = project.folder / ".dvc/tmp/rwlock"
     with subprocess.Popen(["sleep", "60"]) as living:
         ours = {"pid": living.pid, "cmd": "dvc repro"}
@@ -290,7 +290,7 @@ def test_the_list_of_used_paths_goes_when_it_is_unreadable_or_nobody_on_it_lives
             (json.dumps({"write": {}, "read": {}}), None, False),
             (json.dumps({"write": {"/drawn": gone}, "read": {"/steps.py": [gone]}}), None, True),
             (json.dumps({"write": {"/drawn": gone}, "read": {"/steps.py": [ours]}}), None, False),
-            (json.dumps({"write": {"/drawn": ours}}), long_ago, True),  # another process has its number by now
+            (json.dumps({"write": {"/drawn": ours}}), long_ago, True),  # another process has this PID by now
         ):
             file.write_text(text)
             if written:
@@ -300,7 +300,7 @@ def test_the_list_of_used_paths_goes_when_it_is_unreadable_or_nobody_on_it_lives
         living.kill()
 
 
-def test_a_worker_of_a_sweep_starts_from_the_committed_lock_also_in_a_folder_of_a_larger_repository(project, tmp_path):
+def test_a_sweep_worker_starts_from_the_committed_lock_in_a_folder_of_a_larger_repository(project, tmp_path):
     larger, ours = Clone(tmp_path / "larger", project.environment), tmp_path / "larger/projects/ours"
     shutil.copytree(project.folder, ours, ignore=shutil.ignore_patterns(".git"))
     (ours / "dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
@@ -311,7 +311,7 @@ def test_a_worker_of_a_sweep_starts_from_the_committed_lock_also_in_a_folder_of_
     remote = {"name": "storage", "url": str(tmp_path / "storage")}
     lock, used = (clone / "projects/ours" / name for name in ("dvc.lock", ".dvc/tmp/rwlock"))
     used.parent.mkdir(parents=True)
-    lock.write_text(LOCK[:50])  # of a job that was killed
+    lock.write_text(LOCK[:50])  # left by a killed job
     used.touch()
     prepare(clone, "projects/ours/", tmp_path / "code.bundle", head, remote)
     assert lock.read_text() == (ours / "dvc.lock").read_text()
@@ -319,7 +319,7 @@ def test_a_worker_of_a_sweep_starts_from_the_committed_lock_also_in_a_folder_of_
     assert not used.exists()
 
 
-def test_dvc_is_told_that_there_is_no_git_and_again_when_there_is(project, tmp_path, monkeypatch):
+def test_no_scm_is_true_without_git_and_false_once_the_project_is_in_git_again(project, tmp_path, monkeypatch):
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
     config = project.folder / ".dvc/config.local"
     assert set_no_scm(project.folder) == []
@@ -337,9 +337,9 @@ def test_dvc_is_told_that_there_is_no_git_and_again_when_there_is(project, tmp_p
     project.run("dvc", "exp", "show")
 
 
-def test_a_project_in_a_larger_repository_is_in_git_once_it_is_committed_there(tmp_path):
+def test_no_scm_stays_true_in_a_larger_repository_until_the_project_is_committed(tmp_path):
     larger = Clone(tmp_path, someone(tmp_path / "home"))
-    (tmp_path / ".gitignore").write_text("*\n")  # as one keeps settings of a home folder in git
+    (tmp_path / ".gitignore").write_text("*\n")  # as in a home folder whose settings are kept in git
     larger.run("git", "init", "--quiet")
     (tmp_path / "project/.dvc").mkdir(parents=True)
     (tmp_path / "project/dvc.yaml").touch()

@@ -1,7 +1,7 @@
 from tests.experiments.conftest import Clone, someone
 
 
-def test_a_colleague_pulls_everything_from_s3_and_a_repro_with_pull_computes_nothing(toy, bucket, storage, tmp_path):
+def test_another_user_pulls_all_data_from_s3_and_repro_with_pull_runs_no_stage(toy, bucket, storage, tmp_path):
     counted = tmp_path / "counted.txt"
     toy.run("dvc", "remote", "add", "--default", "storage", f"s3://{bucket}/toy")
     toy.run("dvc", "remote", "modify", "storage", "endpointurl", storage)

@@ -32,7 +32,7 @@ def cluster(tmp_path):
         for name in ("one", "two"):
             home = tmp_path / name
             environment = someone(home, WORKER=name, COUNTED=str(tmp_path / "counted.txt"))
-            # A worker knows no project: it gets the code by Dask.
+            # Workers have no checkout: they get the code through Dask.
             del environment["PYTHONPATH"]
             options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(home / "local")]
             workers[name] = subprocess.Popen(
@@ -49,7 +49,7 @@ def cluster(tmp_path):
 
 
 def kill_the_worker_that_hangs(file: Path, workers: dict[str, subprocess.Popen], started: subprocess.Popen) -> str:
-    """SIGKILL for the worker, and for the stage that it leaves behind."""
+    """Send SIGKILL to the worker whose stage hangs and to that stage; return the worker's name."""
     until = time.monotonic() + 400
     while started.poll() is None and time.monotonic() < until:
         if file.exists() and (told := file.read_text().split()):
@@ -62,7 +62,7 @@ def kill_the_worker_that_hangs(file: Path, workers: dict[str, subprocess.Popen],
     raise AssertionError(f"the stage that hangs never began: {started.stdout.read()}")
 
 
-def test_a_sweep_over_two_workers_brings_its_experiments_home(toy, bucket, storage, cluster, tmp_path):
+def test_a_sweep_over_two_workers_returns_its_experiments_although_one_dies(toy, bucket, storage, cluster, tmp_path):
     address, workers = cluster
     toy.run("dvc", "remote", "add", "--default", "storage", f"s3://{bucket}/toy")
     toy.run("dvc", "remote", "modify", "storage", "endpointurl", storage)
@@ -80,7 +80,7 @@ def test_a_sweep_over_two_workers_brings_its_experiments_home(toy, bucket, stora
         output, _ = started.communicate()
     left = ({"one", "two"} - {killed}).pop()
 
-    # The point that fails is told with its worker and the stage's own words; the others are there.
+    # The failed point is reported with its worker and the stage's message; the others are present.
     assert started.returncode == 1, output
     assert "3 of 4 experiments are here" in output
     assert "try-3 (width=0) failed on " in output
@@ -88,21 +88,21 @@ def test_a_sweep_over_two_workers_brings_its_experiments_home(toy, bucket, stora
     shown = toy.run("dvc", "exp", "list", "--name-only").split()
     assert set(shown) == {"try-1", "try-2", "try-4"}
 
-    # What no width changes was computed by the first job alone, also what is in git and not in DVC's cache.
+    # Stages that do not depend on the width ran once, also those whose outs are in git and not in DVC's cache.
     ran = Counter(line.split()[0] for line in (tmp_path / "counted.txt").read_text().splitlines())
     assert ran == {"prepare": 1, "score": 1, "train-1": 1, "train-2": 1, "train-0": 1, "train-13": 2, "tell": 3}
-    # The killed worker's point was finished by the other.
+    # The killed worker's point was finished by the other worker.
     assert f"try-4 (width=13): done on {left}" in output
     assert f"train-13 {left}" in (tmp_path / "counted.txt").read_text()
 
-    # An experiment of another machine is one of this clone, with its numbers and its data.
+    # A worker's experiment can be applied in this clone, with its metrics and data.
     toy.run("dvc", "exp", "apply", "try-4")
     assert (toy.folder / "model.txt").read_text() == "data" * 13
     assert (toy.folder / "metrics.json").read_text() == '{"length": 52}'
     assert (toy.folder / "params.yaml").read_text() == "width: 13\n"
 
 
-def test_ctrl_c_while_a_sweep_waits_for_workers_is_one_line(toy, bucket, storage, tmp_path):
+def test_ctrl_c_while_a_sweep_waits_for_workers_prints_one_line(toy, bucket, storage, tmp_path):
     toy.run("dvc", "remote", "add", "--default", "storage", f"s3://{bucket}/toy")
     toy.run("dvc", "remote", "modify", "storage", "endpointurl", storage)
     toy.commit("a remote")
@@ -128,7 +128,7 @@ def test_ctrl_c_while_a_sweep_waits_for_workers_is_one_line(toy, bucket, storage
     )
 
 
-def test_a_sweep_is_every_combination_in_dvc_s_own_syntax():
+def test_sweep_points_are_all_combinations_in_dvc_s_syntax():
     points = expand(["width=range(5,20,5)", "profiles/x.yaml:seed=1,2", "method.name=choice(a,b)"], "try")
     assert len(points) == 12
     assert str(points[0]) == "try-1 (width=5 method.name=a profiles/x.yaml:seed=1)"
@@ -137,7 +137,7 @@ def test_a_sweep_is_every_combination_in_dvc_s_own_syntax():
         expand(["width=choice(5"], None)
 
 
-def test_what_workers_cannot_see_is_refused_in_one_line_and_credentials_stay_here(toy):
+def test_remotes_and_edits_unavailable_to_workers_are_refused_and_credentials_not_sent(toy):
     with pytest.raises(InputError, match="dvc remote add --default storage s3://"):
         shared_remote(toy.folder)
     toy.run("dvc", "remote", "add", "--default", "near", "../store")
@@ -150,13 +150,13 @@ def test_what_workers_cannot_see_is_refused_in_one_line_and_credentials_stay_her
     assert shared_remote(toy.folder) == {"name": "near", "url": "s3://bucket/folder"}
 
 
-def test_a_scheduler_that_does_not_answer_is_told_in_one_line(tmp_path, monkeypatch):
+def test_an_unreachable_scheduler_is_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(sweep, "TIMEOUT", "0.2s")
     with pytest.raises(InputError, match="no Dask scheduler answers at tcp://"), ExitStack() as stack:
         stack.enter_context(sweep.connected(f"tcp://127.0.0.1:{free_port()}", tmp_path))
 
 
-def test_a_worker_with_other_packages_is_told_by_name():
+def test_package_versions_that_differ_on_a_worker_are_named():
     ours = comparable({"host": {"python": "3.11.4.final.0"}, "packages": {"torch": "2.11.0+cpu", "lz4": None}})
     assert ours == {"python": "3.11", "torch": "2.11.0", "lz4": ""}
     theirs = comparable({"host": {"python": "3.11.9.final.0"}, "packages": {"torch": "2.11.0+cu130"}})
@@ -164,10 +164,10 @@ def test_a_worker_with_other_packages_is_told_by_name():
     assert "torch missing (the driver: 2.11.0)" in different_versions(ours, {"python": "3.11", "lz4": ""})
 
 
-def test_a_clone_that_something_still_works_in_is_left_to_it(tmp_path):
+def test_a_clone_in_use_by_a_leftover_command_is_not_reused(tmp_path):
     with locked_clone(tmp_path) as (first, lock):
         child = subprocess.Popen(["sleep", "60"], pass_fds=[lock])
-    # The worker is gone, its command is not.
+    # The worker has ended, its command has not.
     with locked_clone(tmp_path) as (second, _):
         assert (first.name, second.name) == ("1", "2")
     child.kill()

@@ -1,4 +1,4 @@
-"""`make sync` where the server does not answer, and where there is none; the rest is in tests/pipeline/."""
+"""`make sync` without a server and with one that does not answer; the rest is in tests/pipeline/."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def root(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_runs_are_copied_once_unless_the_server_is_down_which_is_told_in_one_line(root, monkeypatch, capsys):
+def test_runs_are_copied_once_and_an_unreachable_server_is_reported_in_one_line(root, monkeypatch, capsys):
     sync.sync()
     assert capsys.readouterr().out.splitlines() == [
         "sync: mlflow.db has 0 more of DVC's studies",

@@ -1,4 +1,4 @@
-"""What `make verify` compares and how far apart it may be; and the command on a project of three small stages."""
+"""`make verify`: compared values, their tolerances, and the command on a project of three small stages."""
 
 import json
 import os
@@ -45,7 +45,7 @@ def committed(tmp_path):
     return checkout(tmp_path / "committed")
 
 
-def test_the_same_numbers_are_verified(tmp_path, committed):
+def test_equal_numbers_are_verified(tmp_path, committed):
     again = checkout(tmp_path / "again")
     assert verify.compare(committed, again, exact=True) == []
     assert verify.verdict("0123456789ab", committed, []) == (
@@ -53,7 +53,7 @@ def test_the_same_numbers_are_verified(tmp_path, committed):
     )
 
 
-def test_the_last_digit_counts_where_bytes_are_pinned_and_is_let_pass_elsewhere(tmp_path, committed):
+def test_a_small_difference_fails_if_bytes_are_pinned_and_passes_otherwise(tmp_path, committed):
     again = checkout(tmp_path / "again", table=TABLE_1.replace("bsn,0.967,0.9,", "bsn,0.967,0.900001,"))
     (found,) = verify.compare(committed, again, exact=True)
     assert str(found) == (
@@ -71,29 +71,29 @@ def test_the_last_digit_counts_where_bytes_are_pinned_and_is_let_pass_elsewhere(
     ("file", "key", "allowed"),
     [
         ("metrics/methods/bsn.json", "sets.pfcn.mean_iou", 0.03),
-        ("metrics/methods/bsn.json", "sets.coco.mean_iou", 0.06),  # of a quarter of the photos
+        ("metrics/methods/bsn.json", "sets.coco.mean_iou", 0.06),  # a quarter of the photos, so twice the tolerance
         ("metrics/tables.json", "coco.bsn.mean_iou", 0.06),
         ("metrics/methods/bsn.json", "sets.pfcn.band.2", 0.1),
         ("metrics/methods/graph_cut.json", "sets.pfcn.mean_iou", 0.005),
         ("reports/table1.csv", "pfcn.graph_cut.mean_iou", 0.005),
-        ("reports/table1.csv", "pfcn.graph_cut.gain", 0.04),  # over a trained network
+        ("reports/table1.csv", "pfcn.graph_cut.gain", 0.04),  # the gain over a trained network
         ("reports/table1.csv", "pfcn.bsn.mean_iou_paper", 0),
         ("reports/table1.csv", "pfcn.bsn.photos", 0),
         ("metrics/methods/bsn.json", "parameters", 0),
         ("metrics/tables.json", "portraits.coco", 0),
     ],
 )
-def test_each_measure_has_its_own_room_where_bytes_are_not_pinned_and_counts_have_none(file, key, allowed):
+def test_each_metric_has_its_own_tolerance_and_counts_have_none(file, key, allowed):
     assert verify.allowance(file, key, {"pfcn": 60, "coco": 15}) == pytest.approx(allowed)
 
 
-def test_a_difference_of_all_that_is_allowed_passes_and_a_little_more_does_not():
+def test_a_difference_equal_to_the_tolerance_passes_and_a_larger_one_or_nan_fails():
     assert not verify.Difference("", "", 0.9, 0.93, 0.03).too_large
     assert verify.Difference("", "", 0.9, 0.93001, 0.03).too_large
     assert verify.Difference("", "", 0.9, float("nan"), 0.03).too_large
 
 
-def test_what_is_gone_and_what_is_new_is_too_large_a_difference(tmp_path, committed):
+def test_missing_and_added_values_count_as_too_large_differences(tmp_path, committed):
     sets = {**METHOD["sets"], "coco": {"absent": "no photo"}}
     again = checkout(tmp_path / "again", method={**METHOD, "sets": sets})
     del again["metrics/tables.json"]
@@ -108,7 +108,7 @@ def test_what_is_gone_and_what_is_new_is_too_large_a_difference(tmp_path, commit
 
 
 @pytest.mark.parametrize(("profile", "expected"), [("instructions: avx2", True), ("instructions: native", False)])
-def test_the_profile_says_whether_bytes_are_pinned(tmp_path, profile, expected):
+def test_bytes_are_pinned_if_the_profile_fixes_the_instruction_set(tmp_path, profile, expected):
     set_profile(tmp_path, profile)
     assert verify.pinned(tmp_path) is expected
     set_profile(tmp_path, "data: {}")
@@ -144,7 +144,7 @@ pathlib.Path("metrics/methods/bsn.json").write_text(json.dumps({"sets": {"pfcn":
 
 @pytest.fixture
 def project(tmp_path):
-    """Three stages, run once and committed."""
+    """Three stages, run once in a git repository."""
     folder = tmp_path / "project"
     folder.mkdir()
     (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": STAGES}))
@@ -179,7 +179,7 @@ def run(folder, *options):
     return done.returncode, (done.stdout + done.stderr).strip().splitlines()
 
 
-def test_a_commit_is_run_again_in_a_clone_and_a_number_that_it_does_not_give_is_found(project, tmp_path):
+def test_verify_reruns_the_commit_in_a_clone_and_finds_a_number_that_it_does_not_give(project, tmp_path):
     head = commit(project)
     keep = tmp_path / "kept"
     code, lines = run(project, "--keep", str(keep))
@@ -190,7 +190,7 @@ def test_a_commit_is_run_again_in_a_clone_and_a_number_that_it_does_not_give_is_
     assert (keep / "drawn").exists()
     assert run(project, "--keep", str(keep)) == (1, [f"verify: {keep} is not empty; name a new folder"])
 
-    # Neither the user's cache nor the commit's own lock may answer for the stage.
+    # Neither the user's cache nor the committed lock may replace a run of the stage.
     file = project / "metrics/methods/bsn.json"
     file.write_text(file.read_text().replace("0.3", "0.4"))
     code, lines = run(project)
@@ -212,8 +212,8 @@ def test_a_commit_is_run_again_in_a_clone_and_a_number_that_it_does_not_give_is_
     ]
 
 
-@pytest.mark.parametrize("whole_group", [True, False], ids=["Ctrl-C", "kill"])
-def test_ctrl_c_waits_for_dvc_and_is_one_line(project, tmp_path, whole_group):
+@pytest.mark.parametrize("whole_group", [True, False], ids=["Ctrl-C in a terminal", "SIGINT to the parent only"])
+def test_an_interrupt_waits_for_dvc_and_ends_with_one_line(project, tmp_path, whole_group):
     (project / "measure.py").write_text(
         "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_DFL)\ntime.sleep(60)"
     )
@@ -237,11 +237,11 @@ def test_ctrl_c_waits_for_dvc_and_is_one_line(project, tmp_path, whole_group):
     assert process.returncode == 130
     assert rest.splitlines()[-1] == "verify: interrupted; nothing was compared; run the same command again"
     assert "Traceback" not in rest
-    assert "failed to run: python measure.py" in rest  # DVC's own last word
+    assert "failed to run: python measure.py" in rest  # DVC's own error message
     assert not list(tmp_path.glob("verify-*"))
 
 
-def test_a_stage_that_fails_speaks_for_itself_and_the_last_line_says_that_nothing_is_verified(project):
+def test_a_failing_stage_s_message_is_shown_and_the_last_line_says_not_verified(project):
     (project / "measure.py").write_text(
         "raise SystemExit('data.folder = /nowhere is refused; there is no such folder')"
     )

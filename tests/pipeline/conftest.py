@@ -1,4 +1,4 @@
-"""The miniature, built once per test session; each test file works in a copy of its own."""
+"""The miniature project, built once per test session; each test file uses its own copy."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from tests.miniature import Project, build
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory) -> Project:
-    """The miniature after its first `dvc repro`, not to be written to; workers of pytest-xdist share it."""
+    """The miniature after its first `dvc repro`; read-only, shared by the workers of pytest-xdist."""
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent

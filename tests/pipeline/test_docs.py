@@ -16,7 +16,7 @@ PAGES = ["README.md", "CONTRIBUTING.md", *DOCS, "reports/lite/README.md"]
 # In Markdown the comment is invisible: <!-- not run: the reason --> on the line above a block.
 BLOCK = re.compile(r"^(?:<!-- not run: (?P<reason>[^\n]+) -->\n)?```(?P<language>\w*)\n(?P<code>.*?)^```$", re.M | re.S)
 COMMANDS = re.compile(r"(?m)^(dvc|make|python|git|pip|torchrun|mlflow|dask) ")
-# What a page's blocks must have written.
+# Files that a page's blocks must write.
 WRITTEN = {
     "README.md": ["cut/me.png"],
     "docs/own-photos.md": ["cut/me.png", "cut/a_background.png", "cut/b_cartoon.png", "bsn.onnx"],
@@ -43,7 +43,7 @@ def blocks(page: str) -> list[Block]:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_commands_stand_in_blocks_that_are_run_or_say_why_not(page):
+def test_every_command_is_in_a_block_that_is_run_or_states_why_not(page):
     text = (ROOT / page).read_text("utf-8")
     assert len(blocks(page)) == len(re.findall(r"(?m)^```", text)) / 2
     assert len(re.findall("<!-- not run", text)) == len([block for block in blocks(page) if block.reason])
@@ -80,7 +80,7 @@ def desk(project) -> Project:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if any(b.language and not b.reason for b in blocks(page))])
-def test_the_blocks_of_a_page_run_one_after_the_other(page, desk):
+def test_the_command_blocks_of_a_page_run_in_order(page, desk):
     for block in blocks(page):
         if block.language and not block.reason:
             command = ("bash", "-euo", "pipefail", "-c") if block.language == "sh" else ("python", "-c")

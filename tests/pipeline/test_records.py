@@ -1,4 +1,4 @@
-"""What MLflow and `dvc plots` have of a finished pipeline run."""
+"""Records of a finished pipeline run in MLflow and `dvc plots`."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.miniature import TRAINED
 CURVES = ["Training loss", "Band IoU", "BSN by photo"]
 
 
-def test_dvc_plots_show_and_compare_what_the_page_shows(project):
+def test_dvc_plots_show_and_diff_have_the_curves_and_the_figures_of_the_page(project):
     def plotted(*command: str) -> dict[str, list[dict]]:
         shown = json.loads(project.run("dvc", "plots", *command, "--json", "--out", "plots").split("\n")[0])
         assert "errors" not in shown
@@ -20,7 +20,7 @@ def test_dvc_plots_show_and_compare_what_the_page_shows(project):
 
     shown = plotted("show", "--split")
     points = {name: shown[name][0]["anchor_definitions"]["<DVC_METRIC_DATA>"] for name in CURVES}
-    # By these two the template methods.json tells the methods apart.
+    # The template methods.json distinguishes the methods by these two.
     assert {point["field"] for point in points["Training loss"]} == {"loss_segmentation"}
     losses = {Path(point["filename"]).parent.name for point in points["Training loss"]}
     assert losses == set(TRAINED)

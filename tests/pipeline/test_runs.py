@@ -1,4 +1,4 @@
-"""The pipeline's stages run in one command, and a change runs again what depends on it and no more."""
+"""The pipeline's stages run in one command, and a change reruns only the stages that depend on it."""
 
 import json
 
@@ -18,7 +18,7 @@ def test_every_stage_of_the_graph_runs_in_one_command(project):
     assert project.first == set(listed)
 
 
-def test_the_tables_hold_all_methods_and_all_sets(project):
+def test_the_tables_have_all_methods_and_are_marked_as_drawn(project):
     table = (project.folder / "reports/table1.md").read_text()
     for name in ("Graph-cut", "PortraitFCN+", "PortraitDeepLabv2", "BSN_AC", "BSN_GK", "BSN_IK", "BSN"):
         assert f"| {name} " in table
@@ -29,7 +29,7 @@ def test_the_tables_hold_all_methods_and_all_sets(project):
 
 
 @pytest.mark.parametrize("name", ["pfcn", "coco", "cocostuff", "voc"])
-def test_every_kept_photo_of_every_set_has_its_landmarks_and_alignment_or_says_that_no_face_was_found(project, name):
+def test_every_kept_photo_has_landmarks_and_an_alignment_or_is_recorded_without_a_face(project, name):
     kept = [row.id for row in read_index(project.folder / "data/portraits" / name / "index.csv") if row.kept]
     faces = read_faces(project.folder / "data/faces" / f"{name}.csv")
     assert kept
@@ -46,13 +46,13 @@ def test_a_second_repro_runs_nothing_and_leaves_git_clean(project):
     assert json.loads(project.run("dvc", "status", "--json", "dvc.yaml")) == {}
 
 
-def test_a_bad_parameter_stops_the_run_before_any_stage_works(project):
+def test_an_invalid_parameter_stops_the_run_at_the_check_stage(project):
     with pytest.raises(AssertionError) as caught:
         project.run("dvc", "exp", "run", "--set-param", "kernel.width=0")
     assert "kernel.width = 0 is refused; allowed: pixels of the 800x600 frame" in str(caught.value)
     assert project.stages_that_ran() == {"check"}
     project.run("git", "checkout", "--quiet", ".")
-    project.run("dvc", "checkout", "--force", "--quiet")  # the check's output, which its failure has removed
+    project.run("dvc", "checkout", "--force", "--quiet")  # the check's out, which its failure has removed
 
 
 @pytest.mark.parametrize(
@@ -75,22 +75,22 @@ def test_a_bad_parameter_stops_the_run_before_any_stage_works(project):
         ),
     ],
 )
-def test_a_change_reaches_what_depends_on_it_and_nothing_else(project, section, name, value, reached):
+def test_a_parameter_change_invalidates_only_the_stages_that_depend_on_it(project, section, name, value, reached):
     params = yaml.safe_load((project.folder / "params.yaml").read_text())
     known = params[section][name]
     params[section][name] = {**known, **value} if isinstance(known, dict) else value
     (project.folder / "params.yaml").write_text(yaml.safe_dump(params))
-    # The check reads every parameter, and writes what it wrote before.
+    # The check reads every parameter, but its out stays the same.
     changed = set(json.loads(project.run("dvc", "status", "--json", "dvc.yaml"))) - {"check"}
     with Repo(str(project.folder)) as repo:
         own = {stage.name: stage for stage in repo.index.stages if stage.path_in_repo == "dvc.yaml"}
         after = {later.name for name in changed for later in ancestors(repo.index.graph, own[name])}
     project.run("git", "checkout", "--quiet", ".")
-    # Tables, figures and the page are made from what was evaluated.
+    # Tables, figures and the page depend on every evaluation.
     assert (changed | after) & set(own) == reached | {"tables", "figures", "report", "record"}
 
 
-def test_two_processes_of_torchrun_train_the_stage_s_weights_and_log_one_run(project):
+def test_torchrun_with_two_processes_gives_the_stage_s_weights_and_logs_one_run(project):
     weights = project.folder / "models/bsn/weights.safetensors"
     client = MlflowClient(f"sqlite:///{project.folder}/mlflow.db")
     experiment = client.get_experiment_by_name("bsn-mini").experiment_id
@@ -103,13 +103,13 @@ def test_two_processes_of_torchrun_train_the_stage_s_weights_and_log_one_run(pro
     project.run("dvc", "checkout", "--force", "--quiet")
 
 
-def test_a_method_of_the_users_own_learns_two_attributes(project):
+def test_a_user_defined_method_learns_two_attributes(project):
     trained = [row.id for row in read_index(project.folder / "data/portraits/pfcn/index.csv") if row.split == "train"]
     rows = [f"{name},{'yes' if number % 2 else 'no'}" for number, name in enumerate(trained[:-1])]
     (project.folder / "attributes/glasses.csv").write_text("\n".join(["id,glasses", *rows, ""]))
     own = "{network: deeplab, labels: hard, weight: uniform, attribute: both}"
     project.run("dvc", "exp", "run", "-S", "+attributes.both=[hair,glasses]", "-S", f"+methods.own={own}")
-    # attributes@hair and attributes@none run, as a CSV beside hair's is new, and change nothing.
+    # attributes@hair and attributes@none rerun because of the new CSV beside hair.csv; their outs stay the same.
     assert {"attributes@both", "train@own", "evaluate@own"} <= project.stages_that_ran()
     assert "train@bsn" not in project.stages_that_ran()
     labels = (project.folder / "data/attributes/both.csv").read_text().splitlines()

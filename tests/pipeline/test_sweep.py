@@ -15,7 +15,7 @@ from tests.miniature import TRAINED, Project
 
 
 def until(done: Callable[[], bool], *, within: float = 600) -> None:
-    """Wait for something that another process does."""
+    """Wait until `done` is true; fail after `within` seconds."""
     end = time.monotonic() + within
     while not done():
         assert time.monotonic() < end
@@ -42,25 +42,25 @@ def kill_a_training(project: Project, method: str) -> bool:
 
 @pytest.fixture(scope="module")
 def sweep(project) -> dict[str, str]:
-    """Three widths through the queue, beside one that is refused and one whose training dies: experiment -> state."""
+    """Queue three valid widths, one invalid and one whose training is killed; state per experiment."""
     for change, name, *targets in (
-        # Only as far as the training that is to die.
+        # Only up to the training that is killed.
         ("kernel.width=20", "dies", "train@bsn_ik"),
         ("kernel.width=0", "refused"),
-        # The last is what the workspace holds already.
+        # The last is the width that the workspace already has.
         ("kernel.width=5", "width-5"),
         ("kernel.width=15", "width-15"),
         ("kernel.width=10", "width-10"),
     ):
         project.run("dvc", "exp", "run", "--queue", "--set-param", change, "--name", name, *targets)
-    # The worker keeps the streams that it was started with.
+    # The worker inherits these streams and keeps them open.
     project.run("sh", "-c", "dvc queue start > /dev/null 2>&1")
     until(lambda: kill_a_training(project, "bsn_ik"))
     until(lambda: not re.search(r"Running|Queued|[1-9] (active|idle)", project.run("dvc", "queue", "status")))
     return dict(re.findall(r"^\w{7} +(\S+) .* (\w+)$", project.run("dvc", "queue", "status"), re.MULTILINE))
 
 
-def test_a_sweep_keeps_all_good_results_beside_jobs_that_fail_and_those_say_why(project, sweep):
+def test_a_sweep_keeps_all_results_despite_failing_jobs_and_reports_why_they_failed(project, sweep):
     assert sweep == {
         "dies": "Failed",
         "refused": "Failed",
@@ -92,7 +92,7 @@ def test_a_sweep_keeps_all_good_results_beside_jobs_that_fail_and_those_say_why(
     assert project.run("git", "status", "--porcelain") == ""
 
 
-def test_mlflow_agrees_with_dvc_on_every_experiment_and_both_know_the_cached_one(project, sweep):
+def test_mlflow_and_dvc_agree_on_every_experiment_including_the_cached_one(project, sweep):
     project.run("python", "-m", "experiments.sync")
     _, commit = json.loads(project.run("dvc", "exp", "show", "--json", "--hide-failed"))
     shown = {}
@@ -112,9 +112,9 @@ def test_mlflow_agrees_with_dvc_on_every_experiment_and_both_know_the_cached_one
     told = {run.info.run_name: (int(run.data.params["kernel.width"]), run.data.metrics) for run in studies}
     finished = {name: told[name] for name in shown}
     assert finished == shown
-    # A job that died may have a run too, and no numbers.
+    # The killed job may have a run too, without metrics.
     statuses = {run.info.run_name: (run.info.status, run.data.metrics) for run in studies}
-    assert statuses.get("dies", ("FAILED", {})) == ("FAILED", {})  # where it came as far as that
+    assert statuses.get("dies", ("FAILED", {})) == ("FAILED", {})  # if it got that far
     assert set(statuses) - set(shown) <= {"dies"}
 
     names = {run.info.run_id: run.info.run_name for run in client.search_runs([experiment], max_results=500)}
@@ -127,5 +127,5 @@ def test_mlflow_agrees_with_dvc_on_every_experiment_and_both_know_the_cached_one
             untrained = set(TRAINED) - {"bsn", "bsn_ik"}
             fresh = dict.fromkeys(("mean_mask", "graph_cut", "bsn", "bsn_ik"))
             assert origins == {**fresh, **{name: name for name in untrained}}
-    # Told once.
+    # A second sync has nothing to add.
     assert "has 0 more of DVC's studies" in project.run("python", "-m", "experiments.sync")

@@ -29,7 +29,7 @@ def trials_that_ran(project: Project, trials: Sequence[str]) -> set[str]:
     return {trial for trial in trials if trial_stage(trial) in project.stages_that_ran()}
 
 
-def test_the_readings_are_tried_by_a_pipeline_of_their_own_and_the_seeds_beside_them(project):
+def test_the_trials_pipeline_runs_readings_and_seeds_and_reruns_only_affected_trials(project):
     tried = ("base-1", "base-2", "plain-1", "plain-2", "bsn_ac-1", "closeness-1", "printed-1", "bsn-1", "bsn-2")
     project.run("dvc", "repro", "--single-item", *map(trial_stage, tried))
     assert trials_that_ran(project, tried) == set(tried)
@@ -39,7 +39,7 @@ def test_the_readings_are_tried_by_a_pipeline_of_their_own_and_the_seeds_beside_
     assert photos["set"].value_counts().to_dict() == {"pfcn": 3, "validation": 2}
     assert photos[photos["set"] == "pfcn"]["iou"].mean() == pytest.approx(found["pfcn"]["mean_iou"], abs=1e-5)
 
-    # The reports are of whatever was tried; here not all of it.
+    # The reports cover the trials that have run, here not all.
     project.run("python", "-m", "stages.readings")
     table = (project.folder / "reports/mini/readings.md").read_text()
     assert "| BSN_IK, eq. (1): 1 - d / d_max | 1 |" in table
@@ -59,12 +59,12 @@ def test_the_readings_are_tried_by_a_pipeline_of_their_own_and_the_seeds_beside_
     files = {file.path for file in client.list_artifacts(trials.info.run_id, "tables")}
     assert files == {f"tables/{name}.{kind}" for name in ("readings", "seeds", "seeds_bands") for kind in ("csv", "md")}
 
-    # BSN_AC goes on from PortraitDeepLabv2's phase one.
+    # BSN_AC continues from PortraitDeepLabv2's first phase.
     curves = [pd.read_json(project.folder / f"data/phase_one/plain-{seed}/state.json") for seed in (1, 2)]
     assert not curves[0].equals(curves[1])
     assert set(pd.read_csv(project.folder / "metrics/trials/mini/photos/bsn_ac-1.csv")["hair"]) <= {"long", "short"}
 
-    # Nothing that a trial does not need runs it again.
+    # A change reruns only the trials that depend on it.
     text = (project.folder / "params.yaml").read_text()
     for section, name, value, again in (
         ("kernel", "reading", "sum", {"bsn-1", "bsn-2"}),

@@ -1,4 +1,4 @@
-"""A run of five small photos, made by hand, in the layout that the stages write."""
+"""A hand-made run of five small photos, in the folder layout of the stages."""
 
 import json
 from pathlib import Path
@@ -72,7 +72,7 @@ def run(tmp_path: Path) -> Path:
 
 
 def write_network(folder: Path) -> None:
-    """A tiny BSN, untrained, with the description that the training writes."""
+    """Write a tiny untrained BSN: its weights and the model.json that the training writes."""
     options = {"backbone": "resnet18", "base_width": 4, "aspp_rates": [6, 12], "attribute_neurons": 8}
     options |= {"classes": 3, "scales": [0.5, 0.75, 1.0], "attributes": 1}
     save_file(build("deeplab", **options).state_dict(), folder / "weights.safetensors")
@@ -81,7 +81,7 @@ def write_network(folder: Path) -> None:
 
 
 def write_metrics(run: Path) -> None:
-    """`metrics/methods/*.json` and `metrics/photos/*.csv` as the evaluation writes them."""
+    """Write `metrics/methods/*.json` and `metrics/photos/*.csv` as the evaluation does."""
     (run / "metrics/methods").mkdir(parents=True)
     (run / "metrics/photos").mkdir(parents=True)
     for place, method in enumerate(METHODS):
@@ -103,7 +103,7 @@ def write_metrics(run: Path) -> None:
 
 
 class NoFaces:
-    """A face detector that finds nobody."""
+    """Face detector that finds no face."""
 
     def detect(self, photo: np.ndarray) -> list:
         return []

@@ -10,7 +10,7 @@ HAIR = Attribute(name="hair", rule=RULE)
 STILL = np.eye(2, 3)
 
 
-def test_several_attributes_stand_in_one_table_each_with_its_source(tmp_path):
+def test_several_attributes_share_one_table_with_a_source_column_each(tmp_path):
     glasses = Attribute(name="glasses", by_user={"b": "yes", "c": "no"})
     masks = (("a", STILL), ("b", STILL), ("c", None), ("d", None))
     photos = [(name, lambda: np.ones((800, 600), np.uint8), affine) for name, affine in masks]
@@ -20,12 +20,12 @@ def test_several_attributes_stand_in_one_table_each_with_its_source(tmp_path):
     )
 
 
-def test_no_attribute_is_a_table_of_nobody_and_reads_no_mask(tmp_path):
+def test_without_attributes_only_the_header_is_written_and_no_mask_is_read(tmp_path):
     write_values(tmp_path / "none.csv", [], label_photos([], [("a", None, STILL)]))
     assert (tmp_path / "none.csv").read_text() == "id\n"
 
 
-def test_users_csv_is_read_by_row(tmp_path):
+def test_user_csv_gives_one_value_per_photo_id(tmp_path):
     (tmp_path / "hair.csv").write_text("hair,id\nlong,00007\nshort,00001\n")
     hair = read_attribute("hair", tmp_path / "hair.csv", known={"00001", "00007"}, rule=RULE)
     assert hair == Attribute(name="hair", by_user={"00007": "long", "00001": "short"}, rule=RULE)
@@ -33,14 +33,14 @@ def test_users_csv_is_read_by_row(tmp_path):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_users_csv_may_come_from_any_spreadsheet(tmp_path, encoding, delimiter):
+def test_user_csv_is_read_in_any_spreadsheet_encoding_and_delimiter(tmp_path, encoding, delimiter):
     rows = [["id", "hair", "seen by"], ["00007", "long", "René"], ["1", "short", ""], ["", "", ""]]
     (tmp_path / "hair.csv").write_bytes("\r\n".join(map(delimiter.join, rows)).encode(encoding))
     hair = read_attribute("hair", tmp_path / "hair.csv", known={"00001", "00007"}, rule=RULE)
     assert hair.by_user == {"00007": "long", "00001": "short"}
 
 
-def test_zeros_in_front_of_an_id_may_be_missing_where_that_names_one_photo(tmp_path):
+def test_leading_zeros_of_an_id_may_be_omitted_if_the_photo_is_unambiguous(tmp_path):
     (tmp_path / "hair.csv").write_text("id,hair\n1,long\n")
     assert read_attribute("hair", tmp_path / "hair.csv", known={"00001", "1"}, rule=RULE).by_user == {"1": "long"}
     for known in ({"00001", "01"}, {"00002"}, set()):
@@ -48,13 +48,13 @@ def test_zeros_in_front_of_an_id_may_be_missing_where_that_names_one_photo(tmp_p
             read_attribute("hair", tmp_path / "hair.csv", known=known, rule=RULE)
 
 
-def test_one_photo_under_two_spellings_has_one_value(tmp_path):
+def test_two_values_for_two_spellings_of_one_id_are_refused(tmp_path):
     (tmp_path / "hair.csv").write_text("id,hair\n1,long\n00001,short\n")
     with pytest.raises(InputError, match=r"line 3: id = '00001' has two values"):
         read_attribute("hair", tmp_path / "hair.csv", known={"00001"}, rule=RULE)
 
 
-def test_csv_that_is_no_text_is_named(tmp_path):
+def test_binary_user_csv_is_refused(tmp_path):
     (tmp_path / "hair.csv").write_bytes(b"PK\x03\x04\0\0")
     with pytest.raises(InputError, match=r"hair\.csv is not a text file"):
         read_attribute("hair", tmp_path / "hair.csv", known={"00001"}, rule=RULE)
@@ -64,7 +64,7 @@ def test_an_attribute_with_a_rule_needs_no_csv(tmp_path):
     assert read_attribute("hair", tmp_path / "hair.csv", known=(), rule=RULE) == HAIR
 
 
-def test_an_attribute_without_a_rule_needs_one(tmp_path):
+def test_an_attribute_without_a_rule_needs_a_csv(tmp_path):
     with pytest.raises(InputError, match=r"attribute = 'hat' has no rule; write .*hat\.csv, with the columns id,hat$"):
         read_attribute("hat", tmp_path / "hat.csv", known=())
 
@@ -80,7 +80,7 @@ def test_an_attribute_without_a_rule_needs_one(tmp_path):
         ("", "hair.csv: the first line must name the columns id,hair"),
     ],
 )
-def test_bad_line_of_the_users_csv_is_named(tmp_path, content, line):
+def test_invalid_user_csv_is_refused_with_file_and_line(tmp_path, content, line):
     (tmp_path / "hair.csv").write_text(content)
     with pytest.raises(InputError) as refused:
         read_attribute("hair", tmp_path / "hair.csv", known={"1", "2"}, rule=RULE)

@@ -14,7 +14,7 @@ from study.figures.sheet import BOUNDARY
 
 
 class Bright:
-    """A method that takes what is bright for portrait."""
+    """Method that labels bright pixels as portrait."""
 
     parameters = 0
     parallel = False
@@ -25,7 +25,7 @@ class Bright:
 
 @pytest.fixture
 def samples(tmp_path):
-    """Three photos of steps to the right edge; the true masks begin two columns further right and ignore a row."""
+    """Three photos, bright right of a step; the true masks start two columns further right and ignore one row."""
     found = []
     for number in range(3):
         photo = np.zeros((120, 160, 3), np.uint8)
@@ -42,7 +42,7 @@ def samples(tmp_path):
 
 
 @pytest.mark.parametrize("frame", [False, True])
-def test_a_row_a_photo_holds_its_metrics_under_the_convention_asked_for(samples, frame):
+def test_each_photo_has_one_row_of_metrics_under_the_chosen_frame_convention(samples, frame):
     rows = evaluate_samples(samples, method=Bright(), title="bright", frame_is_boundary=frame)
     assert list(rows["id"]) == ["0", "1", "2"]
     for sample, row in zip(samples, rows.to_dict("records"), strict=True):
@@ -51,12 +51,12 @@ def test_a_row_a_photo_holds_its_metrics_under_the_convention_asked_for(samples,
         assert row == {"set": "pfcn", "id": sample.id, **expected}
 
 
-def test_the_rows_are_the_same_whenever_they_are_made(samples):
+def test_rows_are_the_same_when_evaluated_twice(samples):
     first, second = (evaluate_samples(samples, method=Bright(), title="bright") for _ in range(2))
     pd.testing.assert_frame_equal(first, second)
 
 
-def test_a_photo_that_the_method_fails_on_is_named_in_one_line(samples):
+def test_failure_of_the_method_names_the_photo_in_one_line(samples):
     class Fragile(Bright):
         def __call__(self, photo, affine):
             if photo[0, 61].any():
@@ -81,19 +81,19 @@ def test_a_photo_that_the_method_fails_on_is_named_in_one_line(samples):
     ],
     ids=["photo", "mask", "size"],
 )
-def test_a_file_that_cannot_be_measured_is_named_in_one_line(samples, damage, line):
+def test_a_missing_empty_or_mismatched_file_is_named_in_the_error(samples, damage, line):
     damage(samples[1])
     with pytest.raises(InputError, match=line):
         evaluate_samples(samples, method=Bright(), title="bright")
 
 
-def test_without_photos_the_index_is_named():
+def test_without_test_photos_the_error_names_the_index():
     with pytest.raises(InputError, match=r"^there is no test photo in data/portraits; its index.csv files have"):
         evaluate_samples([], method=Bright(), title="bright")
 
 
 @pytest.mark.parametrize("orientation", [1, 6])
-def test_mlflows_examples_show_the_stored_photo_under_the_contour_that_was_found(tmp_path, orientation):
+def test_mlflow_examples_draw_the_predicted_contour_on_the_stored_photo(tmp_path, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     photo = Image.new("RGB", (120, 80), (40, 60, 80))
@@ -111,7 +111,7 @@ def test_mlflows_examples_show_the_stored_photo_under_the_contour_that_was_found
 
 
 class Waiting:
-    """A method that takes as long as it is told, call by call."""
+    """Method that advances a fake clock by a given time per call."""
 
     parameters, parallel = 0, False
 
@@ -132,7 +132,7 @@ def clock(monkeypatch) -> list[float]:
 
 
 def photos(folder, number):
-    """So many photos, each with its number in its affine."""
+    """`number` photos, each with its position in its affine."""
     cv2.imwrite(str(folder / "photo.png"), np.zeros((20, 20, 3), np.uint8))
     return [
         PhotoFile(photo=folder / "photo.png", affine=np.full((2, 3), place), mask=folder / "mask.png")
@@ -140,13 +140,13 @@ def photos(folder, number):
     ]
 
 
-def test_the_first_photo_warms_up_and_the_median_counts(tmp_path, clock):
+def test_timing_is_the_median_after_a_warm_up_on_the_first_photo(tmp_path, clock):
     method = Waiting(clock, [100.0, 1.0, 7.0, 2.0])
     assert seconds_per_photo(method, photos(tmp_path, 3)) == pytest.approx(2.0)
     assert [affine[0, 0] for affine in method.affines] == [0, 0, 1, 2]
 
 
-def test_of_many_photos_some_evenly_spread_ones_are_timed(tmp_path, clock):
+def test_timing_of_many_photos_uses_an_evenly_spaced_subset(tmp_path, clock):
     method = Waiting(clock, [1.0] * (1 + TIMED_PHOTOS))
     seconds_per_photo(method, photos(tmp_path, 15))
     assert [affine[0, 0] for affine in method.affines] == [0, 0, 2, 4, 6, 8, 10, 12, 14]

@@ -1,4 +1,4 @@
-"""What git says of a folder, and each reason for which it says nothing."""
+"""Git state of a folder, and one error per reason why there is none."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from study.git import GitError, NoCommit, NoGit, NoRepository, changed, edits, g
 
 
 def commit(folder: Path) -> str:
-    """Commit all of `folder`, the root of a repository or a folder that becomes one; the forty digits."""
+    """Commit all of `folder`, after `git init`, and return the full hash."""
     settings = ["-c", "user.email=test@example.org", "-c", "user.name=test"]
     for command in (["init", "--quiet"], ["add", "--all"], [*settings, "commit", "--quiet", "--message", "a commit"]):
         subprocess.run(["git", *command], cwd=folder, check=True)
@@ -19,8 +19,8 @@ def commit(folder: Path) -> str:
 
 
 def someone_elses(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make git take the folder for another user's, as it is in a container that mounts it."""
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)  # may allow any folder
+    """Make git treat the folder as another user's, as in a container that mounts it."""
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)  # the user's configuration may allow any folder
     if os.geteuid():
         monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     else:
@@ -38,7 +38,7 @@ def larger(tmp_path):
     return tmp_path
 
 
-def test_a_folder_of_a_larger_repository_is_asked_about_alone(larger):
+def test_changes_are_reported_only_for_the_given_folder_of_a_larger_repository(larger):
     ours = larger / "ours"
     assert head(ours) == head(larger) == git("rev-parse", "HEAD", folder=larger).strip()
     (larger / "theirs/file").write_text("two")
@@ -53,7 +53,7 @@ def test_a_folder_of_a_larger_repository_is_asked_about_alone(larger):
     assert len({"", first, edits(ours, ["file"])}) == 3
 
 
-def test_a_folder_in_no_repository_is_told_from_one_that_is_not_committed(larger, tmp_path_factory, monkeypatch):
+def test_a_missing_repository_and_a_missing_commit_raise_different_errors(larger, tmp_path_factory, monkeypatch):
     zipped = tmp_path_factory.mktemp("zip")
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(zipped.parent))
     with pytest.raises(NoRepository, match=r"/zip0 is in no git repository; clone the project with git, or make one"):
@@ -68,7 +68,7 @@ def test_a_folder_in_no_repository_is_told_from_one_that_is_not_committed(larger
         head(unpacked)
 
 
-def test_of_another_users_repository_gits_own_hint_is_the_one_line(larger, monkeypatch):
+def test_a_repository_of_another_user_raises_one_line_with_git_s_own_hint(larger, monkeypatch):
     someone_elses(larger, monkeypatch)
     for folder in (larger, larger / "ours"):
         with pytest.raises(GitError) as caught:
@@ -78,19 +78,19 @@ def test_of_another_users_repository_gits_own_hint_is_the_one_line(larger, monke
             f"git rev-parse: detected dubious ownership in repository at '{larger}' To add an exception for this "
             f"directory, call: git config --global --add safe.directory {larger}"
         )
-    # The exception may be in the environment, as a container has it.
+    # The exception may be set by environment variables, as in a container.
     for name, value in {"COUNT": "1", "KEY_0": "safe.directory", "VALUE_0": str(larger)}.items():
         monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
     assert len(head(larger)) == 40
 
 
-def test_without_a_git_program_that_is_what_is_said(larger, monkeypatch):
+def test_a_missing_git_program_is_reported(larger, monkeypatch):
     monkeypatch.setenv("PATH", str(larger))
     with pytest.raises(NoGit, match=r"^git is not installed, or not on PATH"):
         head(larger)
 
 
-def test_what_git_sets_for_a_hook_leads_to_no_other_repository(larger, tmp_path_factory, monkeypatch):
+def test_git_dir_and_git_work_tree_set_by_a_hook_are_ignored(larger, tmp_path_factory, monkeypatch):
     other = tmp_path_factory.mktemp("other")
     shutil.copy(larger / "ours/file", other)
     commit(other)
@@ -99,7 +99,7 @@ def test_what_git_sets_for_a_hook_leads_to_no_other_repository(larger, tmp_path_
     assert git("rev-parse", "--show-toplevel", folder=larger) == f"{larger}\n"
 
 
-def test_the_reasons_are_told_apart_in_every_language(larger, tmp_path_factory, monkeypatch):
+def test_errors_are_recognised_in_a_german_locale(larger, tmp_path_factory, monkeypatch):
     monkeypatch.setenv("LANGUAGE", "de")
     monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
     zipped = tmp_path_factory.mktemp("zip")

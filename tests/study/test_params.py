@@ -36,7 +36,7 @@ def refusal(key, value):
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_every_profile_passes_as_committed(profile):
+def test_every_committed_profile_is_valid(profile):
     assert params.check(read("params.yaml"), read(f"profiles/{profile}.yaml")).kernel.width == 10
 
 
@@ -79,7 +79,7 @@ def test_the_papers_values_are_the_defaults():
         ("data.draw.pfcn.train", 0, "data.draw.pfcn.train = 0 is refused; allowed: a whole number, 1 or more"),
     ],
 )
-def test_a_bad_value_is_refused_in_one_line_with_key_value_and_what_is_allowed(key, value, line):
+def test_an_invalid_value_is_refused_in_one_line_with_key_value_and_allowed_values(key, value, line):
     message = refusal(key, value)
     assert line in message
     assert "\n" not in message
@@ -101,7 +101,7 @@ def type_by_hand(file: Path, key: str, number: str) -> None:
 
 
 def set_by_dvc(file: Path, key: str, number: str) -> None:
-    """As `dvc exp run -S` does."""
+    """Set the value as `dvc exp run -S` does."""
     path = "networks.deeplab." if key == "weight_decay" else ""
     apply_overrides(file, [f"{path}{key}={number}"])
 
@@ -111,14 +111,14 @@ SETS = pytest.mark.parametrize("set_number", [type_by_hand, set_by_dvc])
 
 @SETS
 @pytest.mark.parametrize("number", ["0.00001", "1e-05", "2e-4", "2E-4", "2.e-4", "+2e-4", "3e0", "0", "10", "1_0.5"])
-def test_a_number_is_one_whether_typed_or_set_by_dvc(project, set_number, number):
+def test_numbers_are_read_the_same_if_typed_or_set_by_dvc(project, set_number, number):
     set_number(project / "profiles/sketch.yaml", "weight_decay", number)
     assert params.load(project).networks.deeplab.weight_decay == float(number)
 
 
 @SETS
 @pytest.mark.parametrize("number", ["1000", "1e3", "1000.0", "1_000", "1.0e+3"])
-def test_a_whole_number_is_one_however_it_is_written(project, set_number, number):
+def test_whole_numbers_are_read_in_any_notation(project, set_number, number):
     set_number(project / "params.yaml", "seed", number)
     seed = params.load(project).seed
     assert (seed, type(seed)) == (1000, int)
@@ -138,7 +138,7 @@ def test_a_whole_number_is_one_however_it_is_written(project, set_number, number
         (set_by_dvc, "nan", "nan"),
     ],
 )
-def test_what_is_no_number_for_dvc_is_refused_in_one_line(project, set_number, number, shown):
+def test_invalid_or_infinite_numbers_are_refused_in_one_line(project, set_number, number, shown):
     set_number(project / "profiles/sketch.yaml", "weight_decay", number)
     with pytest.raises(InputError) as caught:
         params.load(project)
@@ -146,7 +146,7 @@ def test_what_is_no_number_for_dvc_is_refused_in_one_line(project, set_number, n
 
 
 @pytest.mark.parametrize("value", ["1.5", "1e-3", "1e300", "true"])
-def test_what_is_not_whole_is_no_whole_number(project, value):
+def test_values_that_are_no_whole_number_in_range_are_refused(project, value):
     type_by_hand(project / "params.yaml", "seed", value)
     with pytest.raises(InputError, match=r"^seed = .* is refused; allowed: a whole number from 0 to 2147483647$"):
         params.load(project)
@@ -157,7 +157,7 @@ def test_what_is_not_whole_is_no_whole_number(project, value):
     ["1e-05", "2e-4", "1.", ".5", "010", "0o10", "0x1F", "1_000", "1:30", "yes", "no", "on", "Off", "y", "True", "~",
      "null", "none", ".inf", "nan", "1e", "2001-01-01", "0.1.2", "'1'", "08", "1,5"],
 )  # fmt: skip
-def test_a_scalar_is_what_dvc_takes_it_for(tmp_path, scalar):
+def test_yaml_scalars_are_parsed_as_by_dvc(tmp_path, scalar):
     file = tmp_path / "params.yaml"
     file.write_text(f"a: {scalar}\nb:\n- {scalar}\n")
     assert params.read_yaml(file) == parse_yaml(file.read_text(), file)
@@ -176,7 +176,7 @@ def test_a_scalar_is_what_dvc_takes_it_for(tmp_path, scalar):
         (b"", "params.yaml holds no keys"),
     ],
 )
-def test_file_that_is_no_yaml_is_refused_in_one_line(tmp_path, content, line):
+def test_invalid_yaml_is_refused_in_one_line(tmp_path, content, line):
     (tmp_path / "params.yaml").write_bytes(content)
     with pytest.raises(InputError) as caught:
         params.read_yaml(tmp_path / "params.yaml")
@@ -213,7 +213,7 @@ def test_file_that_is_no_yaml_is_refused_in_one_line(tmp_path, content, line):
         ("hair.below_mouth", -1, "hair.below_mouth = -1 is refused; allowed: a number, 0 or more"),
     ],
 )
-def test_attributes_that_no_method_could_learn_are_refused_in_one_line(key, value, line):
+def test_invalid_attribute_parameters_are_refused_in_one_line(key, value, line):
     message = refusal(key, value)
     assert line in message
     assert "\n" not in message
@@ -263,7 +263,7 @@ def test_attributes_that_no_method_could_learn_are_refused_in_one_line(key, valu
         ),
     ],
 )
-def test_starting_weights_that_are_not_the_network_s_are_refused_in_one_line(network, values, line):
+def test_initial_weights_that_do_not_fit_the_network_are_refused_in_one_line(network, values, line):
     profile = read("profiles/sketch.yaml")
     for key, value in values.items():
         profile = changed(profile, f"networks.{network}.{key}", value)
@@ -273,7 +273,7 @@ def test_starting_weights_that_are_not_the_network_s_are_refused_in_one_line(net
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_may_start_a_network_of_any_width_and_layout():
+def test_initial_weights_from_a_file_are_allowed_for_any_width_and_layout():
     profile = read("profiles/sketch.yaml")
     values = {"weights": "mine.pth", "backbone": "resnet50", "layout": "caffe", "freeze_batch_norm": True}
     for key, value in values.items():
@@ -288,7 +288,7 @@ def test_a_file_may_start_a_network_of_any_width_and_layout():
     }
 
 
-def test_a_branch_that_no_second_phase_would_train_is_refused():
+def test_an_attribute_branch_without_a_second_training_phase_is_refused():
     profile = read("profiles/sketch.yaml")
     profile = changed(profile, "networks.deeplab.phases", profile["networks"]["deeplab"]["phases"][:1])
     with pytest.raises(InputError) as caught:
@@ -317,7 +317,7 @@ def test_a_missing_key_is_named():
         params.check(raw, read("profiles/sketch.yaml"))
 
 
-def test_every_bad_value_has_its_own_line():
+def test_every_invalid_value_has_its_own_line():
     raw = changed(changed(read("params.yaml"), "kernel.width", 0), "seed", 1.5)
     with pytest.raises(InputError) as caught:
         params.check(raw, read("profiles/sketch.yaml"))
@@ -337,7 +337,7 @@ def test_flat_params_have_dotted_names():
     assert flat["networks.deeplab.scales"] == [0.5, 0.75, 1.0]
 
 
-def test_an_unknown_profile_is_refused_before_any_stage_works(tmp_path):
+def test_an_unknown_profile_is_refused_by_the_check_stage(tmp_path):
     (tmp_path / "profiles").symlink_to(ROOT / "profiles")
     text = (ROOT / "params.yaml").read_text().replace("profile: sketch", "profile: full")
     (tmp_path / "params.yaml").write_text(text)

@@ -1,4 +1,4 @@
-"""The machine and the commit that numbers come from."""
+"""Provenance of results: commit, machine and environment."""
 
 import subprocess
 from importlib.metadata import version
@@ -14,7 +14,7 @@ def git(folder: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def test_the_commit_says_whether_its_sources_were_changed(tmp_path):
+def test_commit_is_marked_if_its_tracked_sources_were_changed(tmp_path):
     for folder in ("bsn", "reports"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "file").write_text("one")
@@ -29,7 +29,7 @@ def test_the_commit_says_whether_its_sources_were_changed(tmp_path):
     assert commit(tmp_path, ["bsn"]) == f"{head} with changes"
 
 
-def test_without_git_there_is_no_commit(tmp_path, monkeypatch):
+def test_commit_is_none_without_a_repository_or_without_git(tmp_path, monkeypatch):
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert commit(tmp_path, ["bsn"]) is None
     monkeypatch.setenv("PATH", "")
@@ -43,7 +43,7 @@ def test_the_machine_is_named_by_cores_processor_and_gpu():
     assert "GPU" in named.split(", ")[-1] or "NVIDIA" in named
 
 
-def test_the_environment_is_machine_instruction_set_and_package_versions():
+def test_environment_holds_machine_instruction_set_and_package_versions():
     found = environment()
     assert set(found) == {"machine", "instructions", "packages"}
     assert found["machine"] == machine()

@@ -1,4 +1,4 @@
-"""How a stage starts; how it ends is bsn.program's, and tested with it."""
+"""Start of a stage from the command line; how it ends is tested with bsn.program."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ STAGES = sorted(
 
 @pytest.fixture
 def ended(monkeypatch, capsys):
-    """Exit status, stdout and stderr of a stage that got these arguments."""
+    """Exit status, stdout and stderr of a stage called with these arguments."""
 
     def end(stage, *arguments):
         monkeypatch.setattr("sys.argv", ["stage", *arguments])
@@ -42,7 +42,7 @@ def test_a_stage_gets_its_arguments_and_its_result_is_the_exit_status(ended):
 
 
 @pytest.mark.parametrize("arguments", [(), ("coco", "voc", "pfcn")])
-def test_another_number_of_arguments_gets_the_usage(ended, arguments):
+def test_a_wrong_number_of_arguments_prints_the_usage(ended, arguments):
     def portraits(set_name: str, other: str = "none") -> None:
         raise AssertionError
 
@@ -51,14 +51,14 @@ def test_another_number_of_arguments_gets_the_usage(ended, arguments):
     assert told == f"usage: python -m {__name__} SET_NAME [OTHER]\n"
 
 
-def test_help_says_what_the_module_is_and_is_no_failure(ended):
+def test_help_prints_usage_and_the_module_s_docstring_and_exits_with_0(ended):
     def portraits(set_name: str) -> None:
         raise AssertionError
 
     assert ended(portraits, "--help") == (0, f"usage: python -m {__name__} SET_NAME\n\n{__doc__}\n", "")
 
 
-def test_a_stage_that_takes_any_arguments_sees_to_them_itself(ended):
+def test_a_stage_with_variable_arguments_also_receives_help(ended):
     got = []
 
     def verify(*arguments: str) -> None:

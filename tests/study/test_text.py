@@ -13,14 +13,14 @@ def file(tmp_path):
 
 @ENCODINGS
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_lines_are_read_in_every_encoding_and_of_every_system(file, encoding, end):
-    # "\x85" is a control character, at which str.splitlines() would part the line; CP1252 has no letter for it.
+def test_lines_are_read_in_every_encoding_and_with_every_line_ending(file, encoding, end):
+    # "\x85" is a control character at which str.splitlines() would split; CP1252 cannot encode it.
     text = "“a”…b€" if encoding == "cp1252" else "a\x85b"
     file.write_bytes(end.join(["é", "", text, ""]).encode(encoding))
     assert read_lines(file) == ["é", "", text, ""]
 
 
-def test_each_byte_above_ascii_is_read_as_cp1252_where_it_is_not_utf_8(file):
+def test_bytes_that_are_not_utf_8_are_read_as_cp1252(file):
     file.write_bytes(b"\x93long\x94 \x80\x81\x9f\xff")
     assert read_lines(file) == ["“long” €\x81Ÿÿ"]
 
@@ -28,13 +28,13 @@ def test_each_byte_above_ascii_is_read_as_cp1252_where_it_is_not_utf_8(file):
 @pytest.mark.parametrize(
     "content", [b"PK\x03\x04\0\0", "a\n".encode("utf-16-le"), b"\xff\xfea", b"\xef\xbb\xbf\xff", b"\x1b[0m"]
 )
-def test_file_that_is_no_text_is_named(file, content):
+def test_file_that_is_not_text_is_refused(file, content):
     file.write_bytes(content)
     with pytest.raises(InputError, match=r"x\.txt is not a text file in UTF-8, UTF-16 or CP1252; save it again"):
         read_lines(file)
 
 
-def test_file_that_cannot_be_read_is_named(file):
+def test_unreadable_file_is_refused(file):
     file.mkdir()
     with pytest.raises(InputError, match=r"x\.txt cannot be read: Is a directory"):
         read_lines(file)
@@ -43,7 +43,7 @@ def test_file_that_cannot_be_read_is_named(file):
 @pytest.mark.parametrize(
     "content", ["a\nb\n", "a\r\n\r\n  b  \r\n\r\n", "a;b;;\n", '"a"\n"b"\n', "a, b", "a\tb\n", "\ufeffa\nb"]
 )
-def test_names_stand_one_per_line_or_separated(file, content):
+def test_names_are_read_one_per_line_or_with_separators(file, content):
     file.write_text(content)
     assert read_names(file) == ["a", "b"]
 
@@ -51,7 +51,7 @@ def test_names_stand_one_per_line_or_separated(file, content):
 @ENCODINGS
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_table_is_read_as_any_spreadsheet_saves_it(file, encoding, delimiter, end):
+def test_table_is_read_in_every_encoding_with_every_delimiter_and_line_ending(file, encoding, delimiter, end):
     rows = [["hair", " id", "note"], ["lang", "1", '"é, ; \t"'], [" kurz ", "2", '"two""words"'], ["", "", ""], ["x"]]
     file.write_bytes(end.join([*map(delimiter.join, rows), "", ""]).encode(encoding))
     assert list(read_table(file, "id", "hair")) == [(2, ["1", "lang"]), (3, ["2", "kurz"]), (5, ["", "x"])]
@@ -60,7 +60,7 @@ def test_table_is_read_as_any_spreadsheet_saves_it(file, encoding, delimiter, en
 @pytest.mark.parametrize(
     "content", ["", "id,hat\n", "id\n1\n", "id,hair,hair\n", "\nid\n\nid,hair\n", "sep=;\n", "id hair\n"]
 )
-def test_table_without_its_columns_is_named(file, content):
+def test_table_without_the_required_columns_is_refused(file, content):
     file.write_text(content)
     with pytest.raises(InputError, match=r"x\.txt: the first line must name the columns id,hair$"):
         list(read_table(file, "id", "hair"))
@@ -80,7 +80,7 @@ def test_table_without_its_columns_is_named(file, content):
         ([" ", ";;", "sep=;", ",,"], ";"),
     ],
 )
-def test_blank_rows_and_excel_s_delimiter_above_the_header_are_skipped(file, encoding, end, above, delimiter):
+def test_blank_rows_and_excel_s_sep_line_above_the_header_are_skipped(file, encoding, end, above, delimiter):
     rows = ["id,hair", "1,lang", '2,"kurz', 'é"']
     file.write_bytes(end.join([*above, *(row.replace(",", delimiter) for row in rows), ""]).encode(encoding))
     first = len(above) + 2
@@ -92,7 +92,7 @@ def test_a_column_may_be_called_sep(file):
     assert list(read_table(file, "id", "sep=")) == [(2, ["1", "x"])]
 
 
-def test_quote_that_is_not_closed_is_named(file):
+def test_unclosed_quote_is_refused_with_its_line(file):
     file.write_text('id,hair\n1,long\n2,"short\n3,long\n')
     with pytest.raises(InputError, match=r"x\.txt, line 4: unexpected end of data"):
         list(read_table(file, "id", "hair"))
@@ -102,7 +102,7 @@ def test_quote_that_is_not_closed_is_named(file):
     "encoding",
     ["utf-8", "gb2312", "gbk", "gb18030", "big5", "shift_jis", "euc-jp", "iso-2022-jp", "euc-kr", "koi8-r", "cp1252"],
 )
-def test_xml_is_read_in_the_encoding_that_it_declares(file, encoding):
+def test_xml_is_read_in_its_declared_encoding(file, encoding):
     place = {"koi8-r": "снимки", "cp1252": "œuvre", "euc-kr": "사진"}.get(encoding, "中文")
     text = f"""<?xml version='1.0' encoding="{encoding.upper()}"?>\r\n<a><b>{place}</b></a>"""
     file.write_bytes(text.encode(encoding))
@@ -111,7 +111,7 @@ def test_xml_is_read_in_the_encoding_that_it_declares(file, encoding):
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
 @pytest.mark.parametrize("declared", ['<?xml version="1.0" encoding="utf-16"?>', '<?xml version="1.0"?>'])
-def test_xml_of_two_bytes_per_character_is_read_with_and_without_a_mark(file, encoding, declared):
+def test_xml_in_unicode_encodings_is_read_with_and_without_a_byte_order_mark(file, encoding, declared):
     file.write_bytes(f"{declared}<a>é</a>".encode(encoding))
     assert read_xml(file).text == "é"
 
@@ -134,7 +134,7 @@ def test_xml_that_declares_utf_16_and_is_utf_8_is_read(file):
         b"<a>&nbsp;</a>",
     ],
 )
-def test_xml_that_cannot_be_read_is_named(file, content):
+def test_invalid_xml_is_refused(file, content):
     file.write_bytes(content)
     with pytest.raises(InputError, match=r"^x\.txt is not XML"):
         read_xml(file)

@@ -37,7 +37,7 @@ def test_only_kept_training_photos_are_read(folders):
     assert [photo.id for photo in training_photos(*folders, size=(40, 30), reading="distance")] == ["0", "1"]
 
 
-def test_photo_labels_and_face_come_at_working_size(folders):
+def test_photo_labels_and_face_are_scaled_to_the_working_size(folders):
     first, second = training_photos(*folders, size=(40, 30), reading="distance")
     assert first.photo.image.shape == (40, 30, 3)
     assert (second.photo.image == 50).all()
@@ -48,7 +48,7 @@ def test_photo_labels_and_face_come_at_working_size(folders):
     assert second.photo.to_frame is None
 
 
-def test_classes_are_numbered_and_unknown_photos_have_none(folders, tmp_path):
+def test_attribute_values_become_class_numbers_and_unknown_photos_get_minus_1(folders, tmp_path):
     file = tmp_path / "hair.csv"
     file.write_text("id,hair,hair.source\n0,short,rule\n3,long,user\n")
     classes = attribute_classes(file)
@@ -57,7 +57,7 @@ def test_classes_are_numbered_and_unknown_photos_have_none(folders, tmp_path):
     assert [photo.attributes.tolist() for photo in photos] == [[1], [-1]]
 
 
-def test_each_of_several_attributes_has_its_own_known_photos(folders, tmp_path):
+def test_photos_may_have_values_of_only_some_attributes(folders, tmp_path):
     file = tmp_path / "both.csv"
     file.write_text("id,hat,hat.source,hair,hair.source\n0,yes,user,,\n1,no,user,short,rule\n3,,,long,rule\n")
     classes = attribute_classes(file)
@@ -66,23 +66,23 @@ def test_each_of_several_attributes_has_its_own_known_photos(folders, tmp_path):
     assert [photo.attributes.tolist() for photo in photos] == [[1, -1], [0, 1]]
 
 
-def test_a_value_may_be_a_word_that_tables_take_for_nothing(tmp_path):
+def test_the_values_none_and_na_are_not_read_as_missing(tmp_path):
     (tmp_path / "hat.csv").write_text("id,hat,hat.source\n0,None,user\n1,NA,user\n2,,\n")
     assert attribute_classes(tmp_path / "hat.csv") == {"hat": {"0": 1, "1": 0}}
 
 
-def test_an_attribute_that_no_training_photo_has_a_value_of_is_refused(folders):
+def test_an_attribute_without_values_for_training_photos_is_refused(folders):
     with pytest.raises(InputError, match="no training photo has a value of the attribute hat"):
         training_photos(*folders, size=(40, 30), reading="distance", attributes={"hair": {"0": 1}, "hat": {"3": 0}})
 
 
-def test_no_attribute_is_a_table_without_a_column(folders, tmp_path):
+def test_a_table_without_attribute_columns_gives_no_attributes(folders, tmp_path):
     (tmp_path / "none.csv").write_text("id\n")
     assert attribute_classes(tmp_path / "none.csv") == {}
     assert training_photos(*folders, size=(40, 30), reading="distance")[0].attributes.shape == (0,)
 
 
-def test_without_training_photos_nothing_can_be_trained(folders):
+def test_an_index_without_training_photos_is_refused(folders):
     write_index(folders[0] / "index.csv", [])
     with pytest.raises(InputError, match="has no training photos"):
         training_photos(*folders, size=(40, 30), reading="distance")

@@ -1,4 +1,4 @@
-"""The official servers, played by one on this machine: drawn sets, packed and laid out as their publishers do."""
+"""Fake official servers: drawn data sets, packed and laid out as the publishers do."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ import numpy as np
 
 from study.fetch import Download
 
-# Where a PFCN portrait sits in its photo of 1024 x 768: rows, then columns.
+# Position of the PFCN portrait in its 1024 x 768 photo: rows, then columns.
 CROP = (3, 1003, 5, 755)
 
 
@@ -47,13 +47,13 @@ def md5(file: Path) -> str:
 
 
 def serve(site, folder: Path) -> None:
-    """All files of a folder on the test's server, at their paths."""
+    """Put all files of a folder on the test server, at their relative paths."""
     for file in files(folder):
         site.put("/" + file.relative_to(folder).as_posix(), file.read_bytes(), etag='"1"')
 
 
 def publish_pfcn(drawn: Path, out: Path, address: str) -> Download:
-    """The release without its photos, and the photos at their owners' pages, cropped by nobody yet."""
+    """Pack the release without its photos, and write the uncropped photos for their owners' pages."""
     data = drawn / "pfcn" / "data"
     work = out.parent / "release" / "data"
     work.mkdir(parents=True)
@@ -79,7 +79,7 @@ def publish_pfcn(drawn: Path, out: Path, address: str) -> Download:
 
 
 def publish_coco(drawn: Path, out: Path, address: str) -> Download:
-    """The annotations with addresses of this server, beside files that nobody asked for; and the photos."""
+    """Pack the annotations, with URLs of this server, among files that are not needed; and copy the photos."""
     work = out.parent / "coco"
     for part in ("train2017", "val2017"):
         content = json.loads((drawn / "coco/annotations" / f"instances_{part}.json").read_text())
@@ -102,7 +102,7 @@ def publish_cocostuff(drawn: Path, out: Path, address: str) -> Download:
 
 
 def publish_voc(drawn: Path, out: Path, address: str) -> list[Download]:
-    """An archive a year."""
+    """Pack one archive per year."""
     root, downloads = drawn / "voc", []
     for year in ("VOC2007", "VOC2008", "VOC2012"):
         file = out / f"{year}.tar"

@@ -29,7 +29,7 @@ RULE = PortraitRule(min_face=0.1, min_on_mask=0.5, box_margin=0.0)
 
 @pytest.fixture
 def place(tmp_path) -> dict:
-    """Where a set is downloaded to, and where its archives are kept."""
+    """Target folder of a data set, and the folder of its archives."""
     return {"folder": tmp_path / "downloads/set", "archives": tmp_path / "downloads/archives"}
 
 
@@ -78,7 +78,7 @@ def test_a_second_call_fetches_nothing(site, drawn, out, place):
     assert len(site.requests) == asked
 
 
-def test_a_photo_that_its_own_address_lacks_comes_from_the_mirror(site, drawn, out, place):
+def test_a_photo_missing_at_its_own_url_is_fetched_from_the_mirror(site, drawn, out, place):
     annotations = publish_coco(drawn, out, site.url(""))
     serve(site, out)
     chosen = next(c for c in coco.candidates(drawn / "coco") if annotated_rejection(c, RULE) is None)
@@ -90,7 +90,7 @@ def test_a_photo_that_its_own_address_lacks_comes_from_the_mirror(site, drawn, o
     assert (result.root / path[1:]).read_bytes() == chosen.photo.read_bytes()
 
 
-def test_a_lost_photo_is_listed_and_not_fatal(site, drawn, out, place):
+def test_a_photo_that_cannot_be_fetched_is_listed_and_not_fatal(site, drawn, out, place):
     annotations = publish_coco(drawn, out, site.url(""))
     serve(site, out)
     chosen = next(c for c in coco.candidates(drawn / "coco") if annotated_rejection(c, RULE) is None)
@@ -101,8 +101,8 @@ def test_a_lost_photo_is_listed_and_not_fatal(site, drawn, out, place):
     assert "404" in missing.reason
 
 
-def test_coco_finds_its_persons_by_name(site, drawn, out, place):
-    # Many exporters count categories from 0, and so person is 0 and bicycle 1.
+def test_coco_finds_the_person_category_by_name(site, drawn, out, place):
+    # Many exporters number categories from 0, so person is 0 and bicycle 1.
     annotations = publish_coco(drawn, out, site.url(""))
     for file in (out.parent / "coco" / "annotations").glob("instances_*.json"):
         content = json.loads(file.read_text())
@@ -120,7 +120,7 @@ def test_coco_finds_its_persons_by_name(site, drawn, out, place):
     assert coco.person_counts(result.root) == coco.person_counts(drawn / "coco")
 
 
-def test_photos_that_fail_in_a_row_stop_it_with_one_line(site, drawn, out, place, monkeypatch):
+def test_consecutive_photo_failures_stop_the_download(site, drawn, out, place, monkeypatch):
     annotations = publish_coco(drawn, out, site.url(""))
     serve(site, out)
     for path in [path for path in site.pages if path.endswith(".jpg")]:
@@ -130,7 +130,7 @@ def test_photos_that_fail_in_a_row_stop_it_with_one_line(site, drawn, out, place
         download_coco(**place, annotations=annotations, mirrors=[], whole=10**9, year=2017, rule=RULE)
 
 
-def test_cocostuff_reads_no_more_of_its_zip_than_it_needs(site, drawn, out, place):
+def test_cocostuff_fetches_only_the_needed_parts_of_its_zip(site, drawn, out, place):
     release = publish_cocostuff(drawn, out, site.url(""))
     serve(site, out)
     counts = coco.person_counts(drawn / "coco")
@@ -147,7 +147,7 @@ def test_cocostuff_reads_no_more_of_its_zip_than_it_needs(site, drawn, out, plac
 
 
 @pytest.mark.parametrize("by_hand", [True, False])
-def test_cocostuff_reads_the_whole_zip_where_it_is_here_or_no_part_is_served(site, drawn, out, place, by_hand):
+def test_cocostuff_reads_a_local_zip_or_the_whole_zip_of_a_server_without_ranges(site, drawn, out, place, by_hand):
     release = publish_cocostuff(drawn, out, site.url(""))
     if by_hand:
         place["archives"].mkdir(parents=True)
@@ -196,7 +196,7 @@ def test_voc_with_boxes_in_another_encoding_is_downloaded(site, drawn, out, plac
     assert {c.id for c in voc.candidates(result.root) if c.photo.is_file()} == expected
 
 
-def test_pfcn_downloads_the_release_and_crops_each_owners_photo(site, drawn, out, place):
+def test_pfcn_downloads_the_release_and_crops_each_owner_s_photo(site, drawn, out, place):
     release = publish_pfcn(drawn, out, site.url(""))
     serve(site, out)
     result = download_pfcn(**place, release=release)
@@ -206,12 +206,12 @@ def test_pfcn_downloads_the_release_and_crops_each_owners_photo(site, drawn, out
         ours = cv2.imread(str(candidate.photo)).astype(int)
         theirs = cv2.imread(str(drawn / "pfcn/data/images_data_crop" / candidate.photo.name)).astype(int)
         assert ours.shape == (800, 600, 3)
-        # Enlarged by a quarter, shrunk again and twice a JPEG; a shift of one pixel would cost three times as much.
+        # From scaling up by a quarter and back, and two JPEGs; a shift of one pixel would give three times as much.
         assert np.abs(ours - theirs).mean() < 4
     assert "9 of 9 photos; 0 cannot be had" in result.summary
 
 
-def test_pfcn_with_lists_that_were_saved_anew_is_downloaded(site, drawn, out, place):
+def test_pfcn_with_lists_in_other_formats_is_downloaded(site, drawn, out, place):
     publish_pfcn(drawn, out, site.url(""))
     data = out.parent / "release" / "data"
     save_v73(data / "trainlist.mat", {"trainlist": [f"{name}.jpg" for name in names_of(drawn, "train")]})
@@ -227,7 +227,7 @@ def test_pfcn_with_lists_that_were_saved_anew_is_downloaded(site, drawn, out, pl
     ]
 
 
-def test_pfcn_lists_dead_links_and_goes_on(site, drawn, out, place):
+def test_pfcn_reports_missing_replaced_and_truncated_photos_and_continues(site, drawn, out, place):
     release = publish_pfcn(drawn, out, site.url(""))
     serve(site, out)
     names = sorted(file.stem for file in files(out / "owners"))
@@ -248,7 +248,7 @@ def test_pfcn_lists_dead_links_and_goes_on(site, drawn, out, place):
     assert there == set(names) - reasons.keys()
 
 
-def test_pfcn_photo_without_address_or_crop_is_listed(site, drawn, out, place):
+def test_pfcn_reports_photos_without_url_or_crop_as_missing(site, drawn, out, place):
     publish_pfcn(drawn, out, site.url(""))
     data = out.parent / "release" / "data"
     names = sorted(file.stem for file in files(out / "owners"))
@@ -264,7 +264,7 @@ def test_pfcn_photo_without_address_or_crop_is_listed(site, drawn, out, place):
     }
 
 
-def test_a_dead_release_says_what_to_fetch_by_hand_and_where_to_put_it(site, drawn, out, place):
+def test_an_unavailable_release_names_its_url_and_the_path_for_a_manual_download(site, drawn, out, place):
     release = publish_pfcn(drawn, out, site.url(""))
     with pytest.raises(InputError) as caught:
         download_pfcn(**place, release=release)
@@ -272,13 +272,13 @@ def test_a_dead_release_says_what_to_fetch_by_hand_and_where_to_put_it(site, dra
     assert site.url("/release.zip") in line
     assert "404" in line
     assert str(place["archives"] / "release.zip") in line
-    # As told: put there by hand, it is taken.
+    # An archive put there by hand is used.
     (out / "release.zip").rename(place["archives"] / "release.zip")
     serve(site, out)
     assert download_pfcn(**place, release=release).missing == ()
 
 
-def test_another_archive_under_the_releases_name_is_refused(site, drawn, out, place):
+def test_a_wrong_archive_under_the_release_s_name_is_refused(site, drawn, out, place):
     release = publish_coco(drawn, out, site.url(""))
     serve(site, out)
     with pytest.raises(InputError, match="holds 0 folders images_mask, not one: is it the PFCN release"):

@@ -5,7 +5,7 @@ from study.datasets.index import FaceRow, PhotoRow, read_faces, read_index, writ
 POINTS = np.arange(10).reshape(5, 2) + 0.25
 
 
-def test_index_reads_as_it_was_written(tmp_path):
+def test_index_is_read_back_as_it_was_written(tmp_path):
     known = PhotoRow(
         id="00001", split="train", kept=True, image="images/00001.jpg", mask="masks/00001.png", height=800,
         width=600, persons=1, faces=1, face_fraction=0.125, probability=0.9375,
@@ -22,7 +22,7 @@ def test_index_reads_as_it_was_written(tmp_path):
     assert second == unknown
 
 
-def test_faces_read_as_they_were_written(tmp_path):
+def test_faces_are_read_back_as_they_were_written(tmp_path):
     affine = np.array([[1.5, 0.125, -20], [-0.125, 1.5, 30]])
     write_faces(
         tmp_path / "faces" / "x.csv",

@@ -17,7 +17,7 @@ class FakeDetector:
 
 @pytest.fixture
 def rows(tmp_path) -> list[PhotoRow]:
-    """Photo 1 has a tracker, 2 an empty one, 3 none at all; 2 shows a face to the detector, 3 does not."""
+    """Photo 1 has a tracker, 2 an empty one, 3 none; the detector finds a face in 2 and none in 3."""
     for folder in ("data/images_mask", "data/images_tracker", "images"):
         (tmp_path / folder).mkdir(parents=True)
     points = np.random.default_rng(0).uniform(100, 500, (49, 2)).astype(np.float32)
@@ -28,7 +28,7 @@ def rows(tmp_path) -> list[PhotoRow]:
     return [PhotoRow(id=f"0000{n}", split="train", kept=True, image=f"images/0000{n}.jpg") for n in (1, 2, 3)]
 
 
-def test_tracker_goes_before_the_detector_and_no_face_is_said(tmp_path, rows):
+def test_tracker_is_preferred_to_the_detector_and_a_missing_face_is_recorded(tmp_path, rows):
     first, second, third = pfcn_faces(rows, root=tmp_path, portraits=tmp_path, detector=FakeDetector())
     assert (first.source, second.source, third.source) == ("tracker", "mtcnn", "none")
     assert first.points.shape == (5, 2)
@@ -37,20 +37,20 @@ def test_tracker_goes_before_the_detector_and_no_face_is_said(tmp_path, rows):
 
 
 @pytest.mark.parametrize("points", [np.full((49, 2), np.nan), np.zeros((49, 2)), np.ones((48, 2))])
-def test_tracker_that_holds_no_face_leaves_the_photo_to_the_detector(tmp_path, rows, points):
+def test_invalid_tracker_falls_back_to_the_detector(tmp_path, rows, points):
     savemat(tmp_path / "data/images_tracker/00001.mat", {"tracker": points.astype(np.float32)})
     first, _, _ = pfcn_faces(rows, root=tmp_path, portraits=tmp_path, detector=FakeDetector())
     assert first.source == "mtcnn"
     np.testing.assert_allclose(first.affine, [[1, 0, 0], [0, 1, 0]], atol=1e-9)
 
 
-def test_points_of_the_index_are_aligned():
+def test_landmarks_of_the_index_give_the_alignment():
     (row,) = indexed_faces([PhotoRow(id="a", split="test", kept=True, points=REFERENCE_POINTS + np.array([10, 20]))])
     assert row.source == "mtcnn"
     np.testing.assert_allclose(row.affine, [[1, 0, -10], [0, 1, -20]], atol=1e-9)
 
 
-def test_a_photo_that_the_detector_fails_on_counts_as_one_without_a_face_and_is_named(tmp_path, rows, capsys):
+def test_detector_failure_counts_as_no_face_and_prints_the_photo_s_name(tmp_path, rows, capsys):
     class Fragile(FakeDetector):
         def detect(self, photo):
             if not photo.any():

@@ -52,21 +52,21 @@ def test_lists_give_the_split_and_the_test_photos_come_first(release):
     assert found[0].count_persons() is None
 
 
-def test_lists_may_lie_under_data_and_the_tree_may_be_data_itself(release):
+def test_lists_may_be_in_data_and_the_root_may_be_the_data_folder(release):
     for name in ("trainlist.mat", "testlist.mat"):
         (release / name).rename(release / "data" / name)
     assert [c.id for c in pfcn.candidates(release)] == ["00002", "00001", "00003"]
     assert [c.id for c in pfcn.candidates(release / "data")] == ["00002", "00001", "00003"]
 
 
-def test_mask_is_that_of_the_release(release):
+def test_mask_is_read_from_the_release(release):
     mask = {c.id: c for c in pfcn.candidates(release)}["00003"].load_mask()
     assert mask.dtype == np.uint8
     assert mask.sum() == 12
     assert mask[4:, :3].all()
 
 
-def test_mask_of_other_values_is_refused(release):
+def test_mask_with_values_other_than_0_and_1_is_refused(release):
     savemat(release / "data" / "images_mask" / "00001_mask.mat", {"mask": np.full((8, 6), 2, np.uint8)})
     with pytest.raises(InputError, match="00001_mask"):
         next(c for c in pfcn.candidates(release) if c.id == "00001").load_mask()
@@ -77,11 +77,11 @@ def test_tracker_gives_49_points_or_none(release):
     np.testing.assert_allclose(pfcn.tracker(release, "00001"), face((300, 400), 90))
 
 
-def test_of_two_faces_the_larger_one_is_taken(release):
+def test_the_larger_of_two_tracked_faces_is_taken(release):
     np.testing.assert_allclose(pfcn.tracker(release, "00003"), face((50, 50), 40))
 
 
-def test_tracker_of_another_shape_is_refused(release):
+def test_tracker_of_a_wrong_shape_is_refused(release):
     savemat(release / "data" / "images_tracker" / "00001.mat", {"tracker": np.ones((48, 2))})
     with pytest.raises(InputError, match=r"00001 is \(48, 2\)"):
         pfcn.tracker(release, "00001")
@@ -99,7 +99,7 @@ def test_tracker_of_another_shape_is_refused(release):
         sparse.csc_array(np.array([[3.0, 1.0]])),
     ],
 )
-def test_list_may_hold_numbers_or_names_in_cells_or_not(release, save, numbers):
+def test_list_may_hold_numbers_or_names_in_a_matrix_cells_or_a_sparse_matrix(release, save, numbers):
     save(release / "trainlist.mat", {"trainlist": numbers})
     assert [c.id for c in pfcn.candidates(release)] == ["00002", "00001", "00003"]
 
@@ -120,7 +120,7 @@ def test_list_may_be_a_char_matrix(release):
         (["../00001.jpg"], "'../00001.jpg'"),
     ],
 )
-def test_list_of_something_else_is_refused(release, numbers, refused):
+def test_list_entry_that_is_no_photo_number_or_name_is_refused(release, numbers, refused):
     save_v5(release / "trainlist.mat", {"trainlist": numbers})
     with pytest.raises(InputError) as caught:
         list(pfcn.candidates(release))
@@ -136,13 +136,13 @@ def test_list_of_something_else_is_refused(release, numbers, refused):
         np.concatenate([np.full((49, 2), np.nan, np.float32), face((300, 400), 90)]),
     ],
 )
-def test_tracker_may_be_a_cell_or_a_struct_and_one_face_of_it_lost(release, save, tracker):
+def test_tracker_may_be_a_cell_or_struct_and_a_face_of_nan_is_skipped(release, save, tracker):
     save(release / "data" / "images_tracker" / "00001.mat", {"tracker": tracker})
     np.testing.assert_allclose(pfcn.tracker(release, "00001"), face((300, 400), 90), rtol=1e-6)
 
 
 @pytest.mark.parametrize("lost", [np.nan, np.inf, 0.0, 1e30])
-def test_tracker_without_a_face_in_its_points_is_refused(release, lost):
+def test_tracker_with_invalid_points_is_refused(release, lost):
     points = np.full((49, 2), lost, np.float32)
     savemat(release / "data" / "images_tracker" / "00001.mat", {"tracker": points})
     with pytest.raises(InputError, match="the tracker of 00001 has points that are no numbers, outside"):
@@ -150,13 +150,13 @@ def test_tracker_without_a_face_in_its_points_is_refused(release, lost):
 
 
 @pytest.mark.parametrize("empty", [[], [np.zeros((0, 0))], {"pred": np.zeros((0, 0))}])
-def test_empty_cell_or_struct_is_no_face(release, empty):
+def test_empty_tracker_cell_or_struct_means_no_face(release, empty):
     save_v5(release / "data" / "images_tracker" / "00001.mat", {"tracker": empty})
     assert pfcn.tracker(release, "00001") is None
 
 
 @pytest.mark.parametrize("save", [save_v5, save_v73])
-def test_mask_may_be_sparse_or_in_a_cell(release, save):
+def test_mask_may_be_sparse_or_in_a_cell_or_struct(release, save):
     expected = np.zeros((8, 6))
     expected[4:, :3] = 1
     for mask in (sparse.csc_array(expected), [expected == 1], {"mask": expected}):
@@ -168,7 +168,7 @@ def test_mask_may_be_sparse_or_in_a_cell(release, save):
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=ODD_VALUES, save=st.sampled_from([save_v5, save_v73]))
-def test_whatever_a_file_holds_is_read_or_refused(release, value, save):
+def test_arbitrary_mat_contents_are_read_or_refused_with_an_input_error(release, value, save):
     save(release / "data" / "images_mask" / "00002_mask.mat", {"mask": value})
     save(release / "data" / "images_tracker" / "00002.mat", {"tracker": value})
     (release / "odd" / "images_mask").mkdir(parents=True, exist_ok=True)
@@ -184,7 +184,7 @@ def test_whatever_a_file_holds_is_read_or_refused(release, value, save):
         assert all(len(c.id) == 5 or int(c.id) >= 10**5 for c in pfcn.candidates(release / "odd"))
 
 
-def test_other_folder_is_refused(tmp_path):
+def test_a_folder_without_a_pfcn_release_is_refused(tmp_path):
     with pytest.raises(InputError, match="no PFCN release"):
         list(pfcn.candidates(tmp_path))
 
@@ -206,14 +206,14 @@ def drawn_scene() -> np.ndarray:
         (lambda scene: np.random.default_rng(4).permutation(scene.reshape(8, -1, 3)).reshape(scene.shape), False),
     ],
 )
-def test_a_scene_is_known_in_grey_and_cropped_and_a_mirrored_one_is_another(change, is_same):
+def test_a_scene_is_recognised_in_grey_or_cropped_but_not_mirrored_or_shuffled(change, is_same):
     scenes = pfcn.Scenes()
     assert scenes.like(pfcn.views(drawn_scene())) == []
     scenes.add("1", pfcn.views(drawn_scene()))
     assert scenes.like(pfcn.views(change(drawn_scene()))) == (["1"] if is_same else [])
 
 
-def test_validation_photos_come_between_test_and_training_and_must_be_in_the_training_list(release):
+def test_validation_photos_are_taken_from_the_training_list_and_others_are_refused(release):
     order = [(found.id, found.split) for found in pfcn.candidates(release)]
     (number,) = [int(name) for name, split in order if split == "train"][:1]
     chosen = [(found.id, found.split) for found in pfcn.candidates(release, validation=[number])]
@@ -224,7 +224,7 @@ def test_validation_photos_come_between_test_and_training_and_must_be_in_the_tra
 
 
 @pytest.mark.skipif(REAL is None, reason="BSN_REAL_DATA is not set")
-def test_real_release_has_its_known_numbers_and_twins():
+def test_real_release_has_the_known_split_sizes_and_duplicate_scenes():
     root = Path(REAL) / "pfcn"
     found = {c.id: c for c in pfcn.candidates(root)}
     assert sum(c.split == "train" for c in found.values()) == 1529
@@ -246,11 +246,11 @@ def test_real_release_has_its_known_numbers_and_twins():
         "01182": ["01179"],
         "00345": ["00320"],
         "00416": ["00523"],
-        "01246": [],  # of test photo 00016, which is not among these
+        "01246": [],  # same scene as test photo 00016, which is not in this sample
     }
 
 
-def test_crop_takes_rows_then_columns_and_comes_at_the_frames_size():
+def test_crop_is_given_as_rows_then_columns_and_has_800x600_pixels():
     photo = np.zeros((1000, 900, 3), np.uint8)
     photo[100:900, 200:800] = (200, 100, 50)
     picture = np.asarray(Image.open(io.BytesIO(pfcn.crop_photo(photo, (100, 900, 200, 800)))))
@@ -258,7 +258,7 @@ def test_crop_takes_rows_then_columns_and_comes_at_the_frames_size():
     assert np.abs(picture.astype(int) - (200, 100, 50)).max() <= 2
 
 
-def test_crop_of_another_size_is_scaled_to_the_frame():
+def test_crop_of_another_size_is_scaled_to_800x600():
     photo = np.zeros((1024, 768, 3), np.uint8)
     photo[:512] = 255
     picture = np.asarray(Image.open(io.BytesIO(pfcn.crop_photo(photo, (0, 1024, 0, 768)))))
@@ -267,12 +267,12 @@ def test_crop_of_another_size_is_scaled_to_the_frame():
     assert picture[405].max() < 15
 
 
-def test_picture_smaller_than_its_crop_is_another_photo():
+def test_photo_smaller_than_its_crop_is_refused():
     with pytest.raises(InputError, match="is 375x500, its crop goes to row 1023 and column 767: another photo"):
         pfcn.crop_photo(np.zeros((375, 500, 3), np.uint8), (0, 1023, 0, 767))
 
 
-def test_addresses_are_read_by_id_and_none_is_none(tmp_path):
+def test_urls_are_read_by_id_and_the_word_none_means_no_url(tmp_path):
     (tmp_path / "u.txt").write_text("00001.jpg https://example.org/a_b.jpg\n00002.jpg None\n\n")
     assert pfcn.read_urls(tmp_path / "u.txt") == {"00001": "https://example.org/a_b.jpg", "00002": None}
 
@@ -284,7 +284,7 @@ def test_crops_are_read_by_id(tmp_path):
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
 @pytest.mark.parametrize("separator", ["\t", ",", ";", ", "])
-def test_both_lists_may_be_saved_anew_by_a_spreadsheet(tmp_path, encoding, separator):
+def test_urls_and_crops_are_read_in_any_spreadsheet_encoding_and_separator(tmp_path, encoding, separator):
     address = "https://example.org/à,b;c.jpg"
     urls = f"00001.jpg{separator}{address}\r\n00002.jpg{separator}None\r\n{separator}\r\n\r\n"
     (tmp_path / "u.txt").write_bytes(urls.encode(encoding))
@@ -301,7 +301,7 @@ def test_both_lists_may_be_saved_anew_by_a_spreadsheet(tmp_path, encoding, separ
         ("00602.jpg 5 5 9 10", "crop.txt: the crop of 00602 is empty: rows 5 to 5, columns 9 to 10"),
     ],
 )
-def test_broken_crop_is_named(tmp_path, line, why):
+def test_invalid_crop_is_refused_with_the_reason(tmp_path, line, why):
     (tmp_path / "crop.txt").write_text(line + "\n")
     with pytest.raises(InputError) as caught:
         pfcn.read_crops(tmp_path / "crop.txt")

@@ -46,7 +46,7 @@ class FakeDetector:
 
 
 def person_mask(share: float = 0.5) -> np.ndarray:
-    """The left `share` of the photo is the person."""
+    """Mask with the person in the left `share` of the photo."""
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
     mask[:, : round(share * WIDTH)] = 1
     return mask
@@ -84,7 +84,7 @@ def test_one_person_with_one_large_face_is_a_portrait(tmp_path):
 
 
 @pytest.mark.parametrize(("persons", "why"), [(0, "no person"), (2, "2 persons"), (7, "7 persons")])
-def test_other_numbers_of_persons_are_turned_down_before_any_detection(tmp_path, persons, why):
+def test_other_person_counts_are_rejected_before_face_detection(tmp_path, persons, why):
     detector = FakeDetector(face(10, 10, 60, 60))
     found = candidate(tmp_path, persons=persons, photo=False)
     ((_, row, _),) = filter_portraits([found], detector=detector, rule=RULE)
@@ -92,8 +92,8 @@ def test_other_numbers_of_persons_are_turned_down_before_any_detection(tmp_path,
     assert detector.asked == 0
 
 
-def test_person_smaller_than_half_of_the_smallest_face_is_turned_down_before_any_detection(tmp_path):
-    # A face of 10 % grown by 30 % on each side had 3.9 % before.
+def test_person_smaller_than_half_of_the_smallest_face_is_rejected_before_face_detection(tmp_path):
+    # A face that covers 10 % after growing by 30 % on each side covered 3.9 % before.
     assert RULE.min_mask == pytest.approx(0.5 * 0.1 / 1.6**2)
     detector = FakeDetector(face(10, 10, 60, 60))
     ((_, row, _),) = filter_portraits([candidate(tmp_path, mask=person_mask(0.015))], detector=detector, rule=RULE)
@@ -101,23 +101,23 @@ def test_person_smaller_than_half_of_the_smallest_face_is_turned_down_before_any
     assert detector.asked == 0
 
 
-def test_what_the_annotations_turn_down_keeps_their_reason(tmp_path):
+def test_rejection_by_the_annotations_keeps_its_reason(tmp_path):
     assert reason(candidate(tmp_path, rejection="crowd"), face(10, 10, 60, 60)) == "crowd"
 
 
-def test_number_and_size_of_the_faces_decide(tmp_path):
+def test_photos_with_no_several_or_small_faces_are_rejected(tmp_path):
     found = candidate(tmp_path)
     assert reason(found) == "no face"
     assert reason(found, face(10, 10, 60, 60), face(90, 10, 99, 20)) == "2 faces"
     assert reason(found, face(10, 10, 54, 54)) == "face too small: 9.7% of the photo"
 
 
-def test_box_is_clipped_to_the_photo(tmp_path):
+def test_face_box_is_clipped_to_the_photo(tmp_path):
     # 60 x 50 pixels are 15 %, the 36 x 50 inside of the photo only 9 %.
     assert reason(candidate(tmp_path), face(-24, 10, 36, 60)) == "face too small: 9.0% of the photo"
 
 
-def test_margin_grows_the_box_on_each_side_before_it_is_clipped(tmp_path):
+def test_margin_enlarges_the_face_box_on_each_side(tmp_path):
     found, small = candidate(tmp_path), face(10, 10, 50, 50)
     grown = PortraitRule(min_face=0.1, min_on_mask=0.5, box_margin=0.1)
     assert reason(found, small) == "face too small: 8.0% of the photo"
@@ -125,14 +125,14 @@ def test_margin_grows_the_box_on_each_side_before_it_is_clipped(tmp_path):
     assert PortraitRule(min_face=0.1, min_on_mask=0.5, box_margin=0.5).widest_margin == 0.5
 
 
-def test_face_beside_the_person_is_turned_down(tmp_path):
+def test_face_less_than_half_on_the_person_s_mask_is_rejected(tmp_path):
     found = candidate(tmp_path)
     assert reason(found, face(120, 10, 170, 60)) == "face is not on the person's mask"
     assert reason(found, face(76, 10, 126, 60)) == "face is not on the person's mask"  # 24 of 50 columns
     assert reason(found, face(74, 10, 124, 60)) == ""  # 26 of 50 columns
 
 
-def test_ignored_pixels_do_not_count_on_the_mask():
+def test_share_on_mask_does_not_count_ignored_pixels():
     mask = person_mask()
     mask[:, 50:100] = 255
     assert share_on_mask(np.array([0, 0, 150, 100]), mask) == 0.5
@@ -148,7 +148,7 @@ def test_ignored_pixels_do_not_count_on_the_mask():
         (np.zeros((WIDTH, HEIGHT, 3), np.uint8), "mask is 100x200, photo is 200x100"),
     ],
 )
-def test_bad_photo_is_a_row_with_its_reason(tmp_path, photo, why):
+def test_missing_invalid_or_mismatched_photo_is_rejected_with_the_reason(tmp_path, photo, why):
     found = candidate(tmp_path, photo=photo)
     assert reason(found, face(10, 10, 60, 60)) == why
     ((_, row, _),) = filter_pfcn([found])
@@ -156,14 +156,14 @@ def test_bad_photo_is_a_row_with_its_reason(tmp_path, photo, why):
 
 
 @pytest.mark.parametrize(("value", "why"), [(0, "mask is empty"), (1, "mask is full")])
-def test_mask_without_an_edge_is_turned_down(tmp_path, value, why):
+def test_empty_or_full_mask_is_rejected(tmp_path, value, why):
     found = candidate(tmp_path, mask=np.full((HEIGHT, WIDTH), value, np.uint8))
     assert reason(found, face(10, 10, 60, 60)) == why
     ((_, row, _),) = filter_pfcn([found])
     assert row.reason == why
 
 
-def test_broken_annotation_is_a_row_with_its_reason(tmp_path):
+def test_broken_annotation_is_rejected_with_the_reason(tmp_path):
     def broken() -> np.ndarray:
         raise InputError("a.mat holds no variable 'S'")
 
@@ -171,7 +171,7 @@ def test_broken_annotation_is_a_row_with_its_reason(tmp_path):
     assert reason(found) == "a.mat holds no variable 'S'"
 
 
-def test_training_photo_that_is_a_test_photo_is_dropped_from_training(tmp_path):
+def test_training_photo_with_the_scene_of_a_test_photo_is_rejected(tmp_path):
     scene = np.random.default_rng(0).integers(0, 255, (4, 8, 3), np.uint8).repeat(25, axis=0).repeat(25, axis=1)
     found = [
         candidate(tmp_path, name="2", photo=scene),
@@ -186,7 +186,7 @@ def test_training_photo_that_is_a_test_photo_is_dropped_from_training(tmp_path):
     ]
 
 
-def test_validation_shares_no_scene_with_training_or_test_and_twins_in_one_list_are_named(tmp_path):
+def test_duplicate_scenes_are_rejected_across_splits_and_noted_within_a_split(tmp_path):
     random = np.random.default_rng(0)
     scenes = [random.integers(0, 255, (4, 8, 3), np.uint8).repeat(25, axis=0).repeat(25, axis=1) for _ in range(2)]
     found = [
@@ -206,7 +206,7 @@ def test_validation_shares_no_scene_with_training_or_test_and_twins_in_one_list_
     ]
 
 
-def test_output_holds_the_original_bytes_the_masks_and_a_row_a_photo(tmp_path):
+def test_output_has_the_original_photo_bytes_the_masks_and_one_row_per_photo(tmp_path):
     kept, turned_down = candidate(tmp_path, name="a"), candidate(tmp_path, name="b", persons=3)
     out = tmp_path / "out"
     (out / "images").mkdir(parents=True)
@@ -227,13 +227,13 @@ def test_output_holds_the_original_bytes_the_masks_and_a_row_a_photo(tmp_path):
     ]
 
 
-def test_absent_set_is_a_header(tmp_path):
+def test_absent_set_gives_an_index_of_only_the_header(tmp_path):
     write_portraits([], tmp_path / "out", total=0)
     assert read_index(tmp_path / "out" / "index.csv") == []
     assert (tmp_path / "out" / "index.csv").read_text().startswith("id,split,kept,reason,image,mask,height,width,")
 
 
-def test_annotations_alone_turn_down_what_the_filter_turns_down(tmp_path):
+def test_annotated_rejection_gives_the_same_reasons_as_the_filter(tmp_path):
     crowd = candidate(tmp_path, name="b", persons=2, rejection="crowd")
     small = candidate(tmp_path, name="c", mask=person_mask(0.015))
     assert [annotated_rejection(found, RULE) for found in (candidate(tmp_path, photo=False), crowd, small)] == [
@@ -266,7 +266,7 @@ def encoded(image: Image.Image, form: str = "JPEG", **more) -> bytes:
     return buffer.getvalue()
 
 
-def test_every_kind_of_bad_photo_is_read_right_or_named_in_the_index(tmp_path, monkeypatch):
+def test_unusual_photos_are_kept_and_bad_ones_rejected_with_a_reason_in_the_index(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2000)
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8))
     turned = Image.Exif()
@@ -304,7 +304,7 @@ def test_every_kind_of_bad_photo_is_read_right_or_named_in_the_index(tmp_path, m
             assert mask.sum() == 900
 
 
-def test_a_photo_that_the_detector_fails_on_is_rejected_with_the_reason_and_the_others_are_judged(tmp_path):
+def test_detector_failure_rejects_only_that_photo_with_the_reason(tmp_path):
     class Fragile(FakeDetector):
         def detect_many(self, photos):
             if any((photo > 200).all() for photo in photos):
@@ -339,7 +339,7 @@ def test_workers_give_the_same_verdicts_in_the_same_order(tmp_path, monkeypatch)
     assert [int(name) for name, _, _ in one] == list(photos)
 
 
-def test_no_index_stands_while_the_portraits_are_written(tmp_path):
+def test_index_does_not_exist_while_portraits_are_written_or_after_a_failure(tmp_path):
     out = tmp_path / "out"
     write_portraits([], out, total=0)
     gone = candidate(tmp_path)
@@ -365,24 +365,24 @@ def counts(tmp_path, rows: list[PhotoRow]) -> list[int]:
     return list(found.values())
 
 
-def test_box_grows_on_each_side_until_it_is_large_enough(tmp_path):
+def test_margin_counts_a_face_once_its_enlarged_box_is_large_enough(tmp_path):
     # 10 % are 2000 pixels: 40 x 40 grow to 44 x 44 = 1936 at .05 and 48 x 48 = 2304 at .10.
     assert counts(tmp_path, [counted([10, 10, 50, 50])]) == [0, 0, 1, 1, 1, 1, 1]
 
 
-def test_grown_box_is_clipped(tmp_path):
+def test_enlarged_box_is_clipped_to_the_photo(tmp_path):
     # 20 x 80 at the left edge: growing by 30 % adds 6 columns at its right only, and rows up to the photo's 100.
     assert counts(tmp_path, [counted([0, 10, 20, 90])]) == [0, 0, 1, 1, 1, 1, 1]  # 22 x 96 = 2112 at .10
     assert counts(tmp_path, [counted([0, 0, 15, 100])]) == [0] * 7  # 19.5 x 100 at .30
 
 
 @pytest.mark.parametrize("other", [{"persons": 2}, {"faces": 2}, {"on_mask": 0.4}, {"persons": None}])
-def test_only_one_person_with_one_face_on_it_counts(tmp_path, other):
+def test_margin_counts_only_one_person_with_one_face_on_the_mask(tmp_path, other):
     large = [10, 10, 90, 90]
     assert counts(tmp_path, [counted(large), counted(large, **other), PhotoRow(id="b", split="test")]) == [1] * 7
 
 
-def test_counts_are_those_of_the_face_s_own_measure(tmp_path):
+def test_margin_counts_agree_with_face_fraction(tmp_path):
     boxes = np.random.default_rng(0).uniform([-20, -20, 20, 20], [40, 30, 200, 110], (300, 4)).astype(np.float32)
     faces = [Face(box, 1.0, np.zeros((5, 2))) for box in boxes if (box[2:] > box[:2]).all()]
     expected = [sum(face.fraction(100, 200, margin=margin) >= 0.1 for face in faces) for margin in MARGINS]
@@ -392,7 +392,7 @@ def test_counts_are_those_of_the_face_s_own_measure(tmp_path):
 
 @pytest.fixture
 def tiny_disk(tmp_path):
-    """A disk of 64 KB."""
+    """A tmpfs of 64 KB."""
     disk = tmp_path / "disk"
     disk.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], capture_output=True).returncode:
@@ -401,7 +401,7 @@ def tiny_disk(tmp_path):
     subprocess.run(["umount", disk], check=True)
 
 
-def test_full_disk_is_one_line_and_no_index(tmp_path, tiny_disk):
+def test_full_disk_gives_one_line_and_no_index(tmp_path, tiny_disk):
     noise = np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)
     found = [candidate(tmp_path, name=str(n), photo=noise) for n in range(9)]
     verdicts = filter_portraits(found, detector=FakeDetector(face(10, 10, 60, 60)), rule=RULE)
@@ -411,7 +411,7 @@ def test_full_disk_is_one_line_and_no_index(tmp_path, tiny_disk):
     assert not list(tiny_disk.rglob("index.csv*"))
 
 
-def test_full_disk_at_the_index_leaves_none(tiny_disk):
+def test_full_disk_while_writing_the_index_leaves_no_file(tiny_disk):
     rows = (PhotoRow(id=str(n), split="test", reason="x" * 1000) for n in range(100))
     with pytest.raises(InputError, match=r"the disk of .*index\.csv has no room left for it"):
         write_index(tiny_disk / "index.csv", rows)
@@ -420,7 +420,7 @@ def test_full_disk_at_the_index_leaves_none(tiny_disk):
 
 @pytest.mark.skipif(REAL is None, reason="BSN_REAL_DATA is not set")
 @pytest.mark.parametrize(("module", "name", "kept"), [(coco, "coco", 1), (voc, "voc", 9)])
-def test_real_samples_keep_their_portraits(module, name, kept):
+def test_real_samples_have_the_known_numbers_of_portraits(module, name, kept):
     detector = FaceDetector(min_face_fraction=RULE.min_face, margin=RULE.widest_margin, min_probability=0.9)
     verdicts = filter_portraits(list(module.candidates(Path(REAL) / name)), detector=detector, rule=RULE)
     assert sum(row.kept for _, row, _ in verdicts) == kept

@@ -14,7 +14,7 @@ def content() -> dict:
     return read_yaml(ROOT / "sources.yaml")
 
 
-def test_committed_addresses_pass_and_carry_the_published_hashes(content):
+def test_committed_sources_are_valid_and_have_the_published_hashes(content):
     sources = validated(Sources, content)
     archive = sources.coco.annotations_2017.download()
     assert (archive.name, archive.size) == ("annotations_trainval2017.zip", 252907541)

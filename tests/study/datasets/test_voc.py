@@ -39,7 +39,7 @@ def add(root: Path, year: int, name: str, *, photo: bool = True, classes: np.nda
     return folder
 
 
-def test_person_is_15_and_void_is_ignored(tmp_path):
+def test_class_15_is_the_person_and_void_is_ignored(tmp_path):
     add(tmp_path, 2012, "2009_000001")
     (found,) = voc.candidates(tmp_path)
     mask = found.load_mask()
@@ -48,7 +48,7 @@ def test_person_is_15_and_void_is_ignored(tmp_path):
     assert ((mask == 1).sum(), (mask == 255).sum(), (mask == 0).sum()) == (48, 8, 144)
 
 
-def test_years_are_merged_by_photo_and_the_latest_whole_one_is_taken(tmp_path):
+def test_a_photo_of_several_years_is_taken_from_the_latest_complete_year(tmp_path):
     add(tmp_path, 2012, "2007_000032")
     add(tmp_path, 2007, "000032")
     add(tmp_path, 2007, "000033")
@@ -58,16 +58,16 @@ def test_years_are_merged_by_photo_and_the_latest_whole_one_is_taken(tmp_path):
     assert found == {"2007_000032": "VOC2012", "2007_000033": "VOC2007", "2008_000001": "VOC2008"}
 
 
-def test_photo_in_two_lists_of_one_year_comes_once(tmp_path):
+def test_a_photo_in_two_lists_of_one_year_is_read_once(tmp_path):
     lists = add(tmp_path, 2012, "2009_000001") / "ImageSets" / "Segmentation"
     (lists / "val.txt").write_text("2009_000001\n")
     assert len(list(voc.candidates(tmp_path))) == 1
 
 
-def test_persons_by_object_masks_then_boxes_then_pieces(tmp_path):
+def test_persons_are_counted_by_object_masks_else_boxes_else_connected_components(tmp_path):
     folder = add(tmp_path, 2012, "2009_000001")
     (found,) = voc.candidates(tmp_path)
-    assert found.count_persons() == 1  # the two touch: one piece
+    assert found.count_persons() == 1  # the two touch: one component
     (folder / "Annotations").mkdir()
     names = ["person", "dog", "person", "person"]
     boxes = "".join(f"<object><name>{name}</name><part><name>head</name></part></object>" for name in names)
@@ -79,7 +79,7 @@ def test_persons_by_object_masks_then_boxes_then_pieces(tmp_path):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "gb2312", "shift_jis", "utf-16"])
 @pytest.mark.parametrize("root", ["<annotation>", '<annotation xmlns="http://example.org/voc">'])
-def test_persons_of_boxes_are_counted_in_any_encoding(tmp_path, encoding, root):
+def test_person_boxes_are_counted_in_xml_of_any_encoding_and_namespace(tmp_path, encoding, root):
     folder = add(tmp_path, 2012, "2009_000001")
     (folder / "Annotations").mkdir()
     person = "<object><name>\r\n person </name><part><name>person</name></part></object>"
@@ -90,7 +90,7 @@ def test_persons_of_boxes_are_counted_in_any_encoding(tmp_path, encoding, root):
     assert found.count_persons() == 1
 
 
-def test_boxes_that_cannot_be_read_are_that_photos_row(tmp_path):
+def test_unreadable_boxes_reject_only_that_photo(tmp_path):
     for name in ("2009_000001", "2009_000002"):
         folder = add(tmp_path, 2012, name)
     (folder / "Annotations").mkdir()
@@ -101,13 +101,13 @@ def test_boxes_that_cannot_be_read_are_that_photos_row(tmp_path):
     assert second is None
 
 
-def test_list_that_was_saved_anew_names_the_same_photos(tmp_path):
+def test_a_list_in_utf_16_with_crlf_and_semicolons_is_read(tmp_path):
     lists = add(tmp_path, 2012, "2009_000001") / "ImageSets" / "Segmentation"
     (lists / "val.txt").write_bytes("2009_000001\r\n2009_000002;\r\n\r\n".encode("utf-16"))
     assert [c.id for c in voc.candidates(tmp_path)] == ["2009_000001", "2009_000002"]
 
 
-def test_broken_annotations_are_named(tmp_path):
+def test_broken_annotations_are_refused_with_the_file_s_name(tmp_path):
     folder = add(tmp_path, 2012, "2009_000001")
     (found,) = voc.candidates(tmp_path)
     (folder / "Annotations").mkdir()
@@ -119,7 +119,7 @@ def test_broken_annotations_are_named(tmp_path):
         found.count_persons()
 
 
-def test_photo_without_a_person_is_known_from_its_class_mask_alone(tmp_path):
+def test_a_class_mask_without_a_person_gives_0_persons_without_reading_the_boxes(tmp_path):
     folder = add(tmp_path, 2012, "2009_000001", classes=np.where(CLASSES == 15, 0, CLASSES))
     (folder / "Annotations").mkdir()
     (folder / "Annotations" / "2009_000001.xml").write_text("no XML")
@@ -127,7 +127,7 @@ def test_photo_without_a_person_is_known_from_its_class_mask_alone(tmp_path):
     assert found.count_persons() == 0
 
 
-def test_the_years_that_name_a_photo_are_counted(tmp_path):
+def test_the_years_that_list_a_photo_are_counted(tmp_path):
     add(tmp_path, 2012, "2007_000032")
     add(tmp_path, 2007, "000032")
     add(tmp_path, 2008, "2008_000001")
@@ -136,14 +136,14 @@ def test_the_years_that_name_a_photo_are_counted(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["../../../x", "x" * 300])
-def test_name_that_leads_elsewhere_is_refused(tmp_path, name):
+def test_a_listed_name_with_a_folder_or_too_long_is_refused(tmp_path, name):
     lists = add(tmp_path, 2012, "2009_000001") / "ImageSets" / "Segmentation"
     (lists / "val.txt").write_text(f"{name}\n")
     with pytest.raises(InputError, match=rf"VOC2012/ImageSets/Segmentation names '{name}', which is no file's name"):
         list(voc.candidates(tmp_path))
 
 
-def test_other_folder_is_refused(tmp_path):
+def test_a_folder_without_a_voc_tree_is_refused(tmp_path):
     with pytest.raises(InputError, match="no VOC tree"):
         list(voc.candidates(tmp_path))
 

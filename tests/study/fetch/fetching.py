@@ -1,4 +1,4 @@
-"""What the tests of downloads share: a content, ways to fetch it, and how far it came."""
+"""Helpers of the download tests: a file's content, ways to fetch it, and the size of its partial file."""
 
 import hashlib
 import random
@@ -18,7 +18,7 @@ def sha256(data: bytes) -> str:
 
 
 def published(*urls: str, content: bytes = CONTENT, **more) -> Download:
-    """With its size and hash."""
+    """Download with a published size and hash."""
     return Download(**{"name": "a.bin", "urls": urls, "size": len(content), "sha256": sha256(content), **more})
 
 
@@ -34,7 +34,7 @@ def fetch(folder: Path, download: Download) -> bytes:
 
 
 def refusal(folder: Path, *downloads: Download) -> str:
-    """The one line that it ends in."""
+    """Assert that fetching fails, and return its one-line message."""
     with pytest.raises(FetchError) as caught:
         fetch_archives(downloads, folder)
     assert "\n" not in str(caught.value)
@@ -42,7 +42,7 @@ def refusal(folder: Path, *downloads: Download) -> str:
 
 
 def broken_off(site, folder: Path, download: Download, path: str) -> None:
-    """Bring half of `path` into the part, as a process that was then ended."""
+    """Fetch half of `path` into the partial file, as a process that ended midway would."""
     site.fail(path, breaks_after=HALF)
     site.fail(path, status=404)
     refusal(folder, download)

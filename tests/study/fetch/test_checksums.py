@@ -8,7 +8,7 @@ from study.fetch import checksums, fetch_archives
 from tests.study.fetch.fetching import CONTENT, fetch, published, refusal, sha256, unpublished
 
 
-def test_a_file_that_is_there_is_hashed_once_and_never_asked_for(site, tmp_path, monkeypatch):
+def test_an_existing_file_is_hashed_once_and_never_requested(site, tmp_path, monkeypatch):
     (tmp_path / "a.bin").write_bytes(CONTENT)
     download = published(site.put("/a", CONTENT))
     assert fetch(tmp_path, download) == CONTENT
@@ -17,7 +17,7 @@ def test_a_file_that_is_there_is_hashed_once_and_never_asked_for(site, tmp_path,
     assert site.requests == []
 
 
-def test_a_fetched_file_is_not_hashed_at_the_next_start(site, tmp_path, monkeypatch):
+def test_a_fetched_file_is_not_hashed_or_requested_again(site, tmp_path, monkeypatch):
     download = published(site.put("/a", CONTENT))
     fetch(tmp_path, download)
     monkeypatch.setattr(checksums, "digests", lambda file: pytest.fail("it was hashed again"))
@@ -25,7 +25,7 @@ def test_a_fetched_file_is_not_hashed_at_the_next_start(site, tmp_path, monkeypa
     assert len(site.requests) == 1
 
 
-def test_a_file_that_was_changed_is_refused_and_kept(site, tmp_path):
+def test_a_changed_file_is_refused_and_kept(site, tmp_path):
     download = published(site.put("/a", CONTENT))
     fetch(tmp_path, download)
     changed = CONTENT[:-1] + b"?"
@@ -36,13 +36,13 @@ def test_a_file_that_was_changed_is_refused_and_kept(site, tmp_path):
     assert (tmp_path / "a.bin").read_bytes() == changed
 
 
-def test_another_published_hash_is_checked_against_what_is_there(site, tmp_path):
+def test_a_new_published_hash_is_checked_against_the_existing_file(site, tmp_path):
     url = site.put("/a", CONTENT)
     fetch(tmp_path, published(url))
     assert "published is 00" in refusal(tmp_path, published(url, sha256="00"))
 
 
-def test_the_first_copy_without_published_hash_is_recorded_and_another_refused(site, tmp_path):
+def test_without_a_published_hash_the_first_hash_is_recorded_and_another_refused(site, tmp_path):
     url = site.put("/a", CONTENT)
     fetch(tmp_path, unpublished(url))
     record = tmp_path / "first_seen.json"
@@ -63,21 +63,21 @@ def test_a_published_hash_is_not_recorded(site, tmp_path):
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"a.bin": 1}'])
-def test_a_spoilt_record_is_named_and_kept(site, tmp_path, content):
+def test_an_invalid_hash_record_is_refused_and_kept(site, tmp_path, content):
     (tmp_path / "first_seen.json").write_text(content)
     with pytest.raises(InputError, match=r"first_seen\.json is not a JSON object of objects; repair it"):
         fetch_archives([unpublished(site.put("/a", CONTENT))], tmp_path)
     assert (tmp_path / "first_seen.json").read_text() == content
 
 
-def test_many_at_once_are_all_recorded(site, tmp_path):
+def test_hashes_of_parallel_downloads_are_all_recorded(site, tmp_path):
     downloads = [unpublished(site.put(f"/{i}", b"%d" % i * 1000), name=f"{i}.bin") for i in range(20)]
     files = fetch_archives(downloads, tmp_path, at_once=8)
     assert [file.read_bytes()[:2] for file in files[10:12]] == [b"10", b"11"]
     assert set(json.loads((tmp_path / "first_seen.json").read_text())) == {f"{i}.bin" for i in range(20)}
 
 
-def test_md5_alone_is_checked(site, tmp_path):
+def test_a_published_md5_without_sha256_is_checked(site, tmp_path):
     md5 = hashlib.md5(CONTENT).hexdigest()
     url = site.put("/a", CONTENT)
     assert fetch(tmp_path / "right", unpublished(url, md5=md5.upper())) == CONTENT
@@ -85,7 +85,7 @@ def test_md5_alone_is_checked(site, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["text/html; charset=utf-8", "application/octet-stream"])
-def test_a_page_in_place_of_the_file_is_refused_and_not_recorded(site, tmp_path, kind):
+def test_an_html_page_instead_of_the_file_is_refused_and_not_recorded(site, tmp_path, kind):
     site.put("/a", b"\n <!DOCTYPE html><html>Virus scan warning</html>")
     site.always("/a", headers={"Content-Type": kind})
     assert "page, not" in refusal(tmp_path, unpublished(site.url("/a")))

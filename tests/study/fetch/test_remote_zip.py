@@ -23,7 +23,7 @@ def packed(members: dict[str, bytes], comment: bytes = b"") -> bytes:
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as opened:
         opened.writestr("images/", b"")
         for name, content in members.items():
-            # Photos are stored as they are in official archives, labels packed.
+            # As in official archives: photos are stored, labels are deflated.
             kind = zipfile.ZIP_STORED if name.endswith(".jpg") else zipfile.ZIP_DEFLATED
             opened.writestr(name, content, compress_type=kind)
         opened.comment = comment
@@ -54,7 +54,7 @@ def test_the_directory_is_read_without_the_members(served, tmp_path):
     assert sent(served) < 150_000 < len(ARCHIVE) / 20
 
 
-@pytest.mark.parametrize("comment", [b"", b"c" * 65_535], ids=["plain", "behind the longest comment"])
+@pytest.mark.parametrize("comment", [b"", b"c" * 65_535], ids=["plain", "with the longest comment"])
 def test_only_the_wanted_members_are_fetched(site, tmp_path, comment):
     site.put("/x.zip", packed(MEMBERS, comment))
     remote = opened(site, tmp_path)
@@ -66,11 +66,11 @@ def test_only_the_wanted_members_are_fetched(site, tmp_path, comment):
         assert (tmp_path / "out" / name).read_bytes() == MEMBERS[name]
     assert fetched == sent(site)
     assert len(site.requests) <= 4, "what lies behind the directory's start is here already"
-    # A packed label comes with its header at most: nothing of its neighbours.
+    # A deflated label is fetched with its header only, without its neighbours.
     assert fetched < len(MEMBERS["images/199.jpg"]) + len(MEMBERS["images/003.jpg"]) + 1_000
 
 
-def test_members_that_are_there_are_kept_if_their_size_is_right(served, tmp_path):
+def test_existing_members_of_the_right_size_are_kept(served, tmp_path):
     remote = opened(served, tmp_path)
     (tmp_path / "images").mkdir()
     (tmp_path / "images/000.jpg").write_bytes(bytes(20_000))
@@ -82,12 +82,12 @@ def test_members_that_are_there_are_kept_if_their_size_is_right(served, tmp_path
     assert len(served.requests) == 1
 
 
-def test_all_members_at_once(served, tmp_path):
+def test_all_members_are_fetched_in_parallel(served, tmp_path):
     opened(served, tmp_path).fetch(list(MEMBERS), tmp_path / "out", label="members", at_once=16)
     assert all((tmp_path / "out" / name).read_bytes() == content for name, content in MEMBERS.items())
 
 
-def test_breaks_and_busy_answers_are_borne(served, tmp_path):
+def test_broken_connections_and_busy_responses_are_retried(served, tmp_path):
     served.fail("/x.zip", status=503)
     served.fail("/x.zip", breaks_after=0)
     remote = opened(served, tmp_path)
@@ -106,7 +106,7 @@ def test_breaks_and_busy_answers_are_borne(served, tmp_path):
     assert fetched == sent(served), "what was thrown away came over the network as well"
 
 
-def test_another_range_or_less_than_asked_for_is_asked_for_again(served, tmp_path):
+def test_a_wrong_or_short_range_is_requested_again(served, tmp_path):
     remote = opened(served, tmp_path)
     served.requests.clear()
     length = 30 + len("images/000.jpg") + 20_000
@@ -118,7 +118,7 @@ def test_another_range_or_less_than_asked_for_is_asked_for_again(served, tmp_pat
     assert [r.sent for r in served.requests] == [length, 4, length]
 
 
-def test_the_next_mirror_gives_what_the_first_does_not(served, tmp_path):
+def test_the_next_mirror_is_used_if_the_first_fails(served, tmp_path):
     served.put("/mirror.zip", ARCHIVE, etag='"of the mirror"')
     remote = opened(served, tmp_path, "/gone.zip", "/x.zip", "/mirror.zip")
     served.always("/x.zip", status=404)
@@ -127,7 +127,7 @@ def test_the_next_mirror_gives_what_the_first_does_not(served, tmp_path):
     assert [r.status for r in served.asked("/mirror.zip")] == [206, 206]
 
 
-def test_a_mirror_with_another_archive_gives_nothing(served, tmp_path):
+def test_a_mirror_with_a_different_archive_is_refused(served, tmp_path):
     served.put("/mirror.zip", ARCHIVE + b"\0")
     remote = opened(served, tmp_path, "/x.zip", "/mirror.zip")
     served.always("/x.zip", status=404)
@@ -135,7 +135,7 @@ def test_a_mirror_with_another_archive_gives_nothing(served, tmp_path):
         remote.fetch(["images/000.jpg"], tmp_path, label="members")
 
 
-def test_a_server_without_ranges_is_told_apart(site, tmp_path):
+def test_only_a_server_without_ranges_raises_no_ranges(site, tmp_path):
     site.put("/x.zip", ARCHIVE, ranges=False)
     with pytest.raises(NoRanges, match=r"x\.zip \(serves no parts of it\)"):
         opened(site, tmp_path, "/gone.zip", "/x.zip")
@@ -145,7 +145,7 @@ def test_a_server_without_ranges_is_told_apart(site, tmp_path):
     assert f"Fetch it by hand and put it at {tmp_path / 'x.zip'}" in str(caught.value)
 
 
-def test_a_page_is_not_taken_for_a_server_without_ranges(site, tmp_path):
+def test_an_html_page_is_not_taken_for_a_server_without_ranges(site, tmp_path):
     site.put("/x.zip", b"<html>")
     site.always("/x.zip", status=200, body=b"<html>", headers={"Content-Type": "text/html"})
     with pytest.raises(FetchError, match="answers with a web page") as caught:
@@ -153,7 +153,7 @@ def test_a_page_is_not_taken_for_a_server_without_ranges(site, tmp_path):
     assert not isinstance(caught.value, NoRanges)
 
 
-def test_a_changed_archive_is_refused_at_the_next_start(served, tmp_path):
+def test_a_changed_archive_is_refused_when_opened_again(served, tmp_path):
     opened(served, tmp_path)
     opened(served, tmp_path)
     entry = json.loads((tmp_path / "first_seen.json").read_text())["x.zip (directory)"]
@@ -202,7 +202,7 @@ def test_a_directory_that_points_past_the_members_is_refused(site, tmp_path):
         opened(site, tmp_path)
 
 
-def test_what_the_directory_does_not_name_is_not_fetched(site, tmp_path):
+def test_bytes_that_the_directory_does_not_list_are_not_fetched(site, tmp_path):
     stream = io.BytesIO(packed({"a": b"1"}))
     with zipfile.ZipFile(stream, "a") as appended:
         appended.writestr("forgotten", bytes(1_000_000))
@@ -220,7 +220,7 @@ def test_what_the_directory_does_not_name_is_not_fetched(site, tmp_path):
         (ARCHIVE[:-22] + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 9, 9, 2**31, 0, 0), "is no zip archive"),
     ],
 )
-def test_what_is_no_whole_zip_is_refused(site, tmp_path, content, reason):
+def test_a_truncated_or_invalid_zip_is_refused(site, tmp_path, content, reason):
     site.put("/x.zip", content)
     with pytest.raises(FetchError, match=reason):
         opened(site, tmp_path)
@@ -232,14 +232,14 @@ def test_an_empty_file_is_refused(site, tmp_path):
         opened(site, tmp_path)
 
 
-def test_a_directory_larger_than_any_is_not_fetched(served, tmp_path, monkeypatch):
+def test_a_directory_above_the_size_limit_is_not_fetched(served, tmp_path, monkeypatch):
     monkeypatch.setattr(remote_zip, "LARGEST_DIRECTORY", 10_000)
     monkeypatch.setattr(remote_zip, "FIRST_READ", 100)
     with pytest.raises(FetchError, match="directory has more than 10,000 bytes"):
         opened(served, tmp_path)
 
 
-def test_a_member_that_is_too_large_to_hold_is_refused(served, tmp_path, monkeypatch):
+def test_a_member_above_the_size_limit_is_refused(served, tmp_path, monkeypatch):
     monkeypatch.setattr(remote_zip, "LARGEST_MEMBER", 20_000)
     remote = opened(served, tmp_path)
     remote.fetch(["images/000.jpg"], tmp_path, label="members")
@@ -251,7 +251,7 @@ def test_a_member_that_is_too_large_to_hold_is_refused(served, tmp_path, monkeyp
     ("name", "words"), [("../x", "leads out of its folder"), ("/x", "absolute name"), ("imageLists/all.txt", "twice")]
 )
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_names_that_lead_out_or_come_twice_are_refused(site, tmp_path, name, words):
+def test_unsafe_or_duplicate_names_are_refused(site, tmp_path, name, words):
     stream = io.BytesIO(ARCHIVE)
     with zipfile.ZipFile(stream, "a") as appended:
         appended.writestr(name, b"1")
@@ -260,7 +260,7 @@ def test_names_that_lead_out_or_come_twice_are_refused(site, tmp_path, name, wor
         opened(site, tmp_path)
 
 
-def test_what_is_not_there_or_wanted_twice_is_refused_before_it_is_asked_for(served, tmp_path):
+def test_unknown_or_repeated_members_are_refused_before_any_request(served, tmp_path):
     remote = opened(served, tmp_path)
     served.requests.clear()
     with pytest.raises(InputError, match=r"holds no 'images/nobody\.jpg'"):
@@ -281,7 +281,7 @@ def test_a_link_is_refused(site, tmp_path):
         opened(site, tmp_path).fetch(["link"], tmp_path, label="members")
 
 
-def test_too_little_room_is_told_before(served, tmp_path, monkeypatch):
+def test_too_little_disk_space_is_reported_before_any_request(served, tmp_path, monkeypatch):
     remote = opened(served, tmp_path)
     served.requests.clear()
     usage = shutil.disk_usage(tmp_path)
@@ -291,7 +291,7 @@ def test_too_little_room_is_told_before(served, tmp_path, monkeypatch):
     assert served.requests == []
 
 
-def test_a_failure_ends_the_others(served, tmp_path):
+def test_a_failure_cancels_the_remaining_requests(served, tmp_path):
     remote = opened(served, tmp_path)
     served.always("/x.zip", status=403)
     with pytest.raises(FetchError, match="403"):

@@ -1,4 +1,4 @@
-"""Every figure from a run made by hand."""
+"""All figures of the hand-made run in tests/study/conftest.py."""
 
 import shutil
 from functools import partial
@@ -36,7 +36,7 @@ def test_the_same_inputs_give_the_same_bytes(material, tmp_path):
         assert (tmp_path / "a" / figure.file).read_bytes() == (tmp_path / "b" / figure.file).read_bytes()
 
 
-def test_what_a_run_does_not_have_is_said_in_words(material, run, tmp_path):
+def test_figures_without_data_are_placeholders_with_the_reason(material, run, tmp_path):
     shutil.rmtree(run / "data")
     shutil.rmtree(run / "models")
     shutil.rmtree(run / "metrics")
@@ -48,10 +48,10 @@ def test_what_a_run_does_not_have_is_said_in_words(material, run, tmp_path):
     assert told["scatter.png"] == "Not drawn. BSN was not run on PFCN."
     assert told["curves.png"] == "Not drawn. No network was trained in this run."
     assert Image.open(tmp_path / "figures/figure4.jpg").height == 220
-    assert Image.open(tmp_path / "figures/figure5.jpg").height > 220  # One pale line a set, not one for all.
+    assert Image.open(tmp_path / "figures/figure5.jpg").height > 220  # One placeholder line per set, not one for all.
 
 
-def test_a_method_that_was_not_run_leaves_its_cell_or_its_figure_out(material, run, tmp_path):
+def test_without_a_method_s_predictions_its_cells_or_figures_are_left_out(material, run, tmp_path):
     shutil.rmtree(run / "data/predictions/bsn")
     (run / "metrics/photos/bsn.csv").unlink()
     told = captions(material, tmp_path / "figures")
@@ -73,7 +73,7 @@ def test_clutter_counts_edges_in_the_background_only():
     assert samples.clutter(plain_before, mask) > 0.1
 
 
-def test_strangers_are_faces_off_the_portrait():
+def test_strangers_is_the_area_of_faces_outside_the_portrait():
     mask = np.zeros((100, 100), np.uint8)
     mask[:, 50:] = 1
     on, off = np.float32([60, 10, 90, 40]), np.float32([5, 10, 25, 30])
@@ -82,7 +82,7 @@ def test_strangers_are_faces_off_the_portrait():
     assert samples.strangers(np.zeros((100, 100, 3), np.uint8), mask, detector=detector) == pytest.approx(0.04)
 
 
-def test_the_hardest_photo_steps_in_when_there_are_no_strangers(material, run):
+def test_without_strangers_the_hardest_photo_is_shown_instead(material, run):
     for method in ("portrait_fcn", "portrait_deeplab"):  # One photo that both baselines miss altogether.
         cv2.imwrite(str(run / f"data/predictions/{method}/pfcn/00003.png"), np.zeros((160, 120), np.uint8))
     chosen = samples._chosen(material)
@@ -95,7 +95,7 @@ def test_the_hardest_photo_steps_in_when_there_are_no_strangers(material, run):
     assert "00003" in chosen.values()
 
 
-def test_likeness_is_one_for_a_portrait_in_the_wall_s_colour():
+def test_likeness_is_1_if_portrait_and_background_have_the_same_colour():
     mask = np.zeros((400, 300), np.uint8)
     mask[100:, 80:220] = 1
     wall = np.full((400, 300, 3), (180, 150, 130), np.uint8)
@@ -120,7 +120,7 @@ def test_the_magnified_window_is_where_the_methods_differ(material, run):
     assert top + side >= 70
 
 
-def test_a_figure_shows_photos_as_stored_under_masks_of_the_same_size(material, run):
+def test_photos_are_read_without_exif_rotation_to_match_their_masks(material, run):
     photo = material.ids("pfcn")[0]
     before = material.photo("pfcn", photo)
     exif = Image.Exif()
@@ -130,7 +130,7 @@ def test_a_figure_shows_photos_as_stored_under_masks_of_the_same_size(material, 
     assert before.shape[:2] == material.mask("pfcn", photo).shape
 
 
-def test_a_photo_that_cannot_be_read_is_named_in_its_figures_place(material, run, tmp_path):
+def test_an_unreadable_photo_is_named_in_the_placeholder_of_its_figure(material, run, tmp_path):
     photo = material.ids("pfcn")[0]
     (run / f"data/portraits/pfcn/images/{photo}.png").write_bytes(b"")
     told = captions(material, tmp_path / "figures")
@@ -138,12 +138,12 @@ def test_a_photo_that_cannot_be_read_is_named_in_its_figures_place(material, run
     assert told["bands.png"].startswith("IoU")
 
 
-def test_a_sample_is_spread_over_the_list():
+def test_spread_picks_evenly_spaced_items():
     assert spread(list("abcdefghi"), 3) == ["a", "e", "i"]
     assert spread(["a", "b"], 3) == ["a", "b"]
 
 
-def test_the_outline_does_not_run_along_the_photo_s_edge():
+def test_the_outline_is_not_drawn_along_the_photo_s_edge():
     photo = np.zeros((60, 40, 3), np.uint8)
     mask = np.zeros((60, 40), np.uint8)
     mask[20:, 10:30] = 1
@@ -153,7 +153,7 @@ def test_the_outline_does_not_run_along_the_photo_s_edge():
     assert not drawn[59, 15:25].any()
 
 
-def test_a_mask_of_0_and_255_is_refused_where_it_would_show_nothing():
+def test_drawing_functions_refuse_a_mask_of_255_in_place_of_1():
     photo, mask = np.zeros((8, 8, 3), np.uint8), np.full((8, 8), 255, np.uint8)
     for show in (faded_background, partial(outlined, thickness=1)):
         with pytest.raises(ValueError, match="divide a prediction's PNG by 255"):
@@ -168,7 +168,7 @@ def test_grid_puts_pictures_at_whole_pixels():
     assert (sheet[MARGIN + 25, MARGIN + 40 : MARGIN + 54] == 255).all()
 
 
-def test_scaling_crops_around_the_middle_and_never_stretches():
+def test_scaling_crops_the_centre_and_keeps_the_aspect_ratio():
     photo = np.zeros((100, 300, 3), np.uint8)
     photo[:, 100:200] = 255
     assert (scaled(photo, (50, 50)) == 255).all()

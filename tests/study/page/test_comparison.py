@@ -1,4 +1,4 @@
-"""`compare/`: the slider's pictures show what the masks say, are small, and are the same bytes every time."""
+"""Images of `compare/` for the slider: overlays match the masks, are small and are deterministic."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ def rgba(file) -> np.ndarray:
     return np.asarray(Image.open(file).convert("RGBA"))
 
 
-def test_paper_covers_what_is_not_the_portrait_and_nothing_else():
+def test_overlay_covers_the_background_and_not_the_portrait():
     mask = np.zeros((8, 8), np.uint8)
     mask[:, 3:] = 1
     shown = np.asarray(overlay(mask, (4, 4)).convert("RGBA"))
@@ -33,13 +33,13 @@ def test_paper_covers_what_is_not_the_portrait_and_nothing_else():
     assert (shown[0, 0, :3] == 246).all()
 
 
-def test_ignored_pixels_of_the_truth_are_not_portrait():
+def test_overlay_treats_ignored_pixels_as_background():
     assert (
         np.asarray(overlay(np.full((4, 4), 255, np.uint8), (2, 2)).convert("RGBA"))[..., 3].tolist() == [[224] * 2] * 2
     )
 
 
-def test_every_photo_has_its_jpeg_the_truth_and_each_method(run, tmp_path):
+def test_each_photo_folder_has_the_photo_the_true_mask_and_every_method_s_mask(run, tmp_path):
     comparison = made(run, tmp_path / "compare")
     assert json.loads((tmp_path / "compare/compare.json").read_text("utf-8")) == asdict(comparison)
     names = ["graph_cut", "portrait_fcn", "portrait_deeplab", "bsn_ac", "bsn_gk", "bsn_ik", "bsn"]
@@ -61,7 +61,7 @@ def test_every_photo_has_its_jpeg_the_truth_and_each_method(run, tmp_path):
         assert photo.scores["bsn"]["iou"] == pytest.approx(inside / outside, abs=1e-6)
 
 
-def test_a_large_photo_is_made_small(run, tmp_path):
+def test_large_photos_and_masks_are_downscaled(run, tmp_path):
     for file in (*(run / "data/portraits/pfcn").glob("*/*.png"), *(run / "data/predictions").glob("*/pfcn/*.png")):
         image = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
         cv2.imwrite(str(file), cv2.resize(image, (600, 800), interpolation=cv2.INTER_NEAREST))
@@ -80,14 +80,14 @@ def test_the_same_run_gives_the_same_bytes(run, tmp_path):
         assert file.read_bytes() == (tmp_path / "second" / file.relative_to(tmp_path / "first")).read_bytes()
 
 
-def test_a_method_without_predictions_takes_no_part(run, tmp_path):
+def test_a_method_without_predictions_is_left_out(run, tmp_path):
     shutil.rmtree(run / "data/predictions/bsn")
     comparison = made(run, tmp_path / "compare")
     assert comparison.subject == "bsn_ik"
     assert "bsn" not in comparison.photos[0].scores
 
 
-def test_without_pfcn_there_is_no_photo(run, tmp_path):
+def test_without_pfcn_the_comparison_is_empty(run, tmp_path):
     shutil.rmtree(run / "data/portraits/pfcn")
     shutil.rmtree(run / "data/predictions")
     assert made(run, tmp_path / "compare") == Comparison(methods=[], subject=None, photos=[])

@@ -1,4 +1,4 @@
-"""The page: complete, self-contained, and honest about drawn data."""
+"""The HTML page: complete, self-contained, and labelled if the data are drawn."""
 
 import html.parser
 import re
@@ -13,7 +13,7 @@ from study.tables.tables import paper_tables
 
 
 class Reader(html.parser.HTMLParser):
-    """Collects links, ids and the cells of the tables; fails on a tag closed out of turn."""
+    """Collects links, ids and the cells of the tables; fails on a mismatched closing tag."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,26 +73,26 @@ def test_every_link_resolves(run, material, tmp_path):
     reader = read((reports / "index.html").read_text("utf-8"))
     assert len(reader.links) > 2 * len(shown)
     for link in reader.links:
-        if link == "data:,":  # The icon, so that no browser asks for one.
+        if link == "data:,":  # Empty icon: keeps browsers from requesting one.
             continue
         found = link[1:] in reader.ids if link.startswith("#") else (reports / link).exists()
         assert found, link
 
 
-def test_nothing_comes_from_the_network(run, tmp_path):
+def test_the_page_loads_nothing_from_the_network(run, tmp_path):
     text = page.render(results(run), [FIGURE], {}, compared(run, tmp_path / "compare"))
     assert not re.search(
         r"https?:|//\w|@import|url\(|fetch\(|XMLHttpRequest|<script[^>]*src|<link[^>]*stylesheet", text
     )
 
 
-def test_all_three_tables_are_there_cell_by_cell(run):
+def test_the_page_has_every_cell_of_the_three_tables(run):
     reader = read(page.render(results(run), [], {}, NOTHING))
     expected = [cell.replace("**", "") for table in paper_tables(results(run)) for row in table.cells() for cell in row]
     assert [cell.replace(NO_BREAK, " ") for cell in reader.cells] == expected
 
 
-def test_commands_in_the_notes_are_code(run):
+def test_commands_in_table_notes_become_code_elements(run):
     text = page.render(results(run), [], {}, NOTHING)
     assert "<code>dvc repro trials/dvc.yaml:seeds</code>" in text
     assert "`" not in text.split("<main>")[1].split("<script>")[0]
@@ -103,7 +103,7 @@ def test_drawn_data_has_a_banner_and_real_data_has_none(run):
     assert "drawing" not in page.render(results(run, drawn=False), [], {}, NOTHING)
 
 
-def test_words_from_outside_are_escaped(run):
+def test_captions_and_metadata_are_html_escaped(run):
     text = page.render(results(run), [FIGURE], {"Machine": "<b>fast</b>"}, NOTHING)
     assert "Steps &amp; &lt;kernels&gt;" in text
     assert "&lt;b&gt;fast&lt;/b&gt;" in text
@@ -121,25 +121,25 @@ def test_the_slider_starts_with_deeplab_and_bsn_on_the_median_photo(run, tmp_pat
     assert "Median IoU of BSN" in text
 
 
-def test_the_slider_starts_with_the_truth_where_deeplab_was_not_run(run, tmp_path):
+def test_without_deeplab_the_slider_starts_with_the_true_mask_and_bsn(run, tmp_path):
     shutil.rmtree(run / "data/predictions/portrait_deeplab")
     shown = slider(compared(run, tmp_path / "compare"))
     assert (shown["left"]["name"], shown["right"]["name"]) == ("Truth", "BSN")
 
 
-def test_without_photos_there_is_no_slider_and_no_way_to_it(run):
+def test_without_photos_the_page_has_no_slider_and_no_link_to_it(run):
     text = page.render(results(run), [], {}, NOTHING)
     assert "compare-heading" not in text
     read(text)
 
 
-def test_it_is_made_for_phones_and_the_dark(run):
+def test_the_page_has_a_viewport_tag_and_dark_mode_styles(run):
     text = page.render(results(run), [], {}, NOTHING)
     assert 'name="viewport"' in text
     assert "prefers-color-scheme: dark" in text
 
 
-def test_a_run_without_results_still_has_a_page(tmp_path):
+def test_a_run_without_results_gives_a_well_formed_page(tmp_path):
     rule = {"min_face": 0.1, "min_on_mask": 0.5}
     empty = read_results(tmp_path, tmp_path, profile="lite", drawn=False, seed=1, **rule)
     read(page.render(empty, [], {}, NOTHING))

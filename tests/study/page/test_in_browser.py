@@ -1,4 +1,4 @@
-"""The page as a reader has it: opened from its file in a headless Chromium, dragged, typed at and clicked."""
+"""The page in a headless Chromium, opened from its file: mouse, touch, keyboard and clicks."""
 
 import json
 import time
@@ -33,7 +33,7 @@ def browser():
 
 @pytest.fixture
 def site(run):
-    """The folder with `index.html` and all that it shows: four test photos, seven methods, two figures."""
+    """Folder of `index.html` and its images: four test photos, seven methods, two figures."""
     reports = run / "reports"
     (reports / "figures").mkdir(parents=True)
     for figure in FIGURES:
@@ -51,7 +51,7 @@ def site(run):
 
 @pytest.fixture
 def opened(browser, site):
-    """The browser with the page in a window for a desk; at the end, nothing may have gone wrong unseen."""
+    """The page open in a desktop-sized window; at the end, its console is empty and all its requests were local."""
     set_window(browser, 1280, 900)
     set_colours(browser, "light")
     for log in ("browser", "performance"):
@@ -74,7 +74,7 @@ def set_colours(browser, scheme: str) -> None:
 
 
 def asked_for(browser) -> list[str]:
-    """Every address that the page asked for since the log was last read."""
+    """URLs that the page requested since the log was last read."""
     messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     return [
         message["params"]["request"]["url"] for message in messages if message["method"] == "Network.requestWillBeSent"
@@ -86,7 +86,7 @@ def find(browser, selector: str):
 
 
 def split(browser) -> float:
-    """Where the divider stands, in percent of the photo, as the pixels on the screen have it."""
+    """Divider position on the screen, in percent of the photo's width."""
     script = """
         const stage = document.querySelector(".stage").getBoundingClientRect();
         const line = document.querySelector(".divider").getBoundingClientRect();
@@ -96,21 +96,21 @@ def split(browser) -> float:
 
 
 def clips(browser) -> list[str]:
-    """How much of each mask is cut off, as the browser computed it."""
+    """Computed clip-path of the left and of the right mask."""
     script = """return [".left", ".right"].map(
         (name) => getComputedStyle(document.querySelector(".stage " + name)).clipPath)"""
     return browser.execute_script(script)
 
 
 def shown(browser) -> list[str]:
-    """The stage's three pictures, `<photo>/<file>`, once they are loaded."""
+    """The stage's three images as `<photo>/<file>`, once they are loaded."""
     script = "return [...document.querySelectorAll('.stage img')].every((one) => one.complete && one.naturalWidth > 0)"
     WebDriverWait(browser, 10).until(lambda b: b.execute_script(script))
     sources = [image.get_attribute("src") for image in browser.find_elements(By.CSS_SELECTOR, ".stage img")]
     return ["/".join(source.split("/")[-2:]) for source in sources]
 
 
-def test_the_mouse_moves_the_divider_and_the_clips_follow(opened):
+def test_dragging_with_the_mouse_moves_the_divider_and_the_clip_paths(opened):
     stage = find(opened, ".stage")
     assert split(opened) == pytest.approx(50, abs=0.5)
     before = clips(opened)
@@ -119,7 +119,7 @@ def test_the_mouse_moves_the_divider_and_the_clips_follow(opened):
     ActionChains(opened).move_to_element(stage).click_and_hold().move_by_offset(-int(quarter), 20).release().perform()
     assert split(opened) == pytest.approx(25, abs=0.6)
     assert clips(opened) != before
-    # Released, it stays.
+    # After the release, the mouse no longer moves it.
     ActionChains(opened).move_by_offset(30, 0).perform()
     assert split(opened) == pytest.approx(25, abs=0.6)
 
@@ -147,7 +147,7 @@ def test_the_keyboard_moves_the_divider(opened):
     assert clips(opened) != before
 
 
-def test_a_finger_moves_the_divider_on_a_phone(opened):
+def test_touch_moves_the_divider_on_a_phone(opened):
     set_window(opened, 390, 844, mobile=True)
     stage = find(opened, ".stage")
     opened.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", stage)
@@ -176,7 +176,7 @@ def test_other_methods_and_photos_can_be_chosen(opened):
         assert photo in find(opened, ".rule").text
 
 
-def test_the_numbers_beside_the_photo_are_those_of_the_photo(opened, site):
+def test_the_score_table_shows_the_ious_of_the_chosen_photo(opened, site):
     comparison = json.loads((site / "compare/compare.json").read_text("utf-8"))
     for photo, thumb in zip(comparison["photos"], opened.find_elements(By.CSS_SELECTOR, ".thumbs button"), strict=True):
         opened.execute_script("arguments[0].click()", thumb)
@@ -185,7 +185,7 @@ def test_the_numbers_beside_the_photo_are_those_of_the_photo(opened, site):
         assert find(opened, ".rule b").text == photo["rule"]
 
 
-def test_every_picture_loads_in_the_room_that_was_kept_for_it(opened):
+def test_every_image_loads_without_changing_the_page_height(opened):
     height = "return document.documentElement.scrollHeight"
     before = opened.execute_script(height)
     opened.execute_script("document.querySelectorAll('img').forEach((image) => (image.loading = 'eager'))")
@@ -197,7 +197,7 @@ def test_every_picture_loads_in_the_room_that_was_kept_for_it(opened):
     assert opened.execute_script(height) == before
 
 
-def test_a_figure_opens_by_itself_and_closes_again(opened):
+def test_a_figure_opens_in_a_dialog_zooms_and_closes(opened):
     link = find(opened, "figure a")
     opened.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", link)
     link.click()
@@ -211,18 +211,18 @@ def test_a_figure_opens_by_itself_and_closes_again(opened):
 
 
 @pytest.mark.parametrize("width", [320, 390, 768, 1280])
-def test_the_page_never_scrolls_sideways(opened, width):
+def test_the_page_never_scrolls_horizontally(opened, width):
     set_window(opened, width, 844, mobile=width < 700)
     root = "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
     content, window = opened.execute_script(root)
     assert content <= window <= width
-    # Where it is narrow, the wide table does.
+    # In a narrow window, the wide table scrolls by itself.
     table = "const box = document.querySelector('#table1 .scroll'); return box.scrollWidth > box.clientWidth"
     assert opened.execute_script(table) == (width < 1000)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_all_words_can_be_read_by_day_and_in_the_dark(opened, scheme):
+def test_text_contrast_is_at_least_4_5_in_light_and_dark_mode(opened, scheme):
     set_colours(opened, scheme)
     measured = opened.execute_script(CONTRASTS)
     assert len(measured) > 100
@@ -231,7 +231,7 @@ def test_all_words_can_be_read_by_day_and_in_the_dark(opened, scheme):
     assert dark == (scheme == "dark")
 
 
-def test_without_scripts_it_is_a_still_picture_and_no_dead_controls(opened, site):
+def test_without_javascript_the_mask_is_shown_and_the_controls_are_hidden(opened, site):
     opened.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         opened.get((site / "index.html").as_uri())
@@ -241,7 +241,7 @@ def test_without_scripts_it_is_a_still_picture_and_no_dead_controls(opened, site
     assert displayed == {".stage .right": True, ".pickers": False, ".grip": False}
 
 
-# Of every element with words of its own: WCAG's contrast of its colour and the first opaque ground behind it.
+# For each element with text of its own: WCAG contrast of its colour with the first opaque background behind it.
 CONTRASTS = """
     const paint = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
     const rgba = (colour) => {

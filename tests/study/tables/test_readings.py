@@ -23,22 +23,22 @@ TRIALS = [
 ]
 
 
-def test_a_row_tells_mean_spread_and_the_gain_over_the_same_seeds():
+def test_row_has_mean_sd_and_the_gain_over_the_same_seeds():
     frame = readings_table(TRIALS, chosen=("distance", "text"), profile="sketch").frame.set_index("reading")
     assert list(frame.index) == ["plain", "distance", "text"]
     distance = frame.loc["distance"]
     assert distance["pfcn_mean_iou"] == pytest.approx(0.925)
-    # Two values that lie 2 h apart deviate by h times the root of 2.
+    # Two values that are 2 h apart have a standard deviation of h sqrt(2).
     assert distance["pfcn_mean_iou_sd"] == pytest.approx(0.005 * math.sqrt(2))
-    # Gains .02 and .01; of the boundary .02 and .06.
+    # IoU gains .02 and .01; boundary IoU gains .02 and .06.
     assert distance["pfcn_mean_iou_gain"] == pytest.approx(0.015)
     assert distance["validation_boundary_iou_gain_sd"] == pytest.approx(0.02 * math.sqrt(2))
-    # Of seed 2 alone.
+    # From seed 2 only.
     assert frame.loc["text", "pfcn_mean_iou_gain"] == pytest.approx(-0.01)
     assert math.isnan(frame.loc["text", "pfcn_mean_iou_sd"])
 
 
-def test_the_written_table_names_the_readings_in_use_and_what_is_not_known_is_a_dash():
+def test_table_marks_the_readings_in_use_and_shows_unknown_values_as_dashes():
     table = readings_table(TRIALS, chosen=("distance", "text"), profile="sketch")
     plain, distance, text = (dict(zip(table.columns, cells, strict=True)) for cells in table.cells())
     assert plain["Reading"] == "PortraitDeepLabv2: neither kernel"
@@ -50,7 +50,7 @@ def test_the_written_table_names_the_readings_in_use_and_what_is_not_known_is_a_
     assert "40 validation photos, 60 test photos of PFCN" in table.notes[0]
 
 
-def test_without_validation_photos_the_test_photos_alone_are_shown():
+def test_without_validation_photos_only_test_columns_are_shown():
     trials = [replace(one, summaries={"pfcn": one.summaries["pfcn"]}) for one in TRIALS]
     table = readings_table(trials, chosen=(), profile="paper")
     assert [heading for heading in table.columns if "alidation" in heading] == []

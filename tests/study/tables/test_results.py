@@ -1,4 +1,4 @@
-"""The series that DVC plots: bands by method, photos in pairs."""
+"""Data series of `dvc plots`: band IoU per method, and the IoU pairs per photo."""
 
 import pandas as pd
 import pytest
@@ -15,7 +15,7 @@ def results(run):
     )
 
 
-def test_there_is_one_row_per_width_and_one_column_per_method(results):
+def test_band_rows_have_one_row_per_width_and_one_column_per_method(results):
     rows = band_rows(results)
     assert rows["width"].tolist() == [2, 4, 6, 8, 10, 14, 20, 28, 40]
     assert list(rows.columns[1:]) == list(results.metrics)
@@ -32,7 +32,7 @@ def test_photos_are_paired_by_id(results):
         assert rows[method].tolist() == expected[rows["id"]].tolist()
 
 
-def test_a_run_without_results_gives_tables_of_headings():
+def test_a_run_without_results_gives_empty_tables_with_headings():
     assert band_rows(EMPTY).empty
     assert list(band_rows(EMPTY).columns) == ["width"]
     pd.testing.assert_index_equal(pair_rows(EMPTY).columns, pd.Index(["id", "portrait_deeplab", "bsn"]))

@@ -1,4 +1,4 @@
-"""Tables 1 to 3 from a run made by hand."""
+"""Tables 1 to 3 of the hand-made run in tests/study/conftest.py."""
 
 import json
 import math
@@ -30,14 +30,14 @@ def _difference(run, photo: str) -> float:
     return values[0] - values[1]
 
 
-def test_the_paper_s_numbers_are_those_it_prints():
+def test_constants_equal_the_numbers_printed_in_the_paper():
     assert list(paper.TABLE_1.values()) == [0.800, 0.959, 0.961, 0.962, 0.962, 0.965, 0.967]
     assert paper.TABLE_2 == {"coco": 626, "cocostuff": 92, "voc": 62}
     assert [list(row.values()) for row in paper.TABLE_3.values()] == [[0.686, 0.777], [0.608, 0.72], [0.595, 0.756]]
     assert list(paper.TABLE_1) == list(paper.METHODS)
 
 
-def test_table_1_puts_ours_beside_the_paper(run):
+def test_table_1_compares_our_numbers_with_the_paper_s(run):
     table = paper_tables(read(run))[0]
     bsn = dict(zip(table.columns, table.cells()[-1], strict=True))
     summary = json.loads((run / "metrics/methods/bsn.json").read_text())["sets"]["pfcn"]
@@ -49,7 +49,7 @@ def test_table_1_puts_ours_beside_the_paper(run):
 
 
 @pytest.mark.parametrize("heading", ["Ours", "Boundary IoU"])
-def test_a_column_is_the_mean_over_photos_of_the_function_that_it_names(run, heading):
+def test_a_column_is_the_mean_of_its_metric_over_photos(run, heading):
     (score,) = [score for score in SCORES if score.heading == heading]
     values = []
     for photo in sorted((run / "data/predictions/bsn/pfcn").glob("*.png")):
@@ -60,7 +60,7 @@ def test_a_column_is_the_mean_over_photos_of_the_function_that_it_names(run, hea
     assert bsn[heading] == formats.percent(np.mean(values))
 
 
-def test_gain_is_paired_photo_by_photo_and_marked_when_it_is_real(run):
+def test_gain_is_paired_by_photo_id_and_bold_if_its_interval_excludes_0(run):
     # The photos of the two methods are matched by id: neither order nor a missing photo may matter.
     file = run / "metrics/photos/portrait_deeplab.csv"
     pd.read_csv(file, dtype=str).iloc[::-1].to_csv(file, index=False)
@@ -69,7 +69,7 @@ def test_gain_is_paired_photo_by_photo_and_marked_when_it_is_real(run):
     results.photos["bsn"] = results.photos["bsn"].query("id == '00003'")
     mean, *interval = results.gain("bsn", "portrait_deeplab", "pfcn")
     assert mean == pytest.approx(expected_one)
-    assert all(map(math.isnan, interval))  # one photo has none
+    assert all(map(math.isnan, interval))  # one photo has no interval
     frame = paper_tables(read(run))[0].frame.set_index("method")
     photos = {m: pd.read_csv(run / f"metrics/photos/{m}.csv")["iou"] for m in ("bsn", "portrait_deeplab")}
     expected = (photos["bsn"] - photos["portrait_deeplab"]).mean()
@@ -81,7 +81,7 @@ def test_gain_is_paired_photo_by_photo_and_marked_when_it_is_real(run):
     assert formats.gain(0.02, -0.01, 0.05) == "+2.0 (−1.0 to +5.0)"
 
 
-def test_boundary_iou_has_a_paired_gain_of_its_own(run):
+def test_boundary_iou_has_its_own_paired_gain(run):
     frame = paper_tables(read(run))[0].frame.set_index("method")
     photos = {m: pd.read_csv(run / f"metrics/photos/{m}.csv")["boundary_iou"] for m in ("bsn", "portrait_deeplab")}
     assert frame.loc["bsn", "boundary_iou_gain"] == pytest.approx((photos["bsn"] - photos["portrait_deeplab"]).mean())
@@ -94,7 +94,7 @@ def test_every_table_ends_with_the_command_that_makes_it(run):
         assert table.notes[-1] == "Made by `dvc exp run -S profile=sketch -S seed=3`."
 
 
-def test_absent_sets_are_dashes_with_a_reason(run):
+def test_absent_sets_are_shown_as_dashes_with_a_reason(run):
     _, second, third = paper_tables(read(run))
     assert [row[2] for row in second.cells()] == ["-", "-", "-"]
     assert {row[3] for row in third.cells()} == {"-"}
@@ -103,7 +103,7 @@ def test_absent_sets_are_dashes_with_a_reason(run):
         assert "PASCAL VOC is left out" in table.markdown()
 
 
-def test_table_2_counts_what_the_rule_kept(run):
+def test_table_2_counts_the_portraits_that_the_rule_kept(run):
     rows = [PhotoRow(id=name, split="test", kept=kept) for name, kept in (("a", True), ("b", False), ("c", True))]
     write_index(run / "data/portraits/voc/index.csv", rows)
     table = paper_tables(read(run))[1]
@@ -119,7 +119,7 @@ def portrait(name: str, *, side: float = 40, **more) -> PhotoRow:
     return PhotoRow(id=name, box=np.array([low, low, high, high]), **(values | more))
 
 
-def test_table_2_tells_the_counts_by_margin_and_what_stands_in_two_sets(run):
+def test_table_2_notes_give_counts_by_margin_and_photos_in_several_sets_or_years(run):
     # 10 % of the photo is a side of 31.6: 25 pixels reach it with 13.2 % on each side, 28 with 6.5 %.
     coco = [portrait("1"), portrait("2", side=28, kept=False), portrait("3", side=25, kept=False)]
     stuff = [portrait("1"), portrait("9"), portrait("3", kept=False, persons=2)]
@@ -146,7 +146,7 @@ def test_absent_sets_have_no_counts_by_margin(run):
     assert not any("enlarged" in note for note in paper_tables(read(run))[1].notes)
 
 
-def test_a_method_that_was_not_run_is_named(run):
+def test_a_method_that_was_not_run_is_named_in_the_notes(run):
     (run / "metrics/methods/bsn_gk.json").unlink()
     table = paper_tables(read(run))[0]
     assert table.cells()[4][:3] == ["BSN_GK", "96.2", "-"]
@@ -161,7 +161,7 @@ def test_an_empty_run_gives_tables_of_dashes(run):
         assert table.text()
 
 
-def test_drawn_data_cannot_be_mistaken(run):
+def test_tables_of_drawn_data_are_marked_as_drawn(run):
     for table in paper_tables(read(run)):
         for written in (table.markdown(), table.text()):
             assert "drawn data, not comparable with the paper" in written.splitlines()[0]
@@ -178,7 +178,7 @@ def test_numbers_of_another_profile_are_refused(run):
         read(run, profile="lite")
 
 
-def test_text_is_aligned(run):
+def test_text_table_is_aligned(run):
     lines = paper_tables(read(run))[0].text().splitlines()
     rule = next(place for place, line in enumerate(lines) if line.startswith("---"))
     rows = lines[rule + 1 : rule + 8]
@@ -204,14 +204,14 @@ def test_csv_holds_raw_numbers(run):
     assert frame.loc["bsn_ik", "mean_iou_paper"] == 0.965
 
 
-def test_headline_has_short_keys_and_only_what_was_measured(run):
+def test_headline_has_short_keys_and_only_measured_sets(run):
     numbers = headline(read(run))
     assert set(numbers) == {"pfcn", "portraits"}
     assert set(numbers["pfcn"]) == set(paper.METHODS)
     assert set(numbers["pfcn"]["bsn"]) == {"mean_iou", "boundary_iou", "miou_two_class"}
 
 
-def test_the_mean_mask_s_floor_is_told_when_it_is_known(run):
+def test_mean_mask_score_is_noted_as_the_lower_bound_if_known(run):
     assert not any("mean mask" in note for note in paper_tables(read(run))[0].notes)
     record = json.loads((run / "metrics/methods/graph_cut.json").read_text())
     record["sets"]["pfcn"]["mean_iou"] = 0.7654
@@ -238,5 +238,5 @@ def test_the_mean_mask_s_floor_is_told_when_it_is_known(run):
         (formats.seconds(12.34), "12"),
     ],
 )
-def test_numbers_are_written_plainly(written, expected):
+def test_numbers_are_formatted(written, expected):
     assert written == expected

@@ -13,7 +13,7 @@ def write(folder, name, seed, *, photos=True):
         (folder / f"photos/{name}-{seed}.csv").write_text("set,id,iou\npfcn,00007,0.5\n")
 
 
-def test_the_asked_trials_are_read_with_all_their_seeds(tmp_path):
+def test_requested_trials_are_read_with_all_their_seeds(tmp_path):
     for name, seed in (("plain", 1), ("plain", 2), ("bsn", 1), ("bsn_ac", 1)):
         write(tmp_path, name, seed)
     photos = read_trial_photos(tmp_path, ["plain", "bsn"])
@@ -26,7 +26,7 @@ def test_the_asked_trials_are_read_with_all_their_seeds(tmp_path):
     }
 
 
-def test_no_trial_and_no_photos_are_told_with_what_makes_them(tmp_path):
+def test_missing_trials_or_photo_scores_are_refused_with_the_command_that_gets_them(tmp_path):
     write(tmp_path, "plain", 1, photos=False)
     with pytest.raises(InputError, match=r"holds no trial of this report; run them with: dvc repro trials/dvc.yaml"):
         read_trials(tmp_path, ["bsn"])

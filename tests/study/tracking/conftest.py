@@ -51,7 +51,7 @@ def client_of(root):
 
 
 def runs(client, spec):
-    """Every run of the experiment, by name; a name that is there twice fails."""
+    """All runs of the experiment by name; fails on duplicate names."""
     experiment = client.get_experiment_by_name(spec.experiment)
     found = client.search_runs([experiment.experiment_id]) if experiment else []
     named = {run.info.run_name: run for run in found}
@@ -79,7 +79,7 @@ def any_server(tmp_path_factory):
 
 @pytest.fixture
 def server(any_server, monkeypatch):
-    """The server, answering, as the target of `sync`."""
+    """The running server, as the target of `sync`."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     if any_server.process is None:
         any_server.start()
@@ -88,7 +88,7 @@ def server(any_server, monkeypatch):
 
 @pytest.fixture
 def server_down(any_server, monkeypatch):
-    """The server, not there."""
+    """The stopped server."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     any_server.stop()
     return any_server

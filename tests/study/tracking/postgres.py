@@ -1,4 +1,4 @@
-"""A real PostgreSQL server, in a folder and on a port of its own."""
+"""A real PostgreSQL server with its own folder and port."""
 
 import os
 import shutil
@@ -14,10 +14,10 @@ PROGRAMS = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=T
 
 
 class Postgres:
-    """Started when it is made. PostgreSQL refuses to run as root: then the user `postgres` of its package runs it."""
+    """Server that starts on construction; as root, it runs as its package's user, since PostgreSQL refuses root."""
 
     def __init__(self) -> None:
-        # Not one of pytest's folders, which are root's alone.
+        # Not a folder of pytest: only root may read those.
         self._folder = Path(tempfile.mkdtemp(prefix="postgres-"))
         self._port, self._databases = free_port(), 0
         self._user = "postgres" if os.geteuid() == 0 else None

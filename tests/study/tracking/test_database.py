@@ -1,4 +1,4 @@
-"""A project whose folder is moved or copied has the artifacts of all its runs, and writes new ones into itself."""
+"""A moved or copied project folder has the artifacts of all its runs, and new ones are written to it."""
 
 import shutil
 import sqlite3
@@ -29,7 +29,7 @@ def client_of(root: Path) -> MlflowClient:
 
 @pytest.fixture
 def track(monkeypatch):
-    """Log a run of that name, with a file of that text, in the project in `root`."""
+    """Function that logs a run called `name`, with a file of that text, in the project in `root`."""
 
     def logged(root: Path, name: str) -> None:
         monkeypatch.setenv("DVC_ROOT", str(root))
@@ -41,7 +41,7 @@ def track(monkeypatch):
 
 
 def texts(client: MlflowClient, found: dict[str, mlflow.entities.Run], tmp_path: Path) -> dict[str, str]:
-    """What the file of each run holds, by way of the client."""
+    """Content of each run's file, downloaded through the client."""
     files = {}
     for name, run in found.items():
         assert [file.path for file in client.list_artifacts(run.info.run_id, "notes")] == ["notes/note.txt"]
@@ -58,9 +58,9 @@ def project(database, tmp_path):
     return root
 
 
-# One alone with % or ?: MLflow keeps one store per URI in a process, and that of such a folder is a relative path.
+# Only one name has % or ?: MLflow caches one store per URI, and such a folder's URI is a relative path.
 @pytest.mark.parametrize("name", ["plain", "a b", "ü 日本", "a#b", "it's;\"&=+:@", "100% a?b 50%41"])
-def test_runs_of_before_and_after_a_move_are_in_the_new_folder_whatever_its_name(
+def test_runs_logged_before_and_after_a_move_have_artifacts_in_the_new_folder(
     track, project, tmp_path, monkeypatch, name
 ):
     track(project, "before")
@@ -74,11 +74,11 @@ def test_runs_of_before_and_after_a_move_are_in_the_new_folder_whatever_its_name
         f"{moved.as_uri()}/mlartifacts/{run.info.run_id}/artifacts" for run in found.values()
     }
     assert texts(client_of(moved), found, tmp_path) == {"before": "before", "after": "after"}
-    # Neither the old folder nor one of a misread name was made.
+    # Neither the old folder nor one with a misread name was created.
     assert (list((tmp_path / "here").iterdir()), list(moved.parent.iterdir())) == ([], [moved])
 
 
-def test_a_copy_has_its_own_artifacts_and_leaves_the_others_alone(track, project, tmp_path):
+def test_a_copied_project_has_its_own_artifacts_and_leaves_the_original_unchanged(track, project, tmp_path):
     track(project, "before")
     copy = tmp_path / "there"
     shutil.copytree(project, copy)
@@ -92,7 +92,7 @@ def test_a_copy_has_its_own_artifacts_and_leaves_the_others_alone(track, project
     assert run.info.artifact_uri.startswith(f"{project.as_uri()}/mlartifacts/")
 
 
-def test_a_real_server_over_the_moved_folder_lists_files_and_models_are_loaded(project, trained, tmp_path, monkeypatch):
+def test_a_server_of_a_moved_folder_lists_artifacts_and_models_can_be_loaded(project, trained, tmp_path, monkeypatch):
     np.save(project / "mean_mask.npy", np.zeros((800, 600), np.float32))
     monkeypatch.setenv("DVC_ROOT", str(project))
     with start_run(spec("before")) as run:
@@ -100,7 +100,7 @@ def test_a_real_server_over_the_moved_folder_lists_files_and_models_are_loaded(p
         run.log_model(trained, aligned_mean_mask=project / "mean_mask.npy")
     moved = project.rename(tmp_path / "moved ü")
     follow_folder(moved)
-    utils._artifact_repos_cache.clear()  # MLflow remembers in each process where a model was
+    utils._artifact_repos_cache.clear()  # MLflow caches each model's location per process
     server = Server(moved)
     try:
         server.start()
@@ -120,7 +120,7 @@ def test_a_real_server_over_the_moved_folder_lists_files_and_models_are_loaded(p
         mlflow.set_tracking_uri(None)
 
 
-def test_artifacts_that_lie_elsewhere_on_purpose_stay_there(track, project, tmp_path):
+def test_custom_artifact_locations_outside_the_project_are_kept(track, project, tmp_path):
     track(project, "before")
     client = client_of(project)
     places = {"mine": "file:///elsewhere/mine", "bsn-cloud": "s3://bucket/mlartifacts", "near": str(project / "mine")}
@@ -133,7 +133,7 @@ def test_artifacts_that_lie_elsewhere_on_purpose_stay_there(track, project, tmp_
     assert found == {**places, "near": str(moved / "mine")}
 
 
-def test_several_processes_that_open_a_moved_database_at_once_leave_it_right(track, project, tmp_path):
+def test_concurrent_processes_update_a_moved_database_correctly(track, project, tmp_path):
     track(project, "before")
     moved = project.rename(tmp_path / "moved")
     command = [
@@ -149,7 +149,7 @@ def test_several_processes_that_open_a_moved_database_at_once_leave_it_right(tra
     assert run.info.artifact_uri == f"{moved.as_uri()}/mlartifacts/{run.info.run_id}/artifacts"
 
 
-def test_a_database_that_mlflow_is_just_making_or_that_is_not_there_is_left_alone(tmp_path):
+def test_a_missing_or_empty_database_is_left_unchanged_and_a_damaged_one_raises(tmp_path):
     follow_folder(tmp_path)
     assert not (tmp_path / "mlflow.db").exists()
     (tmp_path / "mlflow.db").touch()

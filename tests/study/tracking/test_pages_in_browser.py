@@ -1,4 +1,4 @@
-"""MLflow's pages after a sweep of three widths, as a user has them: filtered, compared, drawn."""
+"""MLflow's web pages after a sweep of three widths: filter, comparison and parallel coordinates."""
 
 import pytest
 from mlflow import MlflowClient
@@ -18,7 +18,7 @@ SCORES = {"width-5": 0.921, "width-10": 0.925, "width-15": 0.923}
 
 @pytest.fixture
 def swept(server, root):
-    """The runs' page of an experiment of three studies, copied to the server, with a method under each."""
+    """URL of the runs page of an experiment with three studies of one method each, copied to the server."""
     for name, score in SCORES.items():
         params = {"kernel.width": int(name.removeprefix("width-")), "seed": 1}
         study = RunSpec(experiment="bsn-swept", study=name, kind="study", name=name, params=params)
@@ -40,7 +40,7 @@ def test_a_sweep_is_filtered_by_its_parameter_and_compared_in_parallel_coordinat
             return {link.text.strip() for link in browser.find_elements(By.TAG_NAME, "a")} & set(SCORES)
 
         def selected(name: str) -> bool:
-            """After a click on its box, which the page may have drawn anew meanwhile."""
+            """Click the row's check box, which the page may have redrawn; return whether the row is selected."""
             row = f"//a[normalize-space()='{name}']/ancestor::div[@role='row']"
             box = browser.find_element(By.XPATH, f"{row}//input[@type='checkbox']")
             if not box.is_selected():

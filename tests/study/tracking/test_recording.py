@@ -1,4 +1,4 @@
-"""A finished study in mlflow.db."""
+"""Recording of a finished study in mlflow.db."""
 
 import json
 import shutil
@@ -34,11 +34,11 @@ def files(root, run):
     return sorted(str(file.relative_to(kept)) for file in kept.rglob("*.*"))
 
 
-def test_the_headline_is_what_dvc_shows(finished):
+def test_headline_is_read_from_metrics_headline(finished):
     assert headline(finished) == {"bsn/mean_iou": 0.9}
 
 
-def test_results_change_with_any_parameter_and_any_measured_number_and_with_nothing_else(finished):
+def test_results_hash_depends_on_parameters_and_method_metrics_but_not_on_tables_json(finished):
     first = results_hash({"seed": 1}, finished)
     assert results_hash({"seed": 2}, finished) != first
     (finished / "metrics/tables.json").write_text(json.dumps({"pfcn": {"bsn": {"mean_iou": 0.9}}}))
@@ -59,7 +59,7 @@ WHOLE = RunSpec(
 )
 
 
-def test_a_study_is_recorded_with_its_tables_figures_and_methods_once(finished, root, monkeypatch):
+def test_a_study_recorded_twice_has_its_tables_figures_and_methods_once(finished, root, monkeypatch):
     monkeypatch.chdir(finished)
     write_timing("bsn", {"pfcn": 0.5}, profile="mini", weights="f00d")
     for _ in range(2):
@@ -77,7 +77,7 @@ def test_a_study_is_recorded_with_its_tables_figures_and_methods_once(finished, 
     assert files(root, method) == ["bsn.json"]
 
 
-def test_the_evaluation_goes_to_the_run_that_trained_and_seconds_of_other_weights_to_none(finished, root, monkeypatch):
+def test_evaluation_is_logged_to_the_training_run_without_timings_of_other_weights(finished, root, monkeypatch):
     monkeypatch.chdir(finished)
     write_timing("bsn", {"pfcn": 0.5}, profile="mini", weights="beef")
     with start_run(WHOLE.child("method", "bsn", tags={"machine": "a loom"})) as run:
@@ -89,7 +89,7 @@ def test_the_evaluation_goes_to_the_run_that_trained_and_seconds_of_other_weight
     assert (method.data.tags["machine"], "trained_in" in method.data.tags) == ("a loom", False)
 
 
-def test_a_study_is_finished_from_a_commit_which_holds_no_figures(finished, root):
+def test_a_study_without_figures_is_recorded_as_finished(finished, root):
     with start_run(WHOLE.child("method", "bsn", tags={})):
         pass
     assert runs(client_of(root), WHOLE)["moody-cat"].info.status == "RUNNING"

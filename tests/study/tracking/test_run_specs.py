@@ -19,7 +19,7 @@ def params():
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A git repository with one committed parameter, in which a stage of DVC's works."""
+    """A git repository with one committed parameter, as the working directory of a DVC stage."""
     for name in ("DVC_ROOT", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV", "MLFLOW_TRACKING_URI"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
@@ -39,15 +39,15 @@ def head(project):
     ).stdout.strip()
 
 
-def test_an_experiment_is_known_by_its_name_and_the_commit_that_it_starts_from(project, monkeypatch):
+def test_origin_of_an_experiment_is_its_name_and_baseline_commit(project, monkeypatch):
     monkeypatch.setenv("DVC_EXP_NAME", "moody-cat")
     monkeypatch.setenv("DVC_EXP_BASELINE_REV", "9f86d081")
-    (project / "params.yaml").write_text("seed: 2\n")  # DVC's own edit
+    (project / "params.yaml").write_text("seed: 2\n")  # the edit that DVC makes
     assert Origin.here() == Origin(experiment="moody-cat", commit="9f86d081")
     assert Origin.here().title == "moody-cat"
 
 
-def test_a_plain_repro_is_known_by_its_commit_and_by_what_the_code_has_beyond_it(project):
+def test_origin_of_a_plain_repro_is_its_commit_and_uncommitted_edits(project):
     clean = Origin.here()
     assert clean == Origin(experiment="", commit=head(project))
     assert clean.title == f"repro {head(project)[:10]}"
@@ -58,7 +58,7 @@ def test_a_plain_repro_is_known_by_its_commit_and_by_what_the_code_has_beyond_it
     assert len({clean.edits, edited.edits, Origin.here().edits}) == 3
 
 
-def test_another_parameter_experiment_or_edit_is_another_study_and_the_same_is_the_same(params):
+def test_study_id_depends_on_parameters_experiment_and_edits(params):
     others = [
         study_run(params, ORIGIN),
         study_run(params.model_copy(update={"seed": 2}), ORIGIN),
@@ -69,7 +69,7 @@ def test_another_parameter_experiment_or_edit_is_another_study_and_the_same_is_t
     assert study_run(params, ORIGIN) == others[0]
 
 
-def test_a_study_tells_profile_experiment_commit_and_the_md5_of_each_data_set(params, tmp_path):
+def test_study_tags_hold_profile_experiment_commit_and_md5_of_each_data_set(params, tmp_path):
     stages = {"download@pfcn": {"outs": [{"md5": "0af3.dir"}]}, "faces": {"outs": [{"md5": "1"}]}}
     (tmp_path / "dvc.lock").write_text(yaml.safe_dump({"stages": stages}))
     spec = study_run(params, ORIGIN, folder=tmp_path)
@@ -80,7 +80,7 @@ def test_a_study_tells_profile_experiment_commit_and_the_md5_of_each_data_set(pa
     assert {name: value for name, value in spec.tags.items() if name.startswith("data.")} == {"data.pfcn": "0af3.dir"}
 
 
-def test_a_method_and_a_trial_hang_under_their_studies_with_the_machine_s_tags(params, project):
+def test_method_and_trial_runs_have_parent_runs_and_method_runs_a_machine_tag(params, project):
     method, trial = method_run(params, "bsn"), trial_run(params, params.model_copy(update={"seed": 7}), "trial bsn-7")
     assert (method.experiment, method.kind, method.name) == ("bsn-sketch", "method", "bsn")
     assert method.parent == study_run(params, Origin.here())
@@ -90,7 +90,7 @@ def test_a_method_and_a_trial_hang_under_their_studies_with_the_machine_s_tags(p
     assert (trial.params["seed"], trial.parent.params["seed"]) == (7, params.seed)
 
 
-def test_a_project_without_git_is_known_by_its_parameters(project, monkeypatch):
+def test_origin_without_git_is_empty(project, monkeypatch):
     monkeypatch.setenv("PATH", str(project))
     assert Origin.here() == Origin(experiment="", commit="")
     assert Origin.here().title == "repro without a commit"

@@ -1,4 +1,4 @@
-"""What mlflow.db holds of a run that ends, fails, is killed, is continued, or can't be written."""
+"""Content of mlflow.db for runs that end, fail, are killed, resume or cannot be written."""
 
 import signal
 import socket
@@ -36,7 +36,7 @@ def points(client, run, key):
     return [(point.step, point.value) for point in client.get_metric_history(run.info.run_id, key)]
 
 
-def test_parameters_tags_metrics_curves_and_files_are_there(root, spec, tmp_path):
+def test_parameters_tags_metrics_curves_and_files_are_logged(root, spec, tmp_path):
     picture = tmp_path / "picture.png"
     picture.write_bytes(b"png")
     params = {"kernel.width": 10, "methods.bsn.labels": "soft", "networks.deeplab.scales": [0.5, 1.0]}
@@ -56,12 +56,12 @@ def test_parameters_tags_metrics_curves_and_files_are_there(root, spec, tmp_path
     assert (root / "mlartifacts" / found.info.run_id / "artifacts/examples/picture.png").exists()
 
 
-def test_metrics_are_grouped_by_set_and_only_what_one_number_tells_is_there():
+def test_flat_metrics_are_named_by_data_set_and_only_scalars_are_kept():
     sets = {"pfcn": {"photos": 3, "mean_iou": 0.9, "band": {"2": 0.3}}, "coco": {"absent": "no photo"}}
     assert flat_metrics(sets) == {"pfcn/photos": 3.0, "pfcn/mean_iou": 0.9}
 
 
-def test_a_run_hangs_under_that_of_its_study_which_is_made_once(root, spec):
+def test_method_runs_are_children_of_one_run_of_their_study(root, spec):
     log(spec.parent.child("method", "portrait_fcn", tags={}))
     log(spec)
     found = runs(client_of(root), spec)
@@ -71,7 +71,7 @@ def test_a_run_hangs_under_that_of_its_study_which_is_made_once(root, spec):
     assert {found[name].data.tags["mlflow.parentRunId"] for name in ("portrait_fcn", "bsn")} == {parent.info.run_id}
 
 
-def test_training_and_evaluation_of_a_method_are_one_run_whose_duration_is_the_training_s(root, spec):
+def test_training_and_evaluation_share_one_run_with_the_training_s_duration(root, spec):
     log(spec, tags={WEIGHTS_TAG: "f00d"})
     trained = runs(client_of(root), spec)["bsn"].info
     log(spec, weights="f00d", metrics={"pfcn/mean_iou": 0.9})
@@ -81,7 +81,7 @@ def test_training_and_evaluation_of_a_method_are_one_run_whose_duration_is_the_t
     assert TRAINED_IN_TAG not in found.data.tags
 
 
-def test_weights_out_of_the_cache_get_a_run_that_names_the_one_that_trained_them(root, spec):
+def test_a_run_with_cached_weights_links_to_the_run_that_trained_them(root, spec):
     log(spec, tags={WEIGHTS_TAG: "f00d"})
     trained = runs(client_of(root), spec)["bsn"].info
     other = RunSpec(experiment=spec.experiment, study="abc/width-5", kind="study", name="width-5")
@@ -97,7 +97,7 @@ def test_weights_out_of_the_cache_get_a_run_that_names_the_one_that_trained_them
     assert TRAINED_IN_TAG not in found["baseline"].data.tags
 
 
-def test_a_failed_run_marks_its_study_until_another_goes_on_and_the_error_is_passed_on(root, spec):
+def test_a_failed_run_reraises_and_marks_its_study_as_failed_until_the_next_run(root, spec):
     with pytest.raises(KeyError), start_run(spec):
         raise KeyError("science")
     client = client_of(root)
@@ -110,7 +110,7 @@ def test_a_failed_run_marks_its_study_until_another_goes_on_and_the_error_is_pas
     assert statuses == {"bsn": "FINISHED", "width-15": "RUNNING"}
 
 
-def test_a_study_that_failed_while_it_was_recorded_runs_again_with_the_next_method(root, spec):
+def test_a_failed_study_is_set_to_running_by_the_next_method(root, spec):
     with pytest.raises(KeyError), start_run(spec.parent):
         raise KeyError("a figure")
     log(spec)
@@ -118,7 +118,7 @@ def test_a_study_that_failed_while_it_was_recorded_runs_again_with_the_next_meth
     assert runs(client_of(root), spec)["width-15"].info.status == "RUNNING"
 
 
-def test_more_parameters_and_points_than_mlflow_takes_at_once(root, spec):
+def test_parameters_and_points_beyond_mlflow_s_batch_limits_are_logged(root, spec):
     params = {f"key.{number}": number for number in range(250)}
     with start_run(spec.parent.child("method", "bsn", params=params, tags={})) as run:
         for step in range(1200):
@@ -129,7 +129,7 @@ def test_more_parameters_and_points_than_mlflow_takes_at_once(root, spec):
     assert sorted(points(client, found, "loss")) == [(step, step) for step in range(1200)]
 
 
-def test_a_training_that_resumes_has_each_point_once_and_a_changed_result_as_its_last(root, spec):
+def test_a_resumed_training_logs_each_point_once_and_a_changed_result_last(root, spec):
     with pytest.raises(KeyboardInterrupt), start_run(spec) as run:  # noqa: PT012
         run.log_point({"train/loss": 0.5}, step=10)
         raise KeyboardInterrupt
@@ -151,7 +151,7 @@ def start(root, spec, *arguments, **options):
     return subprocess.Popen([sys.executable, "-c", WORK, spec.experiment, *arguments], cwd=REPOSITORY, **options)
 
 
-def test_a_killed_run_ends_as_killed_with_what_it_logged_at_the_next_start(root, spec):
+def test_a_killed_run_is_marked_as_killed_at_the_next_start_and_keeps_its_metrics(root, spec):
     assert start(root, spec, "killed", str(int(signal.SIGKILL))).wait() == -signal.SIGKILL
     client = client_of(root)
     assert runs(client, spec)["killed"].info.status == "RUNNING"
@@ -161,13 +161,13 @@ def test_a_killed_run_ends_as_killed_with_what_it_logged_at_the_next_start(root,
     assert found["killed"].data.metrics == {"pfcn/mean_iou": 0.9}
 
 
-def test_an_interrupted_run_ends_as_killed_at_once_and_keeps_its_curve(root, spec):
+def test_an_interrupted_run_is_marked_as_killed_at_once_and_keeps_its_curve(root, spec):
     assert start(root, spec, "interrupted", str(int(signal.SIGINT)), stderr=subprocess.DEVNULL).wait() == -signal.SIGINT
     found = runs(client_of(root), spec)["interrupted"]
     assert (found.info.status, found.data.metrics) == ("KILLED", {"pfcn/mean_iou": 0.9, "train/loss": 1.0})
 
 
-def test_a_run_of_a_living_process_or_of_another_host_is_left_alone(root, spec):
+def test_runs_of_live_processes_or_other_hosts_are_not_marked_as_killed(root, spec):
     client = client_of(root)
     with start_run(spec):
         log(spec.parent.child("method", "beside", tags={}))
@@ -175,12 +175,12 @@ def test_a_run_of_a_living_process_or_of_another_host_is_left_alone(root, spec):
     run = runs(client, spec)["bsn"].info.run_id
     for process, status in (("elsewhere 1 0.0", "RUNNING"), (f"{socket.gethostname()} 1 0.0", "KILLED")):
         client.update_run(run, status="RUNNING")
-        client.set_tag(run, PROCESS_TAG, process)  # of the second, process 1 is another one by now
+        client.set_tag(run, PROCESS_TAG, process)  # on this host, process 1 started at another time
         log(spec.parent.child("method", "beside", tags={}))
         assert runs(client, spec)["bsn"].info.status == status
 
 
-def test_several_processes_start_at_once_on_an_empty_database(root, spec):
+def test_concurrent_processes_create_one_database_and_log_their_runs(root, spec):
     (root / "mlflow.db").unlink()
     names = ["portrait_fcn", "portrait_deeplab", "bsn_gk", "bsn"]
     processes = [start(root, spec, name, stderr=subprocess.PIPE, text=True) for name in names]
@@ -191,7 +191,7 @@ def test_several_processes_start_at_once_on_an_empty_database(root, spec):
 
 
 @pytest.mark.parametrize("how", ["no folder", "damaged"])
-def test_a_database_that_can_not_be_opened_costs_a_warning_and_the_work_goes_on(root, spec, monkeypatch, how):
+def test_a_database_that_cannot_be_opened_causes_one_warning_and_the_work_continues(root, spec, monkeypatch, how):
     if how == "damaged":
         (root / "mlflow.db").write_text("this is no database, and long enough to be taken for one " * 20)
     else:
@@ -205,7 +205,7 @@ def test_a_database_that_can_not_be_opened_costs_a_warning_and_the_work_goes_on(
     assert (done, len(caught)) == (["science"], 1)
 
 
-def test_what_can_not_be_written_costs_one_warning_and_the_rest_is_written(root, spec, tmp_path):
+def test_failed_writes_cause_one_warning_and_the_rest_is_written(root, spec, tmp_path):
     with pytest.warns(UserWarning, match="does not get all of this run") as caught:  # noqa: SIM117, PT031
         with start_run(spec) as run:
             run.log_artifact(tmp_path / "nothing.png")
@@ -215,7 +215,7 @@ def test_what_can_not_be_written_costs_one_warning_and_the_rest_is_written(root,
     assert runs(client_of(root), spec)["bsn"].data.metrics == {"pfcn/mean_iou": 0.9}
 
 
-def test_points_that_a_busy_database_refuses_are_written_later(root, spec, monkeypatch):
+def test_metrics_that_a_locked_database_refuses_are_written_later(root, spec, monkeypatch):
     with pytest.warns(UserWarning, match=r"\(database is locked\)"), start_run(spec) as run:  # noqa: PT031
         write, refused = run._client.log_batch, []
 
@@ -230,7 +230,7 @@ def test_points_that_a_busy_database_refuses_are_written_later(root, spec, monke
     assert runs(client_of(root), spec)["bsn"].data.metrics == {"pfcn/mean_iou": 0.9}
 
 
-def test_a_model_that_is_logged_again_is_there_once(root, spec, trained, tmp_path):
+def test_logging_a_model_twice_registers_it_once(root, spec, trained, tmp_path):
     np.save(tmp_path / "mean_mask.npy", np.zeros((800, 600), np.float32))
     uris = set()
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""The MLflow model: in this process, in one that knows nothing of the project, and behind a real server."""
+"""The MLflow model in this process, in a process without the project, and behind a real server."""
 
 import base64
 import io
@@ -31,12 +31,12 @@ from tests.ports import free_port
 
 MEAN_MASK = np.zeros(FRAME, np.float32)
 MEAN_MASK[300:, 100:500] = 1
-START = 60  # seconds that a server gets on a busy machine
+START = 60  # seconds within which a server must answer, also on a busy machine
 
 
 @pytest.fixture(scope="module")
 def method(tmp_path_factory):
-    """A small PortraitFCN+ of random weights: its masks are ragged, so that any difference shows."""
+    """A small PortraitFCN+ with random weights: its masks are ragged, so that any difference is visible."""
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("models") / "portrait_fcn"
     folder.mkdir()
@@ -91,7 +91,7 @@ def expected(method, photo):
 
 
 def environment(**variables):
-    """Of a process that finds this environment's programs, and the project nowhere."""
+    """Environment variables of a process that finds this environment's programs but not the project."""
     kept = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "MLFLOW_TRACKING_URI")}
     path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
     return {**kept, "PATH": path, "NO_PROXY": "127.0.0.1", "MLFLOW_DISABLE_TELEMETRY": "true", **variables}
@@ -105,7 +105,7 @@ def answered(reply):
     return [pixels(base64.b64decode(row["mask"])) for row in reply["predictions"]]
 
 
-def test_masks_are_those_of_the_prediction_at_each_photos_own_size(model, method, portrait):
+def test_masks_equal_the_method_s_prediction_at_each_photo_s_size(model, method, portrait):
     noise = np.random.default_rng(0).integers(0, 255, (31, 57, 3), dtype=np.uint8)
     answer = model.predict(pd.DataFrame({"photo": [png(portrait), png(noise)]}))
     assert list(answer.columns) == ["mask"]
@@ -115,7 +115,7 @@ def test_masks_are_those_of_the_prediction_at_each_photos_own_size(model, method
         assert (found == expected(method, photo)).all()
 
 
-def test_the_face_of_the_portrait_is_used(portrait, method):
+def test_the_expected_mask_depends_on_the_detected_face(portrait, method):
     without = load_method(method, aligned_mean_mask=MEAN_MASK)(portrait, None) * 255
     assert (expected(method, portrait) == without).mean() < 0.99
 
@@ -126,7 +126,7 @@ def test_a_photo_of_one_pixel_has_a_mask_of_one_pixel(model):
 
 
 @pytest.mark.parametrize("form", ["png", "tif", "jpg", "webp", "avif"])
-def test_a_rotated_photo_gets_the_mask_of_the_upright_one(model, portrait, tmp_path, form):
+def test_a_photo_rotated_by_exif_gets_the_mask_of_the_upright_photo(model, portrait, tmp_path, form):
     exif = Image.Exif()
     masks = []
     for name, photo, orientation in (("upright", portrait, 1), ("lying", np.rot90(portrait).copy(), 6)):
@@ -135,7 +135,7 @@ def test_a_rotated_photo_gets_the_mask_of_the_upright_one(model, portrait, tmp_p
         masks += model.predict(pd.DataFrame({"photo": [(tmp_path / f"{name}.{form}").read_bytes()]}))["mask"].tolist()
     upright, turned = map(pixels, masks)
     assert upright.shape == turned.shape == portrait.shape[:2]
-    # A lossy format rounds what lies another way in another way.
+    # A lossy format rounds the rotated pixels differently.
     assert (upright == turned).mean() > (0.98 if form in ("jpg", "webp", "avif") else 0.9999)
 
 
@@ -153,14 +153,14 @@ def bad_exif():
         (bad_exif(), r"photo 2 has EXIF data that can't be read \(SyntaxError: .*"),
     ],
 )
-def test_what_is_no_photo_is_refused_in_one_line_that_counts_it(model, portrait, content, line):
+def test_an_invalid_photo_is_refused_in_one_line_with_its_number(model, portrait, content, line):
     with pytest.raises(MlflowException, match=f"^{line}$") as told:
         model.predict(pd.DataFrame({"photo": [png(portrait), content]}))
     assert told.value.get_http_status_code() == 400
 
 
 @pytest.mark.parametrize("error", [RuntimeError("no\nmore"), MemoryError(), ZeroDivisionError("division by zero")])
-def test_whatever_the_detector_raises_is_refused_in_one_line(model, portrait, monkeypatch, error):
+def test_any_error_of_the_detector_is_reported_in_one_line_with_status_400(model, portrait, monkeypatch, error):
     def fail(*_):
         raise error
 
@@ -172,7 +172,7 @@ def test_whatever_the_detector_raises_is_refused_in_one_line(model, portrait, mo
     assert told.value.get_http_status_code() == 400
 
 
-def test_the_model_holds_no_pickle(saved):
+def test_the_saved_model_contains_no_pickle(saved):
     files = [file for file in saved.rglob("*") if file.is_file()]
     assert (saved / "served.py") in files
     assert not [file for file in files if file.suffix in (".pkl", ".pickle", ".pt", ".pth", ".joblib")]
@@ -180,12 +180,12 @@ def test_the_model_holds_no_pickle(saved):
     assert not [file for file in files if file.read_bytes()[:1] == b"\x80"]
 
 
-def test_the_model_runs_where_the_project_is_not(saved, method, portrait, tmp_path):
+def test_the_model_runs_without_the_project(saved, method, portrait, tmp_path):
     moved = tmp_path / "elsewhere"
     saved_copy = moved / "model"
     moved.mkdir()
     subprocess.run(["cp", "-r", saved, saved_copy], check=True)
-    # Where the project was: nothing may look there.
+    # Replace the project's path: nothing may be read from there.
     description = saved_copy / "MLmodel"
     description.write_text(description.read_text().replace(str(Path(__file__).parents[3]), "/gone"))
     (tmp_path / "photo.png").write_bytes(png(portrait))
@@ -244,7 +244,7 @@ def test_mlflow_serves_a_logged_model_and_predicts_with_it(method, mean_mask, po
 
 def _post(port, body):
     session = requests.Session()
-    session.trust_env = False  # no proxy of the machine's
+    session.trust_env = False  # ignore the machine's proxy
     return session.post(f"http://127.0.0.1:{port}/invocations", json=body, timeout=START)
 
 

@@ -1,4 +1,4 @@
-"""Copies on servers that answer, that are down, that hang and that die: real ones."""
+"""Copying runs to real servers that answer, are down, hang or restart."""
 
 import re
 import shutil
@@ -33,13 +33,13 @@ copy_briefly()
 
 @pytest.fixture
 def uri(database, tmp_path):
-    """Another database, which is the target."""
+    """URI of another database, the target."""
     shutil.copy(database / "mlflow.db", tmp_path / "target.db")
     return f"sqlite:///{tmp_path}/target.db"
 
 
 def copy(root, uri):
-    """Number of copied runs; none was refused."""
+    """Copy the runs, assert that none failed, and return their number."""
     copied = sync.copy_runs(client_of(root), root, uri)
     assert copied.failed == []
     return copied.runs
@@ -47,7 +47,7 @@ def copy(root, uri):
 
 @contextmanager
 def one_warning(text):
-    """Of ours there is one, and `text` is in it."""
+    """Assert that exactly one warning about the MLflow server is issued, and that it contains `text`."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield
@@ -57,7 +57,7 @@ def one_warning(text):
 
 
 class Flaky:
-    """Client whose every answer is lost once: the server has done what it was asked, and the caller can't know."""
+    """Client that loses each response once: the server has executed the call, but the caller gets an error."""
 
     def __init__(self, client: MlflowClient) -> None:
         self.client, self.lost = client, set()
@@ -76,7 +76,7 @@ class Flaky:
         return once_lost
 
 
-def test_what_is_copied_again_because_an_answer_was_lost_is_there_once(root, spec, uri, trained, tmp_path, monkeypatch):
+def test_copying_again_after_lost_responses_duplicates_nothing(root, spec, uri, trained, tmp_path, monkeypatch):
     np.save(tmp_path / "mean_mask.npy", np.zeros((800, 600), np.float32))
     with start_run(spec) as run:
         run.log_point({"train/loss": 0.5}, step=10)
@@ -110,7 +110,7 @@ def test_what_is_copied_again_because_an_answer_was_lost_is_there_once(root, spe
     assert copy(root, uri) == 0
 
 
-def test_a_copy_is_brought_up_to_date_and_one_that_was_deleted_stays_deleted(root, spec, uri):
+def test_changed_runs_are_updated_and_runs_deleted_on_the_target_stay_deleted(root, spec, uri):
     log(spec)
     assert copy(root, uri) == 2
     log(spec, metrics={"pfcn/mean_iou": 0.9})
@@ -128,7 +128,7 @@ def test_a_copy_is_brought_up_to_date_and_one_that_was_deleted_stays_deleted(roo
     assert set(runs(client, spec)) == {"width-15"}
 
 
-def test_a_run_that_works_is_copied_when_it_is_over_and_one_that_was_killed_as_killed(root, spec, uri):
+def test_active_runs_are_not_copied_and_killed_runs_are_copied_as_killed(root, spec, uri):
     with start_run(spec):
         assert copy(root, uri) == 1
         assert set(runs(MlflowClient(uri), spec)) == {"width-15"}
@@ -140,7 +140,7 @@ def test_a_run_that_works_is_copied_when_it_is_over_and_one_that_was_killed_as_k
     assert runs(MlflowClient(uri), spec)["bsn"].info.status == "KILLED"
 
 
-def test_a_run_that_the_target_refuses_is_named_and_keeps_no_other_back(root, spec, uri, tmp_path):
+def test_a_run_that_cannot_be_copied_is_named_and_the_others_are_copied(root, spec, uri, tmp_path):
     bad = tmp_path / "bad"
     bad.write_text("here")
     with start_run(spec.parent.child("method", "unreadable", tags={})) as run:
@@ -169,7 +169,7 @@ def test_a_method_trained_on_another_machine_is_linked_to_its_run(root, spec, ur
     assert found["cached"].data.tags[TRAINED_IN_TAG] == found["bsn"].info.run_id
 
 
-def test_a_study_that_two_machines_have_run_is_there_once(root, spec, uri, database, tmp_path, monkeypatch):
+def test_a_study_run_on_two_machines_is_one_run_on_the_target(root, spec, uri, database, tmp_path, monkeypatch):
     with pytest.raises(KeyError), start_run(spec.parent.child("method", "lost", tags={})):
         raise KeyError("a worker")
     log(spec)
@@ -191,14 +191,14 @@ def test_a_study_that_two_machines_have_run_is_there_once(root, spec, uri, datab
 
 
 @pytest.mark.parametrize("uri", ["", "sqlite:///mlflow.db", "sqlite:///{root}/mlflow.db"])
-def test_the_project_s_own_database_is_no_target(root, monkeypatch, uri):
+def test_the_project_s_own_database_is_not_a_target(root, monkeypatch, uri):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri.format(root=root))
     assert sync.target(root) is None
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///other.db")
     assert sync.target(root) == f"sqlite:///{root}/other.db"
 
 
-def test_a_server_that_is_down_costs_one_warning_and_gets_the_runs_later_once(server_down, root, spec, monkeypatch):
+def test_a_server_that_is_down_causes_one_warning_and_gets_the_runs_once_later(server_down, root, spec, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server_down.uri)
     log(spec, metrics={"pfcn/mean_iou": 0.9})
     with one_warning("`make sync` copies the rest"):
@@ -213,7 +213,7 @@ def test_a_server_that_is_down_costs_one_warning_and_gets_the_runs_later_once(se
 
 
 @pytest.mark.filterwarnings("ignore:MLflow at")  # a busy machine may take longer than the stage waits
-def test_a_server_gets_runs_files_and_models(server, root, spec, trained, tmp_path, monkeypatch):
+def test_runs_files_and_models_are_copied_to_a_server(server, root, spec, trained, tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
     np.save(tmp_path / "mean_mask.npy", np.zeros((800, 600), np.float32))
     with start_run(spec) as run:
@@ -229,7 +229,7 @@ def test_a_server_gets_runs_files_and_models(server, root, spec, trained, tmp_pa
     assert "MLmodel" in {file.path for file in client.list_logged_model_artifacts(model.model_id)}
 
 
-def test_a_server_that_dies_and_comes_back_has_everything_once(server, root, spec):
+def test_a_restarted_server_gets_every_run_once(server, root, spec):
     log(spec)
     assert copy(root, server.uri) == 2
     server.stop()
@@ -248,14 +248,14 @@ def test_a_server_that_dies_and_comes_back_has_everything_once(server, root, spe
     assert found["bsn"].data.metrics == {"pfcn/mean_iou": 0.9}
 
 
-def test_a_server_that_hangs_is_waited_for_no_longer_than_patience(server, root, spec, monkeypatch):
+def test_a_hanging_server_causes_one_warning_after_at_least_patience_seconds(server, root, spec, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
     log(spec)
     server.signal(signal.SIGSTOP)
     started = time.monotonic()
     with one_warning("it is slow"):
         sync.copy_briefly()
-    # Not less: it was waited for. That it is no more is in benchmarks/tracking.py.
+    # Lower bound only; benchmarks/tracking.py covers the upper bound.
     assert time.monotonic() - started >= sync.PATIENCE
     server.signal(signal.SIGCONT)
     copy(root, server.uri)
@@ -271,13 +271,13 @@ def postgres():
     server.stop()
 
 
-def test_several_processes_copy_at_once_to_an_empty_postgresql(postgres, root, monkeypatch):
+def test_concurrent_processes_copy_to_an_empty_postgresql_without_duplicates(postgres, root, monkeypatch):
     uri = postgres.database()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     names = ["portrait_fcn", "portrait_deeplab", "bsn_gk", "bsn"]
     processes = [subprocess.Popen([sys.executable, "-c", FIRST_RUN, name], cwd=REPOSITORY) for name in names]
     assert [process.wait() for process in processes] == [0, 0, 0, 0]
-    # What a process was too slow to copy is copied now: nothing is lost, or there twice.
+    # Copy what a process was too slow to copy: nothing is lost or duplicated.
     copy(root, uri)
     client = MlflowClient(uri)
     everything = client.search_runs([client.get_experiment_by_name("bsn-first").experiment_id])
@@ -285,7 +285,7 @@ def test_several_processes_copy_at_once_to_an_empty_postgresql(postgres, root, m
     assert {run.data.metrics.get("pfcn/mean_iou") for run in everything if run.info.run_name in names} == {0.9}
 
 
-def test_a_postgresql_that_is_down_costs_a_warning_without_its_password(postgres, root, spec, monkeypatch):
+def test_the_warning_about_an_unreachable_postgresql_omits_its_password(postgres, root, spec, monkeypatch):
     uri = postgres.database().replace("postgres@", "postgres:s3cret@")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", re.sub(r":\d+/", ":9/", uri))
     log(spec)
@@ -296,6 +296,6 @@ def test_a_postgresql_that_is_down_costs_a_warning_without_its_password(postgres
     assert set(runs(MlflowClient(uri), spec)) == {"bsn", "width-15"}
 
 
-def test_a_password_is_left_out_of_what_is_shown():
+def test_without_password_removes_the_password_from_a_uri():
     assert sync.without_password("postgresql://me:s3cret@host:1/runs") == "postgresql://me@host:1/runs"
     assert sync.without_password("http://host:5000") == "http://host:5000"
