@@ -9,11 +9,6 @@ import pytest
 from study.runner import run_stage
 
 ROOT = Path(__file__).parents[2]
-STAGES = sorted(
-    file.stem
-    for file in (ROOT / "stages").glob("*.py")
-    if "run_stage(" in file.read_text("utf-8") and file.stem != "runner"
-)
 
 
 @pytest.fixture

@@ -174,7 +174,7 @@ def test_tables_of_drawn_data_are_marked_as_drawn(run):
 
 
 def test_numbers_of_another_profile_are_refused(run):
-    with pytest.raises(InputError, match=r"bsn.json|graph_cut.json.*'sketch', not 'lite'"):
+    with pytest.raises(InputError, match=r"(bsn|graph_cut)\.json.*'sketch', not 'lite'"):
         read(run, profile="lite")
 
 
