@@ -1,7 +1,7 @@
 """python -m benchmarks.gpu: speed of the paper's training step on a GPU, as a share of the GPU's matrix rate.
 
 DeepLabv2-ResNet101 with three scales on patches of 400x400 in bf16, SGD as in profiles/paper.yaml, for batches 1, 10
-and 16, with and without torch.compile and CUDA graphs. Without a GPU a narrow network on small patches.
+and 16, with and without torch.compile and CUDA graphs. Without a GPU: a narrow network on small patches, no graphs.
 """
 
 # TFLOP/s count the network's multiplications and additions (FlopCounterMode on one patch, forward and backward),

@@ -102,6 +102,12 @@ def write_png(file: Path, image: np.ndarray) -> None:
     write_atomically(file, [content.tobytes()])
 
 
+def file_fingerprint(file: Path) -> str:
+    """BLAKE2b hash of a file's content, 32 hex digits."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
 def _missing(needed: int, file: Path) -> int:
     folder = next(parent for parent in file.absolute().parents if parent.exists())
     return needed - shutil.disk_usage(folder).free
@@ -110,9 +116,3 @@ def _missing(needed: int, file: Path) -> int:
 def _line(file: Path, missing: int | None) -> str:
     lack = "no room left for it" if missing is None else f"{max(missing, 1):,} bytes too little for it"
     return f"the disk of {file} has {lack}; free some space and run the same command again"
-
-
-def file_fingerprint(file: Path) -> str:
-    """Hash a file, to 32 hex digits."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

@@ -14,7 +14,6 @@ import numpy as np
 # distance is the k-th sum of two squares (0, 1, 2, 4, 5, 8, ...): a grid has no other squared distances.
 BACKGROUND, FOREGROUND, IGNORE = 0, 254, 255
 _CONTOUR_OUTSIDE, _CONTOUR_INSIDE = 127, 128
-KERNEL_FILE = "kernel.json"  # beside the codes of all photos: {"width": of their band, in pixels}
 _LEVELS = 126  # codes on each side of the contour
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 
@@ -35,6 +34,7 @@ def _widest() -> int:
 
 
 MAX_WIDTH = _widest()  # pixels; a wider band has more distances than a uint8 can code
+KERNEL_FILE = "kernel.json"  # in each folder of label codes: {"width": of the band, in pixels}
 
 
 def contour(mask: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Run a command so that invalid input, a full disk, Ctrl-C and SIGTERM end it with one line and no traceback.
+"""Run a command so that invalid input, a full disk, Ctrl-C, SIGTERM and a closed pipe end it without a traceback.
 
 program.begin()                     # in the command's package, before it imports anything slow
 program.run(main, name="segment")   # at the end of its module; exits
@@ -66,8 +66,8 @@ def run(command: Callable[[], int | None], *, name: str, again: str = AGAIN) -> 
     """Call `command` and exit.
 
     The first signal raises KeyboardInterrupt in the command; a second one exits at once. Exit status: the command's;
-    1 after an InputError or on a full disk; 128 plus the signal's number after a signal. If the reader of its output
-    has ended, such as `head`, it exits silently, as after SIGPIPE.
+    1 after an InputError or on a full disk; 128 plus the signal's number after a signal; 128 plus SIGPIPE, without a
+    message, if the reader of stdout (such as `head`) has exited.
 
     Args:
         command: returns the exit status, None for 0.
@@ -80,7 +80,8 @@ def run(command: Callable[[], int | None], *, name: str, again: str = AGAIN) -> 
     _Process.name, _Process.again, _Process.running = name, again, True
     try:
         status = command()
-        sys.stdout.flush()
+        if sys.stdout:  # None where the terminal or `>&-` has closed it
+            sys.stdout.flush()
         sys.exit(status)
     except BaseException as error:
         ending = _message_and_status(error)
@@ -90,6 +91,8 @@ def run(command: Callable[[], int | None], *, name: str, again: str = AGAIN) -> 
         _Process.running = False
     # Printed only now, because the exception's frames hold progress bars, which end their line when they are freed.
     line, status = ending
+    if not line:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # so that Python's flush at exit does not fail as well
     sys.stderr.write(line)
     sys.exit(status)
 
@@ -102,8 +105,7 @@ def _message_and_status(error: BaseException) -> tuple[str, int] | None:
         return _signal_message(number), 128 + number
     if isinstance(error, InputError):
         return f"{_Process.name}: {error}\n", 1
-    if isinstance(error, BrokenPipeError) and _reader_has_ended():
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python still flushes at its end
+    if isinstance(error, BrokenPipeError) and _stdout_is_broken():
         return "", 128 + signal.SIGPIPE
     from bsn.disk import FULL  # late: it loads OpenCV
 
@@ -113,9 +115,10 @@ def _message_and_status(error: BaseException) -> tuple[str, int] | None:
     return None
 
 
-def _reader_has_ended() -> bool:
+def _stdout_is_broken() -> bool:
+    """Whether stdout is a pipe without a reader, which poll reports as POLLERR."""
     poll = select.poll()
-    poll.register(sys.stdout.fileno(), 0)
+    poll.register(1, 0)
     return any(event & select.POLLERR for _, event in poll.poll(0))
 
 

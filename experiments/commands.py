@@ -6,11 +6,12 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
-POLL = 0.2  # seconds between looks at running commands
+POLL_SECONDS = 0.2  # between checks for commands that have ended
 REASON_LINES = 6  # last lines of a failed command's output that are shown
 
 
@@ -50,32 +51,37 @@ def dvc(*arguments: str, folder: Path) -> str:
 
 
 def run_attached(
-    *commands: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None, at_once: int = 1
+    *commands: Sequence[str], folder: Path, variables: Mapping[str, str] | None = None, at_once: int = 1
 ) -> int:
-    """Run commands that write to this terminal. After Ctrl-C, wait for them to end.
+    """Run commands attached to this terminal; after a failure no further one starts.
+
+    Running ones are waited for, also after Ctrl-C.
 
     Args:
-        commands: Each a program and its arguments. After the first that fails, no further one starts.
+        commands: Each a program and its arguments.
         folder: Working directory.
-        environment: All of their variables; None for those of this process.
-        at_once: Number of commands that run side by side.
+        variables: All of their environment variables; None for those of this process.
+        at_once: Largest number of commands that run in parallel.
 
     Returns:
         Exit status of the first command that failed, 0 if none did.
     """
-    waiting, running, status = deque(commands), list[psutil.Process](), 0
+    running: list[psutil.Process] = []
+    waiting, status = deque(commands), 0
     try:
         while running or (waiting and not status):
             while waiting and not status and len(running) < at_once:
-                running.append(psutil.Popen(waiting.popleft(), cwd=folder, env=environment))
-            ended, running = psutil.wait_procs(running, timeout=POLL)
-            status = next((code for code in (status, *(process.wait() for process in ended)) if code), 0)
+                running.append(psutil.Popen(waiting.popleft(), cwd=folder, env=variables))
+            ended, running = psutil.wait_procs(running, timeout=POLL_SECONDS)
+            for process in ended:
+                status = status or process.wait() or 0
     except KeyboardInterrupt:
-        # Ctrl-C in a terminal has reached the commands as well; a signal for this process alone has not.
-        _, running = psutil.wait_procs(running, timeout=1)
+        # Not to the commands themselves: dvc ignores SIGINT while a stage runs. At once, because a stage counts a
+        # second signal within bsn.program.SAME_SIGNAL as the first: Ctrl-C in a terminal has already reached it.
         for process in running:
-            for child in process.children(recursive=True):
-                child.send_signal(signal.SIGINT)
+            with suppress(psutil.NoSuchProcess):
+                for child in process.children(recursive=True):
+                    child.send_signal(signal.SIGINT)
         psutil.wait_procs(running)
         raise
     return status

@@ -1,7 +1,7 @@
-"""python -m experiments.repro [TARGET...]: `dvc repro`, after repairing what a killed run or missing git has left.
+"""python -m experiments.repro [ARGUMENT...]: repair what a killed run left, train in parallel, then run `dvc repro`.
 
 A SIGKILL can cut two files short that DVC writes in place: dvc.lock, after every stage, and .dvc/tmp/rwlock, the list
-of paths in use. Without git DVC needs core.no_scm. Without targets, methods run side by side before the rest.
+of paths in use. Without git DVC needs core.no_scm. Without arguments, methods are trained in parallel first.
 `make repro` runs this; arguments are those of `dvc repro`.
 """
 
@@ -17,7 +17,7 @@ import psutil
 import yaml
 from configobj import ConfigObj, ConfigObjError
 
-from experiments.side_by_side import run_methods
+from experiments.parallel import run_methods
 from study.git import GitError, NoCommit, NoGit, NoRepository, git, head
 from study.runner import run_stage
 
@@ -25,7 +25,14 @@ LOCKS = ("dvc.lock", "trials/dvc.lock")
 
 
 def repro(*arguments: str) -> int:
-    """Repair, run the methods, then replace this process by `dvc repro`. Returns the exit status if a method failed."""
+    """Repair, train the methods in parallel, then replace this process by `dvc repro`.
+
+    Args:
+        arguments: of `dvc repro`; with any, nothing runs in parallel.
+
+    Returns:
+        Exit status of a method that failed; otherwise it does not return.
+    """
     root = Path.cwd()
     for line in (*set_no_scm(root), *repair(root)):
         print(f"repro: {line}", flush=True)

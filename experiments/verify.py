@@ -99,7 +99,7 @@ def verify(*arguments: str) -> None:
             raise InputError(f"commit {head[:10]} has none of {', '.join(FILES)}: nothing to compare")
         print(f"commit {head[:10]} in {folder}: running every stage", flush=True)
         command = (sys.executable, "-m", "dvc", "repro", "--force", "--no-run-cache")
-        if run_attached(command, folder=folder, environment=environment(scratch)):
+        if run_attached(command, folder=folder, variables=environment(scratch)):
             raise InputError(f"commit {head[:10]} is not verified: dvc repro failed in the clone, see above")
         differences = compare(committed, read(folder), exact=pinned(folder) and machine().endswith("no GPU"))
     for difference in differences:

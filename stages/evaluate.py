@@ -19,9 +19,9 @@ from study.evaluation import (
     seconds_per_set,
     summarise_sets,
     write_metrics,
-    write_timing,
 )
 from study.params import load
+from study.provenance import write_timing
 from study.runner import run_stage
 
 DATA, MODELS, METRICS = Path("data"), Path("models"), Path("metrics")

@@ -19,7 +19,7 @@ from study.runner import run_stage
 from study.tracking.runs import Run, method_run, start_run
 from study.training import DATA, attribute_classes, checkpoints_folder, model_description, patch_sampler, starting_model
 
-OUT, PHASE_ONE, MEAN_MASK = Path("models"), Path("data/phase_one"), DATA / "mean_mask/aligned.npy"
+OUT, PHASE_ONE = Path("models"), Path("data/phase_one")
 
 
 def train(name: str) -> None:
@@ -46,7 +46,7 @@ def train(name: str) -> None:
             save_model(OUT / name, description, state)
             export_model(OUT / name)
             checkpoint.clear()
-            run.log_model(OUT / name, aligned_mean_mask=MEAN_MASK)
+            run.log_model(OUT / name, aligned_mean_mask=DATA / "mean_mask/aligned.npy")
     if run and run.model_uri:
         print(f"to serve it: mlflow models serve -m {run.model_uri} --env-manager local")
 

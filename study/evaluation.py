@@ -6,9 +6,9 @@ Seconds per photo are measured afterwards: one photo after another, in one proce
 import json
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -25,7 +25,6 @@ from bsn.photos import read_palette, read_photo
 from study.datasets import SETS, absence
 from study.datasets.index import read_faces, read_index
 from study.figures.sheet import outlined
-from study.provenance import SOURCES, TIMINGS, commit, environment
 
 VALIDATION = "validation"  # part of PFCN's training list, on which settings are chosen
 MEASURED = (*SETS, VALIDATION)
@@ -49,19 +48,6 @@ class Sample:
     id: str
     file: PhotoFile
     target: Path
-
-
-@dataclass(frozen=True, kw_only=True)
-class Timing:
-    """Time of one method on this machine.
-
-    Attributes:
-        seconds: per photo, by set; empty where it was not measured.
-        environment: `study.provenance.environment` of the measurement.
-    """
-
-    seconds: Mapping[str, float] = field(default_factory=dict)
-    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def evaluated_photos(data: Path, *, out: Path) -> list[Sample]:
@@ -217,31 +203,6 @@ def seconds_per_photo(method: Method, files: Sequence[PhotoFile]) -> float:
     places = np.unique(np.linspace(0, len(files) - 1, TIMED_PHOTOS).round().astype(int))
     method(read_photo(files[0].photo), files[0].affine)
     return median(_seconds(method, files[place]) for place in places)
-
-
-def write_timing(method: str, seconds: Mapping[str, float], *, profile: str, weights: str | None) -> None:
-    """Write timings/<method>.json: seconds per photo by set, and the environment they were measured in.
-
-    Args:
-        method: its name.
-        seconds: per photo, by set.
-        profile: of the study.
-        weights: fingerprint of the method's weights, None for a baseline.
-    """
-    made = {"profile": profile, **environment(), "commit": commit(Path(), SOURCES) or "unknown"}
-    TIMINGS.mkdir(exist_ok=True)
-    content = {"method": method, "weights": weights, "made": made, "seconds": seconds}
-    (TIMINGS / f"{method}.json").write_text(json.dumps(content) + "\n")
-
-
-def read_timing(folder: Path, method: str, *, profile: str, weights: str | None) -> Timing:
-    """Time of a method with these weights in this profile, from the project in `folder`; empty without one."""
-    file = folder / TIMINGS / f"{method}.json"
-    found = json.loads(file.read_text()) if file.exists() else {}
-    if not found or (found["made"]["profile"], found.get("weights")) != (profile, weights):
-        return Timing()
-    made = {key: value for key, value in found["made"].items() if key not in ("profile", "commit")}
-    return Timing(seconds=found["seconds"], environment=made)
 
 
 def _seconds(method: Method, file: PhotoFile) -> float:

@@ -1,10 +1,11 @@
-"""Where numbers come from: machine, packages and commit."""
+"""Where numbers come from: machine, packages and commit, and the seconds per photo measured on this machine."""
 
+import json
 import os
 import platform
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,10 +14,9 @@ from study.git import GitError, changed, edits, head
 
 # Files that determine the numbers: code, parameters, addresses, and the user's labels.
 SOURCES = ("bsn", "study", "drawn", "stages", "profiles", "params.yaml", "dvc.yaml", "sources.yaml", "attributes")
-# One file per method evaluated on this machine, which git and DVC ignore: times differ from run to run, so that no out
-# of a stage may hold them.
-TIMINGS = Path("timings")
 PACKAGES = ("torch", "torchvision", "opencv-python", "numpy", "facenet-pytorch")
+# One file per method, ignored by git and DVC: times vary between runs, so they cannot be outs of a stage.
+TIMINGS = Path("timings")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,3 +82,41 @@ def _processor() -> str:
         re.search(r"^model name\s*:\s*(.+)$", cpuinfo.read_text("utf-8"), re.MULTILINE) if cpuinfo.exists() else None
     )
     return named[1].strip() if named else platform.processor() or platform.machine()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """Time of one method on this machine.
+
+    Attributes:
+        seconds: per photo, by set; empty where it was not measured.
+        environment: `study.provenance.environment` of the measurement.
+    """
+
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def write_timing(method: str, seconds: Mapping[str, float], *, profile: str, weights: str | None) -> None:
+    """Write timings/<method>.json: seconds per photo by set, and the environment they were measured in.
+
+    Args:
+        method: its name.
+        seconds: per photo, by set.
+        profile: of the study.
+        weights: fingerprint of the method's weights, None for a baseline.
+    """
+    made = {"profile": profile, **environment(), "commit": commit(Path(), SOURCES) or "unknown"}
+    TIMINGS.mkdir(exist_ok=True)
+    content = {"method": method, "weights": weights, "made": made, "seconds": seconds}
+    (TIMINGS / f"{method}.json").write_text(json.dumps(content) + "\n")
+
+
+def read_timing(folder: Path, method: str, *, profile: str, weights: str | None) -> Timing:
+    """Time of a method with these weights in this profile, from the project in `folder`; empty without one."""
+    file = folder / TIMINGS / f"{method}.json"
+    found = json.loads(file.read_text()) if file.exists() else {}
+    if not found or (found["made"]["profile"], found.get("weights")) != (profile, weights):
+        return Timing()
+    made = {key: value for key, value in found["made"].items() if key not in ("profile", "commit")}
+    return Timing(seconds=found["seconds"], environment=made)

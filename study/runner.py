@@ -20,7 +20,7 @@ def run_stage(stage: Callable[..., int | None], *, name: str = "", again: str = 
         name: for error messages; by default the function's.
         again: advice in the message after a signal.
     """
-    arguments = sys.argv[1:]
+    arguments, name = sys.argv[1:], name or stage.__name__
     taken = inspect.signature(stage).parameters.values()
     if not any(parameter.kind is parameter.VAR_POSITIONAL for parameter in taken):
         needed = [parameter.name.upper() for parameter in taken if parameter.default is parameter.empty]
@@ -29,11 +29,11 @@ def run_stage(stage: Callable[..., int | None], *, name: str = "", again: str = 
         command = module.__spec__.name if module.__spec__ else stage.__module__
         usage = " ".join(["usage: python -m", command, *needed, *optional])
         if {"-h", "--help"} & set(arguments):
-            program.run(lambda: print(f"{usage}\n\n{module.__doc__}"), name=name or stage.__name__)
+            program.run(lambda: print(f"{usage}\n\n{module.__doc__}"), name=name)  # `--help | head` ends silently
         if not len(needed) <= len(arguments) <= len(taken):
             print(usage, file=sys.stderr)
             sys.exit(2)
-    program.run(lambda: stage(*arguments), name=name or stage.__name__, again=again)
+    program.run(lambda: stage(*arguments), name=name, again=again)
 
 
 def checkout() -> Path:

@@ -35,7 +35,7 @@ class Project:
 
     Attributes:
         output: stdout and stderr of the last command.
-        first_output: those of the `dvc repro` that ran every stage.
+        first_output: those of the first `make repro`.
     """
 
     def __init__(self, folder: Path, first_output: str = "") -> None:
@@ -61,7 +61,7 @@ class Project:
 
     @property
     def first(self) -> set[str]:
-        """Stages of the `dvc repro` that ran every stage."""
+        """Stages that the first `make repro` ran."""
         return stages_in(self.first_output)
 
     def stages_that_ran(self) -> set[str]:

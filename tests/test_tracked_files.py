@@ -17,7 +17,8 @@ RESULTS = sorted(
 )
 
 
-def test_the_lock_holds_the_stages_of_the_pipeline_and_no_others():
+def test_dvc_lock_has_exactly_the_stages_of_dvc_yaml():
+    # DVC keeps the entries of stages that are removed.
     with Repo(str(ROOT)) as repo:
         stages = {stage.name for stage in repo.index.stages if stage.path_in_repo == "dvc.yaml"}
     assert yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"].keys() == stages

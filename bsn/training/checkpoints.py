@@ -91,13 +91,13 @@ class Checkpoint:
 
     def load(self) -> dict[str, Any] | None:
         """Read the last saved content; None if there is none."""
-        with self._locked():
+        with self._lock():
             return torch.load(self._file, weights_only=True, map_location="cpu") if self._file.exists() else None
 
     def save(self, content: Mapping[str, Any]) -> None:
         """Replace the saved content, atomically."""
         partial = self._file.with_suffix(".partial")
-        with self._locked():
+        with self._lock():
             self.folder.mkdir(exist_ok=True)
             with partial.open("wb") as stream:
                 torch.save(content, stream)
@@ -107,10 +107,10 @@ class Checkpoint:
 
     def clear(self) -> None:
         """Delete the checkpoint of a run whose weights are written."""
-        with self._locked():
+        with self._lock():
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _locked(self) -> BaseFileLock:
+    def _lock(self) -> BaseFileLock:
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         return FileLock(self.folder.parent / ".lock")
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from study.evaluation import draw_examples, evaluated_photos, read_timing
+from study.evaluation import draw_examples, evaluated_photos
 from study.params import Params
-from study.provenance import Origin
+from study.provenance import Origin, read_timing
 from study.tracking.runs import RunSpec, flat_metrics, start_run, study_run
 
 RESULTS_TAG = "results"

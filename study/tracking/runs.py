@@ -22,6 +22,7 @@ import psutil
 import yaml
 
 from bsn.disk import file_fingerprint
+from bsn.model_format import WEIGHTS
 from study.params import Params
 from study.provenance import Origin, environment
 from study.runner import checkout
@@ -152,22 +153,22 @@ class Run:
         self._attempt(lambda client, run: client.set_tag(run, key, value))
 
     def log_model(self, folder: Path, *, aligned_mean_mask: Path) -> None:
-        """Log the trained method of `models/<method>` as an MLflow model; tags the run with its weights' fingerprint.
+        """Log the trained method in `folder` as an MLflow model, and tag the run with the fingerprint of its weights.
 
         Args:
             folder: of the trained method.
             aligned_mean_mask: .npy file, (800, 600) float32, of the training set.
         """
-        weights = file_fingerprint(folder / "weights.safetensors")
-        self.set_tag(WEIGHTS_TAG, weights)
-        self._attempt(lambda client, run: self._log_model(client, run, folder, aligned_mean_mask, weights))
+        self._attempt(lambda client, run: self._log_model(client, run, folder, aligned_mean_mask))
 
-    def _log_model(self, client: "MlflowClient", run: str, folder: Path, mean_mask: Path, weights: str) -> None:
+    def _log_model(self, client: "MlflowClient", run: str, folder: Path, mean_mask: Path) -> None:
         from mlflow.entities import LoggedModelStatus
 
         from study.tracking.package import save_model
 
         assert self._run is not None
+        weights = file_fingerprint(folder / WEIGHTS)
+        client.set_tag(run, WEIGHTS_TAG, weights)
         experiment = self._run.info.experiment_id
         known = client.search_logged_models([experiment], f"source_run_id = '{run}'")
         model = next((model for model in known if model.tags.get(WEIGHTS_TAG) == weights), None)

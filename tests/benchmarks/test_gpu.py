@@ -25,7 +25,7 @@ def test_a_combination_that_fails_tells_why_and_the_others_go_on(monkeypatch):
     monkeypatch.setattr(torch, "compile", no_compiler)
     rows = list(gpu.measure(TINY))
     assert [(row.batch, row.compiled, row.graph, row.reason) for row in rows] == [
-        (batch, compiled, False, reason)  # CUDA graphs are for a GPU alone
+        (batch, compiled, False, reason)  # CUDA graphs are measured on a GPU only
         for batch in (1, 2)
         for compiled, reason in [(False, ""), (True, "RuntimeError: no compiler")]
     ]

@@ -3,9 +3,9 @@
 from bsn.disk import file_fingerprint
 
 
-def test_a_file_s_fingerprint_follows_its_bytes(tmp_path):
-    file = tmp_path / "weights"
-    file.write_bytes(b"a")
-    before = file_fingerprint(file)
-    file.write_bytes(b"b")
-    assert file_fingerprint(file) != before
+def test_files_have_equal_fingerprints_where_their_content_is_equal(tmp_path):
+    one, same, other = (tmp_path / name for name in ("one", "same", "other"))
+    one.write_bytes(b"a")
+    same.write_bytes(b"a")
+    other.write_bytes(b"b")
+    assert file_fingerprint(one) == file_fingerprint(same) != file_fingerprint(other)

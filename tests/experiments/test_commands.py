@@ -48,6 +48,7 @@ from experiments.commands import run_attached
 run_attached(*[(sys.executable, "-c", {command!r})] * 2, folder=Path({str(tmp_path)!r}), at_once=2)
 """
     process = subprocess.Popen(
+        # A background parent may have SIGINT ignored, which a child inherits.
         python(f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n{parent}"),
         start_new_session=True,
         stderr=subprocess.DEVNULL,

@@ -5,8 +5,7 @@ import json
 import pytest
 
 from stages import timings as stage
-from study.evaluation import read_timing, write_timing
-from study.provenance import environment
+from study.provenance import environment, read_timing, write_timing
 
 
 @pytest.fixture(autouse=True)

@@ -5,8 +5,7 @@ import shutil
 
 import pytest
 
-from study.evaluation import write_timing
-from study.provenance import environment
+from study.provenance import environment, write_timing
 from study.tracking.recording import headline, record_study, results_hash
 from study.tracking.runs import WEIGHTS_TAG, RunSpec, start_run
 from tests.study.tracking.conftest import client_of, runs
