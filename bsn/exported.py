@@ -17,7 +17,7 @@ Segment = Callable[[np.ndarray, np.ndarray | None], np.ndarray]
 
 _MEAN, _STD = np.array(MEAN, np.float32), np.array(STD, np.float32)
 # What onnxruntime raises for a file that is damaged or something else.
-BROKEN = (errors.Fail, errors.InvalidArgument, errors.InvalidGraph, errors.InvalidProtobuf)
+BROKEN = (errors.Fail, errors.InvalidArgument, errors.InvalidGraph, errors.InvalidProtobuf, errors.NoSuchFile)
 # Of NVIDIA's driver, on Linux and on Windows' Linux. With a GPU, torch is faster than onnxruntime on the CPU.
 _DRIVERS = ("/dev/nvidiactl", "/usr/lib/wsl/lib/libcuda.so.1")
 

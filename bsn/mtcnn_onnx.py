@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import onnxruntime
 
-from bsn.exported import open_network
+from bsn.errors import InputError, brief
+from bsn.exported import BROKEN, open_network
 from bsn.faces import STEP, WINDOW
 
 NETWORKS = ("pnet.onnx", "rnet.onnx", "onet.onnx")
@@ -25,10 +26,16 @@ class OnnxMTCNN:
     Args:
         folder: holds NETWORKS.
         thresholds: smallest probability of a face after each network.
+
+    Raises:
+        InputError: a network is missing or damaged.
     """
 
     def __init__(self, folder: Path, *, thresholds: Sequence[float] = THRESHOLDS) -> None:
-        self.pnet, self.rnet, self.onet = (open_network(folder / name, threads=1) for name in NETWORKS)
+        try:
+            self.pnet, self.rnet, self.onet = (open_network(folder / name, threads=1) for name in NETWORKS)
+        except BROKEN as error:
+            raise InputError(f"{folder} has no networks of the face detector ({brief(error)}); train again") from None
         self.thresholds = thresholds
 
     def faces(self, photos: np.ndarray, min_side: float) -> tuple[list, list, list]:

@@ -10,7 +10,7 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import NoReturn
 
@@ -20,6 +20,7 @@ SIGNALS = {signal.SIGINT: "interrupted", signal.SIGTERM: "ended by SIGTERM"}
 AGAIN = "run the same command again"
 RETRY_AFTER = 0.05  # seconds until a postponed interrupt is tried again
 SAME_SIGNAL = 1.0  # seconds within which a second signal counts as the first one sent twice
+_WITH_VALUE = ("-W", "-X", "--check-hash-based-pycs")  # options of Python whose value is the next argument
 _POOL = os.path.join("concurrent", "futures", "process.py")  # its `submit` starts a pool's processes
 
 
@@ -53,13 +54,25 @@ def begin(name: str = "") -> None:
         # Python sets argv[0] to "-m" while it imports the packages around the module.
         if sys.argv[0] != "-m":
             return
-        name = sys.orig_argv[sys.orig_argv.index("-m") + 1].rpartition(".")[2]
+        name = _module(sys.orig_argv[1:]).rpartition(".")[2]
     _Process.owner, _Process.name = os.getpid(), name
     for number in SIGNALS:
         # Signals ignored at the start, by nohup or by a shell for background jobs, stay ignored.
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _receive)
     signal.signal(signal.SIGALRM, _interrupt)
+
+
+def _module(arguments: Iterable[str]) -> str:
+    """The module that Python's own arguments name: `-m a.b`, `-ma.b`, `-um a.b`, `-W error -m a.b`."""
+    arguments = iter(arguments)
+    for argument in arguments:
+        flags, is_module, name = argument.partition("m")
+        if argument in _WITH_VALUE:
+            next(arguments)
+        elif is_module and flags[:1] == "-" and not set(flags) & {"X", "W"} and flags[:2] != "--":
+            return name or next(arguments, "")
+    return ""
 
 
 def run(command: Callable[[], int | None], *, name: str, again: str = AGAIN) -> NoReturn:
@@ -107,11 +120,13 @@ def _message_and_status(error: BaseException) -> tuple[str, int] | None:
         return f"{_Process.name}: {error}\n", 1
     if isinstance(error, BrokenPipeError) and _stdout_is_broken():
         return "", 128 + signal.SIGPIPE
-    from bsn.disk import FULL  # late: it loads OpenCV
+    from bsn.disk import FORBIDDEN, FULL  # late: it loads OpenCV
 
     if isinstance(error, OSError) and error.errno in FULL:
-        place = error.filename or os.getcwd()
-        return f"{_Process.name}: the disk of {place} is full; free some space and run the same command again\n", 1
+        place = f" of {error.filename}" if error.filename else ""
+        return f"{_Process.name}: the disk{place} is full; free some space and run the same command again\n", 1
+    if isinstance(error, OSError) and error.errno in FORBIDDEN and error.filename:
+        return f"{_Process.name}: {error.filename} cannot be read or written: {error.strerror}\n", 1
     return None
 
 

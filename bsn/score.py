@@ -137,8 +137,10 @@ def compare(predictions: Sequence[Path], truth: Path, *, csv: Path | None = None
     titles = [str(folder) for folder in predictions]
     if not names:
         raise InputError(f"no mask of {truth} has the name of one in {' and '.join(titles)}")
-    if csv and csv.exists() and any(csv.resolve().is_relative_to(folder.resolve()) for folder in (*predictions, truth)):
-        raise InputError(f"--csv {csv} would overwrite a file of the folders that are measured; name another one")
+    if csv and any(csv.resolve().is_relative_to(folder.resolve()) for folder in (*predictions, truth)):
+        raise InputError(f"--csv {csv} is in a folder that is measured; name a file elsewhere")
+    if csv and csv.is_dir():
+        raise InputError(f"--csv {csv} is a folder; name a file")
     if csv and not csv.absolute().parent.is_dir():
         raise InputError(f"--csv {csv}: there is no folder {csv.absolute().parent}; make it first")
     tables = [

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 POLL_SECONDS = 0.2  # between checks for commands that have ended
+GRACE_SECONDS = 10.0  # for commands to end after SIGINT
 REASON_LINES = 6  # last lines of a failed command's output that are shown
 
 
@@ -64,7 +65,7 @@ def run_attached(
         at_once: Largest number of commands that run in parallel.
 
     Returns:
-        Exit status of the first command that failed, 0 if none did.
+        Exit status of the first command that failed, 128 plus the signal's number after a signal; 0 if none did.
     """
     running: list[psutil.Process] = []
     waiting, status = deque(commands), 0
@@ -74,17 +75,31 @@ def run_attached(
                 running.append(psutil.Popen(waiting.popleft(), cwd=folder, env=variables))
             ended, running = psutil.wait_procs(running, timeout=POLL_SECONDS)
             for process in ended:
-                status = status or process.wait() or 0
+                code = process.wait() or 0
+                status = status or (code if code >= 0 else 128 - code)
     except KeyboardInterrupt:
-        # Not to the commands themselves: dvc ignores SIGINT while a stage runs. At once, because a stage counts a
-        # second signal within bsn.program.SAME_SIGNAL as the first: Ctrl-C in a terminal has already reached it.
-        for process in running:
-            with suppress(psutil.NoSuchProcess):
-                for child in process.children(recursive=True):
-                    child.send_signal(signal.SIGINT)
+        # Ctrl-C in a terminal has reached all of them; a signal for this process alone has not. Only to the children
+        # of the commands: dvc ignores SIGINT while a stage runs, and breaks off with a traceback at a second one.
+        # At once, because a stage counts a second signal within bsn.program.SAME_SIGNAL as the first.
+        _send(signal.SIGINT, [child for process in running for child in _children(process)])
+        _, running = psutil.wait_procs(running, timeout=GRACE_SECONDS)
+        # What runs on was between two stages, or ignores SIGINT, as in the background of a script.
+        _send(signal.SIGTERM, [one for process in running for one in (*_children(process), process)])
         psutil.wait_procs(running)
         raise
     return status
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    with suppress(psutil.NoSuchProcess):
+        return process.children(recursive=True)
+    return []
+
+
+def _send(number: int, processes: Sequence[psutil.Process]) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(number)
 
 
 def failure(error: subprocess.CalledProcessError) -> str:

@@ -15,9 +15,8 @@ from dvc.repo import Repo
 from bsn.errors import InputError
 from bsn.workers import cores
 from experiments.commands import run_attached
-from study.params import Params, load
+from study.params import BASELINES, Params, load
 
-BASELINES = ("graph_cut", "mean_mask")
 # Stages whose outputs several methods read.
 INPUTS = ("faces", "attributes", "mean_mask", "labels", "loss_weights", "pretrained")
 

@@ -7,6 +7,7 @@ of paths in use. Without git DVC needs core.no_scm. Without arguments, methods a
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -17,6 +18,7 @@ import psutil
 import yaml
 from configobj import ConfigObj, ConfigObjError
 
+from bsn.errors import InputError
 from experiments.parallel import run_methods
 from study.git import GitError, NoCommit, NoGit, NoRepository, git, head
 from study.runner import run_stage
@@ -32,8 +34,13 @@ def repro(*arguments: str) -> int:
 
     Returns:
         Exit status of a method that failed; otherwise it does not return.
+
+    Raises:
+        InputError: this is not the project's folder.
     """
     root = Path.cwd()
+    if not (root / "dvc.yaml").exists():
+        raise InputError(f"{root} has no dvc.yaml; run this in the project's folder")
     for line in (*set_no_scm(root), *repair(root)):
         print(f"repro: {line}", flush=True)
     if not arguments and (status := run_methods(root)):
@@ -50,11 +57,12 @@ def set_no_scm(root: Path) -> list[str]:
     file = root / ".dvc/config.local"
     try:
         config: Any = ConfigObj(file.read_text().splitlines() if file.exists() else [])
-    except ConfigObjError:  # DVC reports it
+        core = config.setdefault("core", {})
+        was_alone = "no_scm" in core and core.as_bool("no_scm")
+    except (ConfigObjError, UnicodeDecodeError, AttributeError, ValueError, TypeError):  # DVC reports it
         return []
-    core = config.setdefault("core", {})
     alone = not _in_git(root)
-    if alone == (core.get("no_scm", "false").lower() == "true"):
+    if alone == was_alone:
         return []
     core["no_scm"] = str(alone).lower()
     _write(file, "".join(f"{line}\n" for line in config.write()))
@@ -107,22 +115,25 @@ def _is_entry(file: Mapping[str, Any]) -> bool:
 
 
 def _broken(root: Path) -> list[str]:
-    existing = [name for name in LOCKS if (root / name).exists()]
-    return [name for name in existing if not is_complete((root / name).read_text("utf-8", errors="replace"))]
+    """Locks that DVC would refuse. A conflict of git's is the user's to resolve, so DVC reports it."""
+    texts = {name: (root / name).read_text("utf-8", errors="replace") for name in LOCKS if (root / name).exists()}
+    return [name for name, text in texts.items() if not is_complete(text) and "\n<<<<<<< " not in text]
 
 
 def _restore(root: Path, name: str) -> str:
-    """Restore the committed lock, or move the broken one aside; returns which was done."""
+    """Restore the committed lock, and keep the broken one aside; returns what was done."""
     file = root / name
+    aside = root / ".dvc/tmp" / f"{name.replace('/', '.')}.broken"  # in no git status
+    shutil.copy(file, aside)
     try:
         committed, reason = git("show", f"HEAD:./{name}", folder=root), "the committed one is broken as well"
     except GitError as error:
         committed, reason = "", str(error)
     if is_complete(committed):
         _write(file, committed)
-        return "the committed one is restored"
-    file.replace(f"{file}.broken")
-    return f"it is now {name}.broken, and DVC continues without it ({reason})"
+        return f"it is now {aside.relative_to(root)}, and the committed one is restored"
+    file.unlink()
+    return f"it is now {aside.relative_to(root)}, and DVC continues without it ({reason})"
 
 
 def _stale(root: Path) -> bool:

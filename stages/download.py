@@ -22,7 +22,8 @@ def download(set_name: str) -> None:
     params = load()
     folder = OUT / set_name
     # Files of an interrupted run must not mix with this one's.
-    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        shutil.rmtree(folder)
     folder.mkdir(parents=True)
     if params.data.draw is not None:
         write = getattr(drawn, f"write_{set_name}")

@@ -24,6 +24,8 @@ PROFILES_FOLDER = Path("profiles")
 # Those of bsn.models.backbones, which is not imported here because it imports torch.
 RESNETS = ("resnet18", "resnet50", "resnet101")
 
+BASELINES = ("graph_cut", "mean_mask")  # in dvc.yaml
+
 NotNegative = Annotated[float, Field(ge=0, description="a number, 0 or more")]
 ZeroOrMore = Annotated[int, Field(ge=0, le=2**31 - 1, description="a whole number from 0 to 2147483647")]
 Size = Annotated[
@@ -226,7 +228,7 @@ class Params(Section):
     hair: Hair
     graph_cut: GraphCut
     boundary_iou: BoundaryIoU
-    methods: Annotated[dict[str, Method], Field(min_length=1)]
+    methods: Annotated[dict[Name, Method], Field(min_length=1)]
     data: Data
     networks: Networks
 
@@ -294,6 +296,8 @@ def _contradictions(params: Params) -> Iterator[str]:
     if hair != ["hair"]:
         yield f"attributes.hair = {hair!r} is refused; allowed: ['hair'], which Figure 3 shows"
     for key, method in params.methods.items():
+        if key in BASELINES:
+            yield f"methods.{key} is refused; allowed: another name, because that is a baseline's"
         refused = f"methods.{key}.attribute = {method.attribute!r} is refused"
         if method.attribute not in params.attributes:
             yield f"{refused}; allowed: {', '.join(params.attributes)} (the keys of attributes)"

@@ -143,7 +143,10 @@ def _complain(line: object) -> int:
     return 1
 
 
-def _print(line: str, stream: TextIO) -> None:
-    """Print a line whose file names may have characters that the stream's encoding lacks."""
+def _print(line: str, stream: TextIO | None) -> None:
+    """Print a line whose file names may have characters that the stream's encoding lacks, or line ends."""
+    if stream is None:  # closed, as by `>&-`
+        return
+    line = line.replace("\n", "\\n").replace("\r", "\\r")
     encoding = stream.encoding or "utf-8"
     print(line.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)

@@ -210,8 +210,12 @@ def _load_mean_mask(file: Path, folder: Path) -> np.ndarray:
     # What numpy raises depends on what the file is instead.
     except (ValueError, OSError, EOFError) as error:
         raise InputError(f"{file} is not a readable .npy file ({brief(error)})") from None
+    if not isinstance(prior, np.ndarray):
+        raise InputError(f"{file} is an .npz file; the aligned mean mask is an .npy file")
     if prior.shape != FRAME or prior.dtype != np.float32:
         raise InputError(f"{file} holds {prior.dtype} {prior.shape}; the aligned mean mask is float32 {FRAME}")
+    if not ((prior >= 0) & (prior <= 1)).all():
+        raise InputError(f"{file} holds values outside of 0..1; the aligned mean mask is a share")
     return prior
 
 

@@ -74,7 +74,7 @@ def backdrop(text: str) -> Backdrop:
         colour = ImageColor.getrgb(text)
     except ValueError:
         colour = ()
-    if len(colour) != 3:
+    if len(colour) != 3 or max(colour) > 255:
         raise InputError(
             f"background = {text!r} is neither a picture that is there nor a colour; "
             "colours are written as white, #00b140 or rgb(0,177,64)"

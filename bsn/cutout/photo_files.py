@@ -37,7 +37,7 @@ def find_photos(arguments: Sequence[str]) -> Found:
     Args:
         arguments: paths and patterns, as from the command line.
     """
-    files: dict[Path, None] = {}
+    files: dict[str, Path] = {}  # by real path: two spellings may name one file
     empty = []
     for argument in arguments:
         # os.path, because Path raises for an impossible name, such as one with a null byte.
@@ -52,10 +52,11 @@ def find_photos(arguments: Sequence[str]) -> Found:
         else:
             named = [Path(argument)] if os.path.exists(argument) else []
             trouble = f"{argument} is not there; name a photo, a folder, or a pattern such as 'photos/*.jpg'"
-        files |= dict.fromkeys(named)
+        for file in named:
+            files.setdefault(os.path.realpath(file), file)
         if not named:
             empty.append(trouble)
-    return Found(files=list(files), empty=empty)
+    return Found(files=list(files.values()), empty=empty)
 
 
 def folder_files(folder: Path) -> list[Path]:

@@ -124,7 +124,7 @@ def read_crops(file: Path) -> dict[str, Crop]:
     """The crop by id from lines of `NNNNN.jpg y0 y1 x0 x1`. Raises InputError for a bad line."""
     crops = {}
     for name, *numbers in _lines(file, fields=5):
-        if not all(number.isdecimal() for number in numbers):
+        if not all(number.isdecimal() and len(number) < 10 for number in numbers):
             raise InputError(f"{file.name}: the crop of {name} is {' '.join(numbers)}, not four whole numbers")
         y0, y1, x0, x1 = map(int, numbers)
         if not (y0 < y1 and x0 < x1):

@@ -148,7 +148,8 @@ def write_portraits(verdicts: Iterable[Verdict], out: Path, *, total: int) -> li
     index = out / "index.csv"
     index.unlink(missing_ok=True)
     for folder in (out / "images", out / "masks"):
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            shutil.rmtree(folder)
         folder.mkdir(parents=True)
     rows = []
     for candidate, row, mask in tqdm(verdicts, total=total, desc=out.name, unit=" photos"):

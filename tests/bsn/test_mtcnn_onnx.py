@@ -1,4 +1,5 @@
 import os
+import shutil
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ from facenet_pytorch import MTCNN
 from torch.nn import functional
 
 from bsn.cutout.matting import shrunk_size
+from bsn.errors import InputError
 from bsn.export import export_face_networks
 from bsn.faces import FaceDetector
 from bsn.mtcnn_onnx import OnnxMTCNN, _area_mean
@@ -25,6 +27,17 @@ def networks(tmp_path_factory):
     folder = tmp_path_factory.mktemp("faces")
     export_face_networks(folder)
     return folder
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no network"], ids=["missing", "empty", "damaged"])
+def test_a_missing_or_damaged_network_is_an_error_of_one_line(networks, tmp_path, content):
+    folder = tmp_path / "faces"
+    shutil.copytree(networks, folder)
+    (folder / "rnet.onnx").unlink()
+    if content is not None:
+        (folder / "rnet.onnx").write_bytes(content)
+    with pytest.raises(InputError, match=r"faces has no networks of the face detector \(.*\); train again$"):
+        OnnxMTCNN(folder)
 
 
 def test_the_files_are_the_same_each_time(networks, tmp_path):

@@ -84,9 +84,18 @@ def test_a_palette_mask_counts_by_its_colours(tmp_path):
         np.testing.assert_array_equal(read_mask(tmp_path / name), square(10, 30))
 
 
+def test_a_csv_link_is_followed_and_a_folder_refused_before_measuring(folders, capsys):
+    (folders / "link.csv").symlink_to(folders / "target.csv")
+    main(["score", str(folders / "ours"), str(folders / "truth"), "--csv", str(folders / "link.csv")])
+    assert (folders / "link.csv").is_symlink()
+    assert (folders / "target.csv").read_text().startswith("id,")
+    with pytest.raises(InputError, match="is a folder; name a file"):
+        main(["score", str(folders / "ours"), str(folders / "truth"), "--csv", ""])
+
+
 def test_no_file_of_the_measured_folders_is_overwritten(folders):
     before = (folders / "truth/b.png").read_bytes()
-    with pytest.raises(InputError, match="would overwrite a file of the folders that are measured"):
+    with pytest.raises(InputError, match="is in a folder that is measured; name a file elsewhere"):
         main(["score", str(folders / "ours"), str(folders / "truth"), "--csv", str(folders / "truth/b.png")])
     assert (folders / "truth/b.png").read_bytes() == before
 

@@ -9,6 +9,7 @@ import time
 import psutil
 import pytest
 
+from experiments import commands
 from experiments.commands import run_attached
 
 
@@ -36,6 +37,29 @@ def test_after_a_failure_running_commands_finish_and_no_further_one_starts(tmp_p
     assert [file.name for file in tmp_path.iterdir()] == ["finished"]
 
 
+def test_commands_that_ignore_an_interrupt_end_by_sigterm(tmp_path, monkeypatch):
+    monkeypatch.setattr(commands, "GRACE_SECONDS", 0.2)
+    deaf = """
+import os, signal, time
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+open(f"{os.getpid()}.deaf", "w")
+time.sleep(60)
+"""
+
+    def interrupted(running, timeout=None):
+        if timeout == commands.POLL_SECONDS and list(tmp_path.glob("*.deaf")):
+            raise KeyboardInterrupt
+        return wait_procs(running, timeout=timeout)
+
+    wait_procs = psutil.wait_procs
+    monkeypatch.setattr(psutil, "wait_procs", interrupted)
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run_attached(python(deaf), folder=tmp_path)
+    assert time.monotonic() - begun < 30
+    assert not any(alive(int(file.stem)) for file in tmp_path.glob("*.deaf"))
+
+
 @pytest.mark.parametrize("whole_group", [True, False], ids=["Ctrl-C in a terminal", "SIGINT to the parent only"])
 def test_an_interrupt_ends_every_running_command(tmp_path, whole_group):
     # Like `dvc repro`, the command does its work in a child process.
@@ -44,6 +68,7 @@ def test_an_interrupt_ends_every_running_command(tmp_path, whole_group):
     parent = f"""
 import sys
 from pathlib import Path
+from experiments import commands
 from experiments.commands import run_attached
 run_attached(*[(sys.executable, "-c", {command!r})] * 2, folder=Path({str(tmp_path)!r}), at_once=2)
 """

@@ -232,8 +232,11 @@ def test_a_broken_lock_is_restored_from_git_and_finished_stages_come_from_the_ca
     newer = lock.read_text()
     lock.write_text(newer[: len(newer) // 2])
     (line,) = repair(project.folder)
-    assert line.startswith("dvc.lock was truncated by a kill; the committed one is restored; ")
-    assert lock.read_text() == committed
+    aside = project.folder / ".dvc/tmp/dvc.lock.broken"
+    assert line.startswith(
+        "dvc.lock was truncated by a kill; it is now .dvc/tmp/dvc.lock.broken, and the committed one is restored; "
+    )
+    assert (lock.read_text(), aside.read_text()) == (committed, newer[: len(newer) // 2])
     assert repair(project.folder) == []
     project.run(sys.executable, "-m", "experiments.repro")
     assert "Stage 'train' is cached - skipping run" in project.output
@@ -250,11 +253,32 @@ def test_the_lock_of_the_trials_is_repaired_too(project):
     assert lock.read_text() == LOCK
 
 
+def test_a_conflict_of_git_in_the_lock_is_left_to_the_user(project):
+    lock = project.folder / "dvc.lock"
+    lock.write_text(LOCK)
+    project.commit("a lock")
+    conflict = f"{LOCK}<<<<<<< HEAD\n  other:\n=======\n>>>>>>> theirs\n"
+    lock.write_text(conflict)
+    assert repair(project.folder) == []
+    assert lock.read_text() == conflict
+
+
+@pytest.mark.parametrize("config", [b"core = x\n", b"[core]\nno_scm = a, b\n", b"[core]\n# caf\xe9\n"])
+def test_dvc_settings_that_cannot_be_read_are_left_as_they_are(project, config):
+    file = project.folder / ".dvc/config.local"
+    file.write_bytes(config)
+    assert set_no_scm(project.folder) == []
+    assert file.read_bytes() == config
+
+
 def test_without_a_valid_committed_lock_the_broken_one_is_renamed_with_the_reason(project, monkeypatch):
-    lock, aside = project.folder / "dvc.lock", project.folder / "dvc.lock.broken"
+    lock, aside = project.folder / "dvc.lock", project.folder / ".dvc/tmp/dvc.lock.broken"
     lock.write_text(LOCK[:50])
     (line,) = repair(project.folder)
-    assert "it is now dvc.lock.broken, and DVC continues without it (git show: path 'dvc.lock' exists on disk" in line
+    assert (
+        "it is now .dvc/tmp/dvc.lock.broken, and DVC continues without it (git show: path 'dvc.lock' exists on disk"
+        in line
+    )
     assert (aside.read_text(), lock.exists()) == (LOCK[:50], False)
 
     lock.write_text(LOCK[:60])

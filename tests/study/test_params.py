@@ -24,6 +24,9 @@ def changed(raw, key, value):
     return {**raw, head: changed(raw.get(head, {}), rest, value) if rest else value}
 
 
+BSN = {"network": "deeplab", "labels": "soft", "weight": "global", "attribute": "hair"}
+
+
 def refusal(key, value):
     raw, profile = read("params.yaml"), read("profiles/sketch.yaml")
     if key.split(".")[0] in profile:
@@ -66,6 +69,8 @@ def test_the_papers_values_are_the_defaults():
         ),
         ("portraits.min_face", 1.5, "portraits.min_face = 1.5 is refused; allowed: a fraction from 0 to 1"),
         ("seed", -1, "seed = -1 is refused; allowed: a whole number from 0 to 2147483647"),
+        ("methods.bsn@x", BSN, "methods.bsn@x"),
+        ("methods.graph_cut", BSN, "methods.graph_cut is refused; allowed: another name, because that is a baseline's"),
         ("methods.bsn.network", "unet", "methods.bsn.network = 'unet' is refused; allowed: deeplab or fcn8s"),
         ("methods.bsn.labels", "fuzzy", "methods.bsn.labels = 'fuzzy' is refused; allowed: hard or soft"),
         (

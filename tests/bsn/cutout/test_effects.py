@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -115,10 +117,12 @@ def test_a_picture_is_cut_to_the_photos_shape_and_not_stretched(tmp_path):
     assert (twice[20, [2, 30, 57], 0] == [0, 200, 0]).all()
 
 
-@pytest.mark.parametrize("text", ["blurple", "beach.jpg", "#12345", "#11223344", "."])
+@pytest.mark.parametrize("text", ["blurple", "beach.jpg", "#12345", "#11223344", ".", "rgb(300,0,0)"])
 def test_a_background_that_is_neither_picture_nor_colour_is_refused(text, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=rf"^background = '{text}' is neither a picture .* nor a colour; .*$"):
+    with pytest.raises(
+        InputError, match=rf"^background = '{re.escape(text)}' is neither a picture .* nor a colour; .*$"
+    ):
         backdrop(text)
 
 

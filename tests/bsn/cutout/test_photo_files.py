@@ -27,6 +27,7 @@ def folder(tmp_path, monkeypatch):
         (["p/*"], ["p/a.PNG", "p/b.jfif", "p/noend", "p/notes.txt"]),
         (["**/*.*"], ["odd[1].jpg", "p/a.PNG", "p/b.jfif", "p/deep/c.webp", "p/notes.txt", "raw.dat"]),
         (["p/b.jfif", "p", "p/b.jfif"], ["p/b.jfif", "p/a.PNG", "p/noend", "p/notes.txt"]),
+        (["p/b.jfif", "p/../p/b.jfif"], ["p/b.jfif"]),
         (["odd[1].jpg"], ["odd[1].jpg"]),
         (["p/.DS_Store"], ["p/.DS_Store"]),
     ],

@@ -166,6 +166,13 @@ def test_another_mean_mask_is_an_error_of_one_line(trained):
     np.save(file, np.zeros((4, 3)))
     with pytest.raises(InputError, match=r"holds float64 \(4, 3\); the aligned mean mask is float32 \(800, 600\)$"):
         loaded(trained)
+    np.save(file, np.full(FRAME, 255, np.float32))
+    with pytest.raises(InputError, match=r"holds values outside of 0..1"):
+        loaded(trained)
+    with file.open("wb") as stream:
+        np.savez(stream, LOWER_HALF)
+    with pytest.raises(InputError, match=r"is an .npz file; the aligned mean mask is an .npy file$"):
+        loaded(trained)
     file.write_text("no array")
     with pytest.raises(InputError, match=r"is not a readable .npy file"):
         loaded(trained)

@@ -298,6 +298,7 @@ def test_urls_and_crops_are_read_in_any_spreadsheet_encoding_and_separator(tmp_p
     [
         ("00602.jpg 0 998 9", "crop.txt, line 1: '00602.jpg 0 998 9' has 4 fields, not 5"),
         ("00602.jpg 0 998 9 x", "crop.txt: the crop of 00602 is 0 998 9 x, not four whole numbers"),
+        (f"00602.jpg 0 998 9 {'9' * 5000}", "crop.txt: the crop of 00602 is 0 998 9 9999"),
         ("00602.jpg 5 5 9 10", "crop.txt: the crop of 00602 is empty: rows 5 to 5, columns 9 to 10"),
     ],
 )
