@@ -38,7 +38,7 @@ def test_after_a_failure_running_commands_finish_and_no_further_one_starts(tmp_p
 
 
 def test_commands_that_ignore_an_interrupt_end_by_sigterm(tmp_path, monkeypatch):
-    monkeypatch.setattr(commands, "GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(commands, "GRACE_SECONDS", 0.3)
     deaf = """
 import os, signal, time
 signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -68,7 +68,6 @@ def test_an_interrupt_ends_every_running_command(tmp_path, whole_group):
     parent = f"""
 import sys
 from pathlib import Path
-from experiments import commands
 from experiments.commands import run_attached
 run_attached(*[(sys.executable, "-c", {command!r})] * 2, folder=Path({str(tmp_path)!r}), at_once=2)
 """
