@@ -48,7 +48,7 @@ def folder_of(monkeypatch, tmp_path):
         (base / "state.json").write_text('{"iteration": 0, "curves": []}')
         found = []
 
-        def stop(*_, checkpoint, **__):
+        def stop(model, sampler, recipe, fabric, checkpoint, **_):
             found.append(checkpoint.folder)
             raise Stopped
 
