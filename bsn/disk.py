@@ -59,8 +59,8 @@ def disk_errors(file: Path, needed: Callable[[], int | None] = lambda: None) -> 
 def write_atomically(file: Path, chunks: Iterable[bytes]) -> int:
     """Write `chunks` to a temporary file, then rename it to `file`; on any error `file` is as before.
 
-    The target of a link is replaced, not the link; a device or pipe is written to. The temporary name is not made from
-    that of `file`, which may be as long as the file system allows.
+    A link is replaced, not followed. The temporary name is not made from that of `file`, which may be as long as the
+    file system allows.
 
     Args:
         file: to write; its folder is made if missing.
@@ -72,10 +72,6 @@ def write_atomically(file: Path, chunks: Iterable[bytes]) -> int:
     Raises:
         OSError: with the name of `file`, not of the temporary file.
     """
-    file = file.resolve() if file.is_symlink() else file
-    if file.exists() and not file.is_file():  # /dev/stdout; of a folder, open says what it is
-        with file.open("wb") as stream:
-            return sum(stream.write(chunk) for chunk in chunks)
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_name(f".{secrets.token_hex(8)}.tmp")
     try:

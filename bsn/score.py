@@ -148,8 +148,12 @@ def compare(predictions: Sequence[Path], truth: Path, *, csv: Path | None = None
     ]
     if csv:
         labelled = [table.assign(predictions=title) for title, table in zip(titles, tables, strict=True)]
+        content = pd.concat(labelled).to_csv(index=False, float_format="%.6g").encode()
         with disk_errors(csv):
-            write_atomically(csv, [pd.concat(labelled).to_csv(index=False, float_format="%.6g").encode()])
+            if csv.exists() and not csv.is_file():  # /dev/stdout or a pipe
+                csv.write_bytes(content)
+            else:
+                write_atomically(csv.resolve(), [content])  # of a link, the target
     print(summary(titles, tables), end="")
     status = 0
     for title, masks in zip(titles, found, strict=True):

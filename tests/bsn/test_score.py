@@ -1,6 +1,8 @@
 """`bsn score` on masks whose numbers are known by hand."""
 
 import csv
+import os
+import threading
 
 import numpy as np
 import pytest
@@ -82,6 +84,17 @@ def test_a_palette_mask_counts_by_its_colours(tmp_path):
     Image.fromarray(green).save(tmp_path / "green.gif")
     for name in ("palette.png", "green.gif"):
         np.testing.assert_array_equal(read_mask(tmp_path / name), square(10, 30))
+
+
+def test_the_table_of_photos_can_go_to_a_pipe(folders):
+    pipe, read = folders / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()), daemon=True)
+    reader.start()
+    main(["score", str(folders / "ours"), str(folders / "truth"), "--csv", str(pipe)])
+    reader.join(timeout=10)
+    assert pipe.is_fifo()
+    assert read[0].startswith("id,")
 
 
 def test_a_csv_link_is_followed_and_a_folder_refused_before_measuring(folders, capsys):
