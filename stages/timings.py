@@ -42,7 +42,6 @@ def timing_table(measured: list[dict], made: Mapping[str, str]) -> Table:
     columns: Columns = {"Method": lambda row: str(NAMES.get(row["method"], row["method"]))}
     columns |= {title: column(formats.seconds, name) for name, title in SETS.items()}
     where = f"On {made['machine']}, {made['instructions']}; networks on one thread, or on the GPU."
-    # Side by side they are slower.
     beside = "Measured beside other methods in `make repro`; `dvc repro --force evaluate@<method>` measures one alone."
     notes = (where, beside, f"Commit {made['commit']}; {made['packages']}.")
     return Table("timings", f"Seconds per photo. Profile {made['profile']}.", pd.DataFrame(rows), columns, notes)

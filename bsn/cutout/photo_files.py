@@ -37,7 +37,7 @@ def find_photos(arguments: Sequence[str]) -> Found:
     Args:
         arguments: paths and patterns, as from the command line.
     """
-    files: dict[str, Path] = {}  # by real path: two spellings may name one file
+    files: dict[str, Path] = {}  # by absolute path: two spellings may name one file
     empty = []
     for argument in arguments:
         # os.path, because Path raises for an impossible name, such as one with a null byte.
@@ -53,7 +53,7 @@ def find_photos(arguments: Sequence[str]) -> Found:
             named = [Path(argument)] if os.path.exists(argument) else []
             trouble = f"{argument} is not there; name a photo, a folder, or a pattern such as 'photos/*.jpg'"
         for file in named:
-            files.setdefault(os.path.realpath(file), file)
+            files.setdefault(os.path.abspath(file), file)
         if not named:
             empty.append(trouble)
     return Found(files=list(files.values()), empty=empty)

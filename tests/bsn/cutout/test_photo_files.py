@@ -38,6 +38,11 @@ def test_files_folders_and_patterns_name_each_file_once(folder, arguments, names
     assert found.empty == []
 
 
+def test_links_of_different_names_to_one_photo_are_different_photos(folder):
+    Path("p/z.jfif").symlink_to("b.jfif")
+    assert [str(file) for file in find_photos(["p/b.jfif", "p/z.jfif"]).files] == ["p/b.jfif", "p/z.jfif"]
+
+
 def test_an_argument_that_names_no_photo_gets_a_line_and_the_others_count(folder):
     Path("none").mkdir()
     found = find_photos(["gone.jpg", "p/b.jfif", "none", "*.gif"])
