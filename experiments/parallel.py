@@ -6,9 +6,11 @@ check a stage while another process reads its outputs, so each process gets its 
 """
 
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
@@ -19,6 +21,8 @@ from study.params import BASELINES, Params, load
 
 # Stages whose outputs several methods read.
 INPUTS = ("faces", "attributes", "mean_mask", "labels", "loss_weights", "pretrained")
+# Without a traceback after Ctrl-C, which reaches every process of the terminal.
+COMPILE_MATTING = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); import pymatting"
 
 
 def run_methods(root: Path) -> int:
@@ -40,11 +44,27 @@ def run_methods(root: Path) -> int:
     if at_once < 2 or not changed_stages(root) or has_gpu():
         return 0
     repro = (sys.executable, "-m", "dvc", "--wait-for-lock", "repro")
-    if status := run_attached((*repro, *INPUTS), folder=root):
-        return status
-    changed = changed_stages(root)
-    due = [stages for stages in stage_chains(params) if changed & set(stages)]
-    return run_attached(*((*repro, "--single-item", *stages) for stages in due), folder=root, at_once=at_once)
+    with matting_compiled():
+        if status := run_attached((*repro, *INPUTS), folder=root):
+            return status
+        changed = changed_stages(root)
+        due = [stages for stages in stage_chains(params) if changed & set(stages)]
+        return run_attached(*((*repro, "--single-item", *stages) for stages in due), folder=root, at_once=at_once)
+
+
+@contextmanager
+def matting_compiled() -> Iterator[psutil.Popen]:
+    """Import PyMatting in a process beside the block, and end that process after it.
+
+    At its first import on a machine PyMatting compiles itself, for a minute. The figures would wait for it; the inputs
+    leave a core idle.
+    """
+    with psutil.Popen((sys.executable, "-c", COMPILE_MATTING)) as process:
+        try:
+            yield process
+        finally:
+            with suppress(psutil.NoSuchProcess):  # finished long ago
+                process.terminate()
 
 
 def stage_chains(params: Params) -> list[list[str]]:

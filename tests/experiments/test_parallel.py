@@ -1,8 +1,10 @@
 """Methods that `make repro` trains and evaluates in parallel."""
 
 import shutil
+import signal
 from pathlib import Path
 
+import psutil
 import pytest
 from dvc.repo import Repo
 from networkx import descendants
@@ -38,6 +40,7 @@ def machine(monkeypatch):
     monkeypatch.setattr(parallel, "has_gpu", lambda: machine.gpu)
     monkeypatch.setattr(parallel, "changed_stages", lambda root: machine.changed)
     monkeypatch.setattr(parallel, "run_attached", run_attached)
+    monkeypatch.setattr(parallel, "COMPILE_MATTING", "")
     return machine
 
 
@@ -70,6 +73,26 @@ def test_a_failure_is_returned_and_nothing_follows_it(machine, statuses, calls):
     machine.statuses = statuses
     assert run_methods(ROOT) == 1
     assert len(machine.ran) == calls
+
+
+def test_pymatting_is_imported_in_a_process_of_its_own():
+    with parallel.matting_compiled() as process:
+        assert process.wait() == 0
+        assert "pymatting" in parallel.COMPILE_MATTING
+
+
+def test_the_process_that_imports_pymatting_ignores_ctrl_c_and_ends_with_the_block(monkeypatch, capfd):
+    ready = "print('ready', flush=True); time.sleep(60)"
+    monkeypatch.setattr(
+        parallel, "COMPILE_MATTING", parallel.COMPILE_MATTING.replace("import pymatting", f"import time; {ready}")
+    )
+    with parallel.matting_compiled() as process:
+        while "ready" not in capfd.readouterr().out:
+            assert process.is_running()
+        process.send_signal(signal.SIGINT)
+        with pytest.raises(psutil.TimeoutExpired):
+            process.wait(timeout=0.5)
+    assert process.wait() == -signal.SIGTERM
 
 
 def test_methods_that_share_phase_one_are_in_one_chain():
