@@ -11,6 +11,7 @@ from typing import Any
 
 from bsn.errors import InputError
 
+BASELINES = ("graph_cut", "mean_mask")  # methods without a network
 DESCRIPTION, WEIGHTS = "model.json", "weights.safetensors"
 # Written by bsn/export.py: the network, and the folder of the face detector's three.
 NETWORK, FACES = "network.onnx", "faces"
@@ -25,7 +26,7 @@ class ModelDescription:
 
     Attributes:
         version: of the format.
-        network: "deeplab" or "fcn8s", or one of the baselines, "graph_cut" or "mean_mask".
+        network: "deeplab" or "fcn8s", or one of BASELINES.
         options: keyword arguments of `bsn.models.build` or of the baseline's class.
         size: (height, width) of a PFCN photo's working copy, pixels; None for a baseline.
         attributes: names of the attributes that the branch classifies, in the order of its logits.

@@ -15,9 +15,10 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from bsn.errors import InputError
+from bsn.model_format import BASELINES
 from bsn.workers import cores
 from experiments.commands import run_attached
-from study.params import BASELINES, Params, load
+from study.params import Params, load
 
 # Stages whose outputs several methods read.
 INPUTS = ("faces", "attributes", "mean_mask", "labels", "loss_weights", "pretrained")

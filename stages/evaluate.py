@@ -13,6 +13,7 @@ import torch
 from bsn.disk import file_fingerprint
 from bsn.errors import InputError
 from bsn.methods.prediction import load_method
+from bsn.model_format import WEIGHTS
 from study.evaluation import (
     evaluate_samples,
     evaluated_photos,
@@ -34,7 +35,7 @@ def evaluate(name: str) -> None:
     folder = MODELS / name
     if not folder.is_dir():
         raise InputError(f"method = {name!r} has no folder {folder}; train it with: dvc repro train@{name}")
-    file = folder / "weights.safetensors"
+    file = folder / WEIGHTS
     weights = file_fingerprint(file) if file.exists() else None
     method = load_method(folder, aligned_mean_mask=np.load(DATA / "mean_mask/aligned.npy"))
 

@@ -13,6 +13,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from bsn.errors import InputError
 from bsn.kernels import MAX_WIDTH
+from bsn.model_format import BASELINES
 from bsn.training.recipe import Augmentation, Count, Fraction, Phase, Positive, Recipe
 from study.checking import Section, read_yaml, validated
 
@@ -23,8 +24,6 @@ PARAMS_FILE = Path("params.yaml")
 PROFILES_FOLDER = Path("profiles")
 # Those of bsn.models.backbones, which is not imported here because it imports torch.
 RESNETS = ("resnet18", "resnet50", "resnet101")
-
-BASELINES = ("graph_cut", "mean_mask")  # in dvc.yaml
 
 NotNegative = Annotated[float, Field(ge=0, description="a number, 0 or more")]
 ZeroOrMore = Annotated[int, Field(ge=0, le=2**31 - 1, description="a whole number from 0 to 2147483647")]

@@ -21,7 +21,7 @@ from bsn.errors import InputError, brief
 from bsn.exported import BROKEN, ExportedSegmenter, Segment, runs_exported
 from bsn.faces import MIN_FACE, Detector, FaceDetector
 from bsn.inputs import scaling
-from bsn.model_format import FACES
+from bsn.model_format import BASELINES, DESCRIPTION, FACES, WEIGHTS
 from bsn.photos import read_upright
 from bsn.workers import cores
 
@@ -115,14 +115,14 @@ class Portrait:
         """
         folder = Path(model)
         prior = _load_mean_mask(Path(mean_mask), folder)
-        if not os.path.isfile(folder / "model.json"):
-            raise InputError(_untrained(folder / "model.json", folder))
+        if not os.path.isfile(folder / DESCRIPTION):
+            raise InputError(_untrained(folder / DESCRIPTION, folder))
         try:
             method, detector = load_method(folder, aligned_mean_mask=prior), face_detector(folder)
         except InputError:
             raise
         except FileNotFoundError:
-            raise InputError(_untrained(folder / "weights.safetensors", folder)) from None
+            raise InputError(_untrained(folder / WEIGHTS, folder)) from None
         # Which of these a damaged or foreign folder raises depends on its content.
         except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError, *BROKEN) as error:
             raise InputError(
@@ -226,4 +226,4 @@ def _untrained(missing: Path, folder: Path) -> str:
 def _stage(folder: Path) -> str:
     # Names in data/phase_one/ are those of phases, not of methods.
     name = MODEL.name if folder.parent.name == "phase_one" else folder.name or MODEL.name
-    return f"baselines@{name}" if name in ("graph_cut", "mean_mask") else f"train@{name}"
+    return f"baselines@{name}" if name in BASELINES else f"train@{name}"

@@ -117,16 +117,18 @@ def gain(mean: float, low: float, high: float) -> str:
     return f"**{written}**" if low > 0 or high < 0 else written
 
 
-@_or_dash
 def spread(mean: float, deviation: float) -> str:
-    """0.9341, 0.0021 -> 93.4 ± 0.2"""
-    return f"{percent(mean)} ± {percent(deviation)}"
+    """0.9341, 0.0021 -> 93.4 ± 0.2; the mean alone where one value has no deviation."""
+    return _with_deviation(percent(mean), deviation)
 
 
-@_or_dash
 def signed_spread(mean: float, deviation: float) -> str:
-    """-0.0123, 0.0021 -> −1.2 ± 0.2"""
-    return f"{signed_percent(mean)} ± {percent(deviation)}"
+    """-0.0123, 0.0021 -> −1.2 ± 0.2; the mean alone where one value has no deviation."""
+    return _with_deviation(signed_percent(mean), deviation)
+
+
+def _with_deviation(mean: str, deviation: float) -> str:
+    return mean if math.isnan(deviation) else f"{mean} ± {percent(deviation)}"
 
 
 @_or_dash

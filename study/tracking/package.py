@@ -10,6 +10,7 @@ from mlflow.types import ColSpec, DataType, Schema
 
 import bsn
 from bsn.errors import InputError
+from bsn.model_format import WEIGHTS
 
 # What the model's code imports, for an environment of its own, at the versions of this one.
 PACKAGES = (
@@ -43,8 +44,8 @@ def save_model(path: Path, folder: Path, *, aligned_mean_mask: Path, run: str | 
     Raises:
         InputError: the method is a baseline, which has no network.
     """
-    if not (folder / "weights.safetensors").exists():
-        raise InputError(f"{folder} holds no weights.safetensors; a model is made of a trained method")
+    if not (folder / WEIGHTS).exists():
+        raise InputError(f"{folder} holds no {WEIGHTS}; a model is made of a trained method")
     with warnings.catch_warnings():
         # MLflow asks for an input example; the signature is enough, and an example would be a photo of somebody.
         warnings.filterwarnings("ignore", message="(?s).*input example")

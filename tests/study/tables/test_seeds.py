@@ -84,10 +84,10 @@ def test_seeds_that_the_baseline_lacks_are_left_out_of_the_gain():
     assert math.isnan(frame.loc["bsn", "mean_iou_gain_low"])
 
 
-def test_one_seed_gives_a_gain_but_no_sd_interval_or_detectable_gain():
+def test_one_seed_gives_a_mean_and_a_gain_but_no_sd_interval_or_detectable_gain():
     table = seeds_table(rows(SCORES, (1,)))
     bsn = dict(zip(table.columns, table.cells()[-1], strict=True))
-    assert (bsn["Seeds"], bsn["Mean IoU"], bsn["Gain"], bsn["Detectable"]) == ("1", "-", "+2.5", "-")
+    assert (bsn["Seeds"], bsn["Mean IoU"], bsn["Gain"], bsn["Detectable"]) == ("1", "87.5", "+2.5", "-")
 
 
 def test_gains_are_nan_without_the_baseline():
