@@ -1,7 +1,12 @@
 """Soft edges from a hard mask: trimap, closed-form matte and foreground estimation (PyMatting).
 
-PyMatting is imported late, because it compiles itself at its first import on a machine, which takes up to a minute.
+PyMatting is imported late, because it compiles itself at its first import on a machine, which takes about a minute.
 """
+
+import logging
+import sys
+from threading import Timer
+from types import ModuleType
 
 import cv2
 import numpy as np
@@ -19,6 +24,7 @@ _FLAT = 1e-4
 _SMALLEST = 3  # pixels: shortest side of a photo, that of closed-form matting's windows
 _STRIP = 512  # rows of a large photo whose layers are computed at once
 _WINDOW = 2  # half the side of the windows in which a matte is enlarged
+_IMPORT_SECONDS = 8.0  # that PyMatting's import takes at most, on a busy machine, when it is compiled
 
 
 def frame_scale(height: int, width: int) -> float:
@@ -122,16 +128,13 @@ def layers(photo: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray
         InputError: the photo is too small, as in `matte`.
     """
     _check_size(alpha)
-
-    from pymatting import estimate_foreground_ml
-
     size = shrunk_size(*alpha.shape)
     shrinks = size != alpha.shape[::-1]
     small = cv2.resize(photo, size, interpolation=cv2.INTER_AREA) if shrinks else photo
     small_alpha = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) if shrinks else alpha
     # PyMatting uses float32 arrays without a copy; float64 would take twice the memory.
     image = small.astype(np.float32) / np.float32(255)
-    both = estimate_foreground_ml(image, small_alpha, return_background=True)
+    both = _pymatting().estimate_foreground_ml(image, small_alpha, return_background=True)
     assert isinstance(both, tuple)  # as always with return_background
     if shrinks:
         return _enlarged_layers(both, photo, alpha)
@@ -157,6 +160,22 @@ def _enlarged_layers(
     return layers
 
 
+def _pymatting() -> ModuleType:
+    """Import PyMatting; tell the user if it is compiling itself."""
+    notice = Timer(
+        _IMPORT_SECONDS,
+        logging.getLogger(__name__).warning,
+        ["PyMatting compiles itself, once on a machine: this takes about a minute"],
+    )
+    notice.daemon = True
+    if "pymatting" not in sys.modules:  # nor is another thread importing it
+        notice.start()
+    import pymatting
+
+    notice.cancel()
+    return pymatting
+
+
 def _check_size(values: np.ndarray) -> None:
     height, width = values.shape
     if min(shrunk_size(height, width)) < _SMALLEST:
@@ -165,10 +184,9 @@ def _check_size(values: np.ndarray) -> None:
 
 def _closed_form(photo: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Alpha of a trimap of 0, 0.5 = unknown and 1, (h, w) float32."""
-    from pymatting import estimate_alpha_cf
-
+    solve = _pymatting().estimate_alpha_cf
     try:
-        return estimate_alpha_cf(photo / 255, known, laplacian_kwargs={"epsilon": _FLAT}).astype(np.float32)
+        return solve(photo / 255, known, laplacian_kwargs={"epsilon": _FLAT}).astype(np.float32)
     except ValueError as error:
         raise InputError(f"the matte can't be solved ({error}); take another --band") from None
 
