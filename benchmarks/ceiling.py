@@ -1,6 +1,6 @@
 """python -m benchmarks.ceiling FOLDER: agreement of two annotators' masks in the official PFCN release.
 
-PFCN holds some photos twice, each with its own mask. Their agreement is a ceiling for any method's metrics. Pairs are
+PFCN holds some photos twice, each with its own mask. Their agreement shows how exact the masks are. Pairs are
 photos of one scene by `study.datasets.pfcn` whose pixels differ by compression alone.
 """
 

@@ -55,10 +55,10 @@ def run_methods(root: Path) -> int:
 
 @contextmanager
 def matting_compiled() -> Iterator[psutil.Popen]:
-    """Import PyMatting in a process beside the block, and end that process after it.
+    """Compile PyMatting in another process while the block runs, and end that process after it.
 
-    At its first import on a machine PyMatting compiles itself, for a minute. The figures would wait for it; the inputs
-    leave a core idle.
+    PyMatting compiles itself at its first import in an environment. Otherwise the stage `figures` would wait a minute
+    for it; the input stages use one core only.
     """
     with psutil.Popen((sys.executable, "-c", COMPILE_MATTING)) as process:
         try:

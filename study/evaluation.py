@@ -149,16 +149,13 @@ def _absence(set_name: str, portraits: Path) -> str:
     return absence(portraits / set_name) or "no photo of this set passed the portrait filter"
 
 
-def write_metrics(folder: Path, summary: dict[str, Any], photos: pd.DataFrame) -> Path:
+def write_metrics(folder: Path, summary: dict[str, Any], photos: pd.DataFrame) -> None:
     """Write a method's files in methods/, photos/ and headline/.
 
     Args:
         folder: `metrics/`.
         summary: content of the JSON in methods/, with `method` and `sets`.
         photos: rows of `evaluate_samples`.
-
-    Returns:
-        The file that holds the summary.
     """
     name = summary["method"]
     for part in ("methods", "photos", "headline"):
@@ -171,9 +168,7 @@ def write_metrics(folder: Path, summary: dict[str, Any], photos: pd.DataFrame) -
         if key in summary["sets"][set_name]
     }
     (folder / "headline" / f"{name}.json").write_text(json.dumps({name: headline}, indent=1) + "\n", "utf-8")
-    file = folder / "methods" / f"{name}.json"
-    file.write_text(json.dumps(summary, indent=1) + "\n", "utf-8")
-    return file
+    (folder / "methods" / f"{name}.json").write_text(json.dumps(summary, indent=1) + "\n", "utf-8")
 
 
 def draw_examples(samples: Sequence[Sample], folder: Path) -> Iterator[Path]:

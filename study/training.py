@@ -26,6 +26,7 @@ from study.params import DeepLab, Method, Params
 from study.runner import checkout
 
 DATA = Path("data")
+READ_THREADS = 2
 
 
 def attribute_classes(file: Path) -> dict[str, dict[str, int]]:
@@ -56,7 +57,6 @@ def training_photos(
     size: tuple[int, int],
     reading: str,
     attributes: Mapping[str, Mapping[str, int]] | None = None,
-    threads: int = 2,
 ) -> list[TrainingPhoto]:
     """Read every kept training photo into memory.
 
@@ -67,7 +67,6 @@ def training_photos(
         size: (h, w) of the working copy.
         reading: of eq. (1), "distance", "closeness" or "sum".
         attributes: class of each photo by its id, for each attribute; -1 is put for a missing one.
-        threads: that read.
 
     Raises:
         InputError: there is no photo, or none that has a class of some attribute.
@@ -91,7 +90,7 @@ def training_photos(
         classes = np.array([attribute.get(row.id, -1) for attribute in attributes.values()], np.int64)
         return TrainingPhoto(id=row.id, photo=photo, labels=soft, attributes=classes)
 
-    photos = threaded_map(read, rows, threads=threads)
+    photos = threaded_map(read, rows, threads=READ_THREADS)
     return list(tqdm(photos, total=len(rows), desc="training photos", unit=" photos"))
 
 

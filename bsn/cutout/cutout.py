@@ -95,6 +95,7 @@ class Portrait:
     Args:
         method: a row of Table 1, see `bsn.methods.prediction.Method`.
         detector: of faces.
+        threads: photos that may be segmented at once.
     """
 
     def __init__(self, method: Segment, *, detector: Detector, threads: int = 1) -> None:

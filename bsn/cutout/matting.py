@@ -1,6 +1,6 @@
 """Soft edges from a hard mask: trimap, closed-form matte and foreground estimation (PyMatting).
 
-PyMatting is imported late, because it compiles itself at its first import on a machine, which takes about a minute.
+PyMatting is imported late, because it compiles itself at its first import in an environment, for about a minute.
 """
 
 import logging
@@ -24,7 +24,7 @@ _FLAT = 1e-4
 _SMALLEST = 3  # pixels: shortest side of a photo, that of closed-form matting's windows
 _STRIP = 512  # rows of a large photo whose layers are computed at once
 _WINDOW = 2  # half the side of the windows in which a matte is enlarged
-_IMPORT_SECONDS = 8.0  # that PyMatting's import takes at most, on a busy machine, when it is compiled
+_IMPORT_SECONDS = 8.0  # the import of a compiled PyMatting takes less, even on a busy machine
 
 
 def frame_scale(height: int, width: int) -> float:
@@ -161,18 +161,19 @@ def _enlarged_layers(
 
 
 def _pymatting() -> ModuleType:
-    """Import PyMatting; tell the user if it is compiling itself."""
+    """Import PyMatting; log a warning if the import takes long, because it compiles itself."""
     notice = Timer(
         _IMPORT_SECONDS,
         logging.getLogger(__name__).warning,
-        ["PyMatting compiles itself, once on a machine: this takes about a minute"],
+        ["PyMatting compiles itself at its first use in this environment; this takes about a minute"],
     )
     notice.daemon = True
-    if "pymatting" not in sys.modules:  # nor is another thread importing it
+    if "pymatting" not in sys.modules:  # a module that another thread is importing is there too
         notice.start()
-    import pymatting
-
-    notice.cancel()
+    try:
+        import pymatting
+    finally:
+        notice.cancel()
     return pymatting
 
 

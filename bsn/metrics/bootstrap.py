@@ -31,15 +31,13 @@ def bootstrap(values: np.ndarray, *, seed: int, samples: int = 2000, level: floa
     return float(low), float(high)
 
 
-def paired_difference(
-    values: np.ndarray, baseline: np.ndarray, *, seed: int, samples: int = 2000, level: float = 0.95
-) -> tuple[float, float, float]:
+def paired_difference(values: np.ndarray, baseline: np.ndarray, *, seed: int) -> tuple[float, float, float]:
     """Mean of `values - baseline` and its bootstrap interval.
 
     Args:
         values: (N,) float, one per photo.
         baseline: (N,) float, of the same photos in the same order.
-        seed: as in `bootstrap`, like `samples` and `level`.
+        seed: as in `bootstrap`.
 
     Returns:
         Mean, lower end and upper end.
@@ -50,7 +48,7 @@ def paired_difference(
     if len(values) != len(baseline):
         raise ValueError(f"paired values need the same photos: {len(values)} against {len(baseline)}")
     difference = np.asarray(values, dtype=np.float64) - np.asarray(baseline, dtype=np.float64)
-    low, high = bootstrap(difference, seed=seed, samples=samples, level=level)
+    low, high = bootstrap(difference, seed=seed)
     known = difference[~np.isnan(difference)]
     return (float(known.mean()) if len(known) else float("nan")), low, high
 

@@ -16,6 +16,7 @@ from pycocotools import mask as rle
 
 from bsn.errors import InputError
 from bsn.photos import MAX_PIXELS
+from study.datasets import COCO_YEAR
 from study.datasets.downloads import Downloaded, fetch_photos, gigabytes
 from study.datasets.index import Candidate, is_bare, is_person
 from study.datasets.portraits import PortraitRule, possible_portraits
@@ -111,7 +112,7 @@ def download_coco(
     return Downloaded(root=folder, summary=summary, missing=tuple(missing))
 
 
-def candidates(root: Path, *, year: int = 2017) -> Iterator[Candidate]:
+def candidates(root: Path, *, year: int = COCO_YEAR) -> Iterator[Candidate]:
     """Read both annotation files: one candidate per photo, in the order of their ids, each of twelve digits.
 
     A person annotated with iscrowd=1 stands for several people: it counts as two and rejects the photo.
@@ -131,7 +132,7 @@ def candidates(root: Path, *, year: int = 2017) -> Iterator[Candidate]:
         )
 
 
-def person_counts(root: Path, *, year: int = 2017) -> dict[int, int]:
+def person_counts(root: Path, *, year: int = COCO_YEAR) -> dict[int, int]:
     """Number of persons of each photo, by integer id; a crowd counts as two."""
     return {number: len(photo.persons) + photo.crowds for number, photo in _read(root, year).items()}
 

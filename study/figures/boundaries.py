@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from bsn.cutout import effects
 from bsn.cutout.cutout import Cutout
-from study.figures.material import Material, spread
+from study.figures.material import Material, evenly_spaced
 from study.figures.sheet import (
     GAP,
     MARGIN,
@@ -53,7 +53,7 @@ def draw_trimaps(material: Material) -> tuple[Image.Image, str]:
     material.need("bsn", "pfcn")
     width = cell_width(_TRIMAP_COLUMNS)
     size = (width, width * 4 // 3)
-    cutouts = [material.cutout("bsn", "pfcn", photo) for photo in spread(ids, _TRIMAP_COLUMNS)]
+    cutouts = [material.cutout("bsn", "pfcn", photo) for photo in evenly_spaced(ids, _TRIMAP_COLUMNS)]
     photos = [scaled(cutout.photo, size) for cutout in cutouts]
     trimaps = [scaled(np.dstack([cutout.trimap] * 3), size) for cutout in cutouts]
     caption = (

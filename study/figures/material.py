@@ -114,7 +114,7 @@ class Material:
         return Cutout(photo=self.photo(name, photo), mask=mask, faces=1, band=self.kernel_width)
 
 
-def spread(ids: list[str], number: int) -> list[str]:
+def evenly_spaced(ids: list[str], number: int) -> list[str]:
     """At most `number` of the ids, evenly spaced along the list."""
     if len(ids) <= number:
         return list(ids)

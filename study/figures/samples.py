@@ -7,7 +7,7 @@ from PIL import Image
 
 from bsn.faces import Detector, share_on_mask
 from bsn.metrics import iou
-from study.figures.material import Material, Missing, spread
+from study.figures.material import Material, Missing, evenly_spaced
 from study.figures.sheet import (
     GAP,
     MARGIN,
@@ -49,7 +49,7 @@ def draw_hair(material: Material) -> tuple[Image.Image, str]:
         ids = labels.loc[labels["hair"] == kind, "id"].tolist()
         if not ids:
             raise Missing(f"No test photo with {kind} hair in this run.")
-        cells = [_outlined_photo(material, photo, width) for photo in spread(ids, _HAIR_COLUMNS)]
+        cells = [_outlined_photo(material, photo, width) for photo in evenly_spaced(ids, _HAIR_COLUMNS)]
         rows.append([*cells, silhouette(_mean_mask(material, ids, width))])
         titles.append(f"{kind.capitalize()} hair: {len(ids)} of {len(labels)} test photos, and their mean mask")
     caption = (
@@ -64,7 +64,7 @@ def draw_pfcn(material: Material) -> tuple[Image.Image, str]:
     ids = material.ids("pfcn")
     width = cell_width(_PFCN_COLUMNS)
     size = (width, width * 4 // 3)
-    cells = [scaled(material.photo("pfcn", photo), size) for photo in spread(ids, _PFCN_COLUMNS * _PFCN_ROWS)]
+    cells = [scaled(material.photo("pfcn", photo), size) for photo in evenly_spaced(ids, _PFCN_COLUMNS * _PFCN_ROWS)]
     rows = [cells[start : start + _PFCN_COLUMNS] for start in range(0, len(cells), _PFCN_COLUMNS)]
     return grid(rows), f"Samples of the {len(ids)} PFCN test photos, evenly spread over the list."
 
@@ -79,7 +79,7 @@ def draw_other_sets(material: Material) -> tuple[Image.Image, str]:
             rows.append([blank(str(why), (WIDTH - 2 * MARGIN, 90))])
             titles.append(SETS[name])
             continue
-        rows.append(_row_of_photos([material.photo(name, photo) for photo in spread(ids, _PHOTOS_PER_SET)]))
+        rows.append(_row_of_photos([material.photo(name, photo) for photo in evenly_spaced(ids, _PHOTOS_PER_SET)]))
         titles.append(f"{SETS[name]}: {len(ids)} photos")
     caption = "Samples of the COCO, COCO-Stuff and PASCAL VOC portraits, evenly spread over each set."
     return grid(rows, titles=titles), caption

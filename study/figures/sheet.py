@@ -121,9 +121,9 @@ def notice(words: str) -> Image.Image:
     return sheet
 
 
-def cell_width(columns: int, width: int = WIDTH) -> int:
+def cell_width(columns: int) -> int:
     """Width in pixels of one cell where `columns` equal cells share a sheet."""
-    return (width - 2 * MARGIN - GAP * (columns - 1)) // columns
+    return (WIDTH - 2 * MARGIN - GAP * (columns - 1)) // columns
 
 
 def faded_background(photo: Picture, mask: np.ndarray) -> Picture:
@@ -133,11 +133,11 @@ def faded_background(photo: Picture, mask: np.ndarray) -> Picture:
     return np.rint(alpha * photo + (1 - alpha) * faded).astype(np.uint8)
 
 
-def outlined(photo: Picture, mask: np.ndarray, *, thickness: int, colour: tuple[int, int, int] = BOUNDARY) -> Picture:
+def outlined(photo: Picture, mask: np.ndarray, *, thickness: int) -> Picture:
     """The photo with the mask's contour as an anti-aliased line, `thickness` pixels of the photo wide."""
     contours, _ = cv2.findContours(_portrait(mask).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     lines = [line for contour in contours for line in _inside(contour, mask.shape)]
-    return cv2.polylines(photo.copy(), lines, False, colour, thickness, cv2.LINE_AA)
+    return cv2.polylines(photo.copy(), lines, False, BOUNDARY, thickness, cv2.LINE_AA)
 
 
 def silhouette(mask: np.ndarray) -> Picture:

@@ -118,12 +118,12 @@ def gain(mean: float, low: float, high: float) -> str:
 
 
 def spread(mean: float, deviation: float) -> str:
-    """0.9341, 0.0021 -> 93.4 ± 0.2; the mean alone where one value has no deviation."""
+    """0.9341, 0.0021 -> 93.4 ± 0.2; the mean alone if the deviation is NaN, as with one seed."""
     return _with_deviation(percent(mean), deviation)
 
 
 def signed_spread(mean: float, deviation: float) -> str:
-    """-0.0123, 0.0021 -> −1.2 ± 0.2; the mean alone where one value has no deviation."""
+    """-0.0123, 0.0021 -> −1.2 ± 0.2; the mean alone if the deviation is NaN, as with one seed."""
     return _with_deviation(signed_percent(mean), deviation)
 
 

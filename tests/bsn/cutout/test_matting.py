@@ -76,15 +76,15 @@ def test_a_matte_that_does_not_converge_is_an_error_of_one_line(disc, monkeypatc
         matte(disc.photo, trimap(disc.mask, band=10))
 
 
-@pytest.mark.parametrize(("seconds", "told"), [(0.3, True), (0, False)], ids=["slow", "quick"])
-def test_a_slow_import_of_pymatting_is_explained(seconds, told, tmp_path, monkeypatch, caplog):
+@pytest.mark.parametrize(("seconds", "warned"), [(0.3, True), (0, False)], ids=["slow", "quick"])
+def test_a_slow_import_of_pymatting_is_explained(seconds, warned, tmp_path, monkeypatch, caplog):
     (tmp_path / "pymatting.py").write_text(f"import time; time.sleep({seconds})")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "pymatting", raising=False)
     monkeypatch.setattr(matting, "_IMPORT_SECONDS", 0.1)
     matting._pymatting()
     time.sleep(0.2)
-    assert ["compiles itself" in message for message in caplog.messages] == [True] * told
+    assert ["compiles itself" in message for message in caplog.messages] == [True] * warned
 
 
 def test_the_layers_are_the_two_colours_that_the_edge_mixes(disc):

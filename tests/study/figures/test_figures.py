@@ -11,7 +11,7 @@ from PIL import Image
 
 from bsn.faces import Face
 from study.figures import FIGURES, boundaries, draw_all, samples
-from study.figures.material import spread
+from study.figures.material import evenly_spaced
 from study.figures.sheet import MARGIN, blank, faded_background, grid, outlined, scaled
 
 
@@ -138,9 +138,9 @@ def test_an_unreadable_photo_is_named_in_the_placeholder_of_its_figure(material,
     assert told["bands.png"].startswith("IoU")
 
 
-def test_spread_picks_evenly_spaced_items():
-    assert spread(list("abcdefghi"), 3) == ["a", "e", "i"]
-    assert spread(["a", "b"], 3) == ["a", "b"]
+def test_evenly_spaced_takes_the_first_the_last_and_equal_steps_between():
+    assert evenly_spaced(list("abcdefghi"), 3) == ["a", "e", "i"]
+    assert evenly_spaced(["a", "b"], 3) == ["a", "b"]
 
 
 def test_the_outline_is_not_drawn_along_the_photo_s_edge():
