@@ -1,6 +1,6 @@
 """Labels for the boundary-sensitive attributes of section 3.3. An attribute has two values, such as long and short.
 
-The paper's labels were made by hand and never published. Here hair is labelled by a rule on the mask, aligned so that
+The paper's labels were never published. Here hair is labelled by a rule on the mask, aligned so that
 eyes and mouth are at fixed pixels of the reference frame. Labels in a user's CSV file override the rule, and are the
 only source for any other attribute.
 """

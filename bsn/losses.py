@@ -31,7 +31,7 @@ def individual_kernel_loss(logits: Tensor, labels: Tensor) -> Tensor:
 def global_kernel_loss(logits: Tensor, labels: Tensor, kernel: Tensor) -> Tensor:
     """Eq. (7) per pixel: L = -K_global_s log y_g, where g is the class with the largest label; boundary in a tie.
 
-    Its gradient with respect to the logits is K_global_s (y - 1(i = g)): eq. (8), up to its sign.
+    Its gradient with respect to the logits is K_global_s (y - 1(i = g)), eq. (8).
 
     Args:
         logits: (N, C, H, W).

@@ -39,6 +39,9 @@ def test_the_trials_pipeline_runs_readings_and_seeds_and_reruns_only_affected_tr
     assert photos["set"].value_counts().to_dict() == {"pfcn": 3, "validation": 2}
     assert photos[photos["set"] == "pfcn"]["iou"].mean() == pytest.approx(found["pfcn"]["mean_iou"], abs=1e-5)
 
+    curves = pd.read_csv(project.folder / "metrics/trials/mini/curves/closeness-1.csv")
+    assert (curves["iteration"].tolist(), curves["phase"].tolist()) == ([3, 6], [1, 2])
+
     # The reports cover the trials that have run, here not all.
     project.run("python", "-m", "stages.readings")
     table = (project.folder / "reports/mini/readings.md").read_text()
