@@ -23,7 +23,7 @@ from bsn.inputs import WorkingPhoto, scaling
 from bsn.models import build
 from bsn.training.patches import PatchSampler, TrainingPhoto
 from bsn.training.recipe import NO_AUGMENTATION, Augmentation
-from study.params import PARAMS_FILE, PROFILES_FOLDER, DeepLab, check, read_yaml
+from study.params import PARAMS_FILE, PROFILES_FOLDER, DeepLabParams, check, read_yaml
 
 CORES, GOAL, PHOTOS = 2, 10, 32
 LOADER_SECONDS = 0.5  # per round
@@ -47,7 +47,7 @@ ROUNDS = {
 }
 
 
-def network(profile: str) -> DeepLab:
+def network(profile: str) -> DeepLabParams:
     """Return DeepLabv2's section of profiles/<profile>.yaml."""
     raw = {**read_yaml(PARAMS_FILE), "profile": profile}
     return check(raw, read_yaml(PROFILES_FOLDER / f"{profile}.yaml")).networks.deeplab
@@ -68,7 +68,7 @@ def made_up_photos(size: tuple[int, int]) -> list[TrainingPhoto]:
     return photos
 
 
-def sampler(profile: DeepLab, photos: list[TrainingPhoto], augmentation: Augmentation) -> PatchSampler:
+def sampler(profile: DeepLabParams, photos: list[TrainingPhoto], augmentation: Augmentation) -> PatchSampler:
     """Return the sampler that stages.train uses."""
     return PatchSampler(
         photos,
@@ -81,7 +81,7 @@ def sampler(profile: DeepLab, photos: list[TrainingPhoto], augmentation: Augment
     )
 
 
-def training_step(profile: DeepLab, batch: int) -> Step:
+def training_step(profile: DeepLabParams, batch: int) -> Step:
     """Return the training step of stages.train on a CPU."""
     options = {"backbone": profile.backbone, "base_width": profile.base_width, "scales": profile.scales}
     torch.manual_seed(0)

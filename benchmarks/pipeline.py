@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 import yaml
 
 from benchmarks.tracking import seconds_per_training
-from experiments.clone import clone, environment
+from experiments.clone import clone, clone_variables
 
 ROOT = Path(__file__).parents[1]
 IDLE = 5  # times that nothing is done
@@ -40,7 +40,7 @@ def main() -> None:
             (folder / "params.yaml").write_text(yaml.safe_dump({**params, "profile": sys.argv[1]}))
         shell.write_text(SHELL)
         shell.chmod(0o755)
-        variables = environment(Path(scratch) / "settings")
+        variables = clone_variables(Path(scratch) / "settings")
         timed = variables | {"SHELL": str(shell), "BENCHMARK_SPANS": str(spans)}
         whole = _seconds(["dvc", "repro", "--force", "--no-run-cache"], folder, timed)
         idle = median(_seconds(["dvc", "repro"], folder, variables) for _ in range(IDLE))

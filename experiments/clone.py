@@ -39,8 +39,8 @@ def clone(project: Path, folder: Path) -> tuple[str, Path]:
     return commit, cloned
 
 
-def environment(settings: Path) -> dict[str, str]:
-    """Return all variables for commands in such a clone.
+def clone_variables(settings: Path) -> dict[str, str]:
+    """Return all environment variables for commands in such a clone.
 
     Args:
         settings: An empty folder, used in place of the user's and the system's DVC settings.

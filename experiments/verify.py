@@ -22,7 +22,7 @@ from dvc.utils.flatten import flatten
 
 from bsn.errors import InputError
 from bsn.model_format import BASELINES
-from experiments.clone import clone, environment
+from experiments.clone import clone, clone_variables
 from experiments.commands import run_attached
 from study.provenance import machine
 from study.runner import run_stage
@@ -101,9 +101,11 @@ def verify(*arguments: str) -> None:
             raise InputError(f"commit {head[:10]} has none of {', '.join(FILES)}: nothing to compare")
         print(f"commit {head[:10]} in {folder}: running every stage", flush=True)
         command = (sys.executable, "-m", "dvc", "repro", "--force", "--no-run-cache")
-        if run_attached(command, folder=folder, variables=environment(scratch)):
+        if run_attached(command, folder=folder, variables=clone_variables(scratch)):
             raise InputError(f"commit {head[:10]} is not verified: dvc repro failed in the clone, see above")
-        differences = compare(committed, read(folder), exact=pinned(folder) and machine().endswith("no GPU"))
+        differences = find_differences(
+            committed, read(folder), exact=pins_instructions(folder) and machine().endswith("no GPU")
+        )
     for difference in differences:
         print(difference)
     print(verdict(head, committed, differences))
@@ -122,7 +124,9 @@ def read(folder: Path) -> dict[str, dict[str, Any]]:
     }
 
 
-def compare(committed: dict[str, dict[str, Any]], now: dict[str, dict[str, Any]], *, exact: bool) -> list[Difference]:
+def find_differences(
+    committed: dict[str, dict[str, Any]], now: dict[str, dict[str, Any]], *, exact: bool
+) -> list[Difference]:
     """Return the differences between two results of `read`, sorted; `exact` allows none of them."""
     photos = {
         key.split(".")[1]: value
@@ -160,7 +164,7 @@ def allowance(file: str, key: str, photos: dict[str, int]) -> float:
     return ALLOWED[measure] * math.sqrt(max(1, PHOTOS / number))
 
 
-def pinned(folder: Path) -> bool:
+def pins_instructions(folder: Path) -> bool:
     """Return whether the profile pins the instruction set, so that every processor that has it computes the same.
 
     The profile always fixes the number of threads, constraints.txt the packages.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from bsn.errors import InputError
 from study.checking import require_choice
-from study.params import Networks, load
+from study.params import NetworksParams, load
 from study.runner import checkout, run_stage
 
 OUT = Path("data/pretrained")
@@ -12,7 +12,7 @@ OUT = Path("data/pretrained")
 
 def pretrained(network: str) -> None:
     """Fetch or read the weights, and convert them to this network's names and input channels."""
-    require_choice("network", network, Networks.model_fields)
+    require_choice("network", network, NetworksParams.model_fields)
     # Late, so that a wrong name is refused at once.
     import torch
     from safetensors.torch import save

@@ -10,7 +10,7 @@ from bsn.training import loop
 from bsn.training.checkpoints import open_checkpoint, save_phase_one
 from bsn.training.launch import launch, report_lost_process
 from study.checking import require_choice, validated
-from study.params import Method, base_names, load
+from study.params import MethodParams, base_names, load
 from study.runner import run_stage
 from study.training import checkpoints_folder, model_description, patch_sampler, starting_model
 
@@ -21,7 +21,7 @@ def train_base(name: str) -> None:
     require_choice("phase one", name, base_names())
     params = load()
     network, labels, weight = name.split("-")
-    method = validated(Method, {"network": network, "labels": labels, "weight": weight, "attribute": "none"})
+    method = validated(MethodParams, {"network": network, "labels": labels, "weight": weight, "attribute": "none"})
     network, recipe = params.network(method), params.recipe(method)
     fabric = launch(threads=network.threads)
     with report_lost_process(fabric):

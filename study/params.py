@@ -99,7 +99,7 @@ class GraphCut(Section):
     height: Annotated[int, Field(ge=50, le=800, description="rows of the solved grid, a whole number from 50 to 800")]
 
 
-class Method(Section):
+class MethodParams(Section):
     """One trained method, such as the rows of Table 1: its network, labels, loss weight and attribute."""
 
     network: Annotated[Literal["deeplab", "fcn8s"], Field(description="deeplab or fcn8s")]
@@ -114,12 +114,12 @@ class Method(Section):
 
 
 def base_names() -> list[str]:
-    """All names that `Method.base` can have."""
-    words = (get_args(Method.model_fields[key].annotation) for key in ("network", "labels", "weight"))
+    """All names that `MethodParams.base` can have."""
+    words = (get_args(MethodParams.model_fields[key].annotation) for key in ("network", "labels", "weight"))
     return ["-".join(name) for name in product(*words)]
 
 
-class Network(Section):
+class NetworkParams(Section):
     """A network's scale and how it is trained (bsn.training.recipe.Recipe)."""
 
     size: Size
@@ -140,7 +140,7 @@ class Network(Section):
     threads: Count
 
 
-class DeepLab(Network):
+class DeepLabParams(NetworkParams):
     """DeepLabv2 on a ResNet or a timm model."""
 
     backbone: Annotated[str, Field(min_length=1, description="resnet18, resnet50, resnet101 or a timm model")]
@@ -161,7 +161,7 @@ class DeepLab(Network):
         return {key: getattr(self, key) for key in keys}
 
 
-class FCN8s(Network):
+class FCN8sParams(NetworkParams):
     """PortraitFCN+."""
 
     batch_norm: Annotated[bool, Field(description="true or false")]
@@ -173,11 +173,11 @@ class FCN8s(Network):
         return {"base_width": self.base_width, "batch_norm": self.batch_norm}
 
 
-class Networks(Section):
+class NetworksParams(Section):
     """The two network families of Table 1."""
 
-    deeplab: DeepLab
-    fcn8s: FCN8s
+    deeplab: DeepLabParams
+    fcn8s: FCN8sParams
 
 
 class Drawn(Section):
@@ -190,7 +190,7 @@ class Drawn(Section):
     voc: dict[Literal["portraits", "others"], Count]
 
 
-class Download(Section):
+class DownloadParams(Section):
     """What is downloaded if `folder` is null, and where to."""
 
     folder: Annotated[str, Field(min_length=1, description="a folder's path, relative to the project's or absolute")]
@@ -206,7 +206,7 @@ class Data(Section):
 
     draw: Drawn | None = None
     folder: Annotated[str | None, Field(description="a folder's path, or null")] = None
-    download: Download | None = None
+    download: DownloadParams | None = None
     validation: Annotated[
         list[ZeroOrMore],
         Field(default_factory=list, description="a list of numbers of PFCN's training photos, or [] for none"),
@@ -227,15 +227,15 @@ class Params(Section):
     hair: Hair
     graph_cut: GraphCut
     boundary_iou: BoundaryIoU
-    methods: Annotated[dict[Name, Method], Field(min_length=1)]
+    methods: Annotated[dict[Name, MethodParams], Field(min_length=1)]
     data: Data
-    networks: Networks
+    networks: NetworksParams
 
-    def network(self, method: Method) -> DeepLab | FCN8s:
+    def network(self, method: MethodParams) -> DeepLabParams | FCN8sParams:
         """The section of the method's network."""
         return getattr(self.networks, method.network)
 
-    def recipe(self, method: Method) -> Recipe:
+    def recipe(self, method: MethodParams) -> Recipe:
         """How the method is trained."""
         network = self.network(method)
         # Fields that both have; FCN8s has no attribute_weight.
@@ -307,7 +307,7 @@ def _contradictions(params: Params) -> Iterator[str]:
     yield from _unusable_weights(params.networks)
 
 
-def _unusable_weights(networks: Networks) -> Iterator[str]:
+def _unusable_weights(networks: NetworksParams) -> Iterator[str]:
     """One line per network whose starting weights do not fit it."""
     deeplab, fcn8s = networks.deeplab, networks.fcn8s
     is_resnet = deeplab.backbone in RESNETS

@@ -22,7 +22,7 @@ from bsn.photos import read_palette, read_photo
 from bsn.training.patches import PatchSampler, TrainingPhoto, working_labels
 from bsn.workers import threaded_map
 from study.datasets.index import PhotoRow, read_faces, read_index
-from study.params import DeepLab, Method, Params
+from study.params import DeepLabParams, MethodParams, Params
 from study.runner import checkout
 
 DATA = Path("data")
@@ -96,7 +96,7 @@ def training_photos(
 
 def patch_sampler(
     params: Params,
-    method: Method,
+    method: MethodParams,
     attributes: Mapping[str, Mapping[str, int]],
     *,
     kernel: np.ndarray | None = None,
@@ -132,11 +132,11 @@ def patch_sampler(
     )
 
 
-def model_description(params: Params, method: Method, attributes: Collection[str]) -> ModelDescription:
+def model_description(params: Params, method: MethodParams, attributes: Collection[str]) -> ModelDescription:
     """Describe a method's network. attributes: names of those that its branch classifies; none for no branch."""
     network = params.network(method)
     options = {"classes": 3 if method.labels == "soft" else 2, **network.architecture()}
-    if isinstance(network, DeepLab):
+    if isinstance(network, DeepLabParams):
         options |= {"aspp_rates": network.aspp_rates, "scales": network.scales, "attributes": len(attributes)}
         if attributes:
             options["attribute_neurons"] = network.attribute_neurons

@@ -69,7 +69,7 @@ def backdrop(text: str) -> Backdrop:
     """
     if os.path.isfile(text):
         picture = read_upright(text).pixels
-        return lambda height, width: _fill(picture, height, width)
+        return lambda height, width: cropped_to_fill(picture, (width, height))
     try:
         colour = ImageColor.getrgb(text)
     except ValueError:
@@ -82,12 +82,14 @@ def backdrop(text: str) -> Backdrop:
     return lambda height, width: np.full((height, width, 3), colour, np.uint8)
 
 
-def _fill(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    scale = max(height / picture.shape[0], width / picture.shape[1])
-    rows, columns = min(round(height / scale), picture.shape[0]), min(round(width / scale), picture.shape[1])
-    top, left = (picture.shape[0] - rows) // 2, (picture.shape[1] - columns) // 2
-    middle = picture[top : top + max(rows, 1), left : left + max(columns, 1)]
-    return cv2.resize(middle, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+def cropped_to_fill(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize a picture, (H, W, 3) uint8, to (width, height), cropped around the middle where the proportions differ."""
+    height, width = picture.shape[:2]
+    scale = max(size[0] / width, size[1] / height)
+    across, down = (min(full, max(1, round(part / scale))) for full, part in ((width, size[0]), (height, size[1])))
+    left, top = (width - across) // 2, (height - down) // 2
+    middle = picture[top : top + down, left : left + across]
+    return cv2.resize(middle, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
 
 
 def out_of_focus(background: np.ndarray, alpha: np.ndarray) -> np.ndarray:

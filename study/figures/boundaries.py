@@ -19,7 +19,6 @@ from study.figures.sheet import (
     faded_background,
     grid,
     outlined,
-    scaled,
 )
 from study.paper import METHODS
 
@@ -54,8 +53,8 @@ def draw_trimaps(material: Material) -> tuple[Image.Image, str]:
     width = cell_width(_TRIMAP_COLUMNS)
     size = (width, width * 4 // 3)
     cutouts = [material.cutout("bsn", "pfcn", photo) for photo in evenly_spaced(ids, _TRIMAP_COLUMNS)]
-    photos = [scaled(cutout.photo, size) for cutout in cutouts]
-    trimaps = [scaled(np.dstack([cutout.trimap] * 3), size) for cutout in cutouts]
+    photos = [effects.cropped_to_fill(cutout.photo, size) for cutout in cutouts]
+    trimaps = [effects.cropped_to_fill(np.dstack([cutout.trimap] * 3), size) for cutout in cutouts]
     caption = (
         "Trimaps for image matting, as `python -m bsn segment --trimap` writes them, from BSN's masks of PFCN test "
         f"photos evenly spread over the list. Unknown (grey): the predicted contour, {material.kernel_width:g} pixels "
@@ -83,7 +82,7 @@ def _boundary_row(material: Material, photo: str) -> list[Picture]:
     left, top, side = _most_disputed(material, photo)[1]
     # One whole photo (3:4) and the squares share the row.
     height = int((WIDTH - 2 * MARGIN - (1 + len(COLUMNS)) * GAP) / (0.75 + 1 + len(COLUMNS)))
-    whole = Image.fromarray(scaled(image, (height * 3 // 4, height)))
+    whole = Image.fromarray(effects.cropped_to_fill(image, (height * 3 // 4, height)))
     scale = height / image.shape[0]
     frame = [scale * edge for edge in (left, top, left + side, top + side)]
     ImageDraw.Draw(whole).rectangle(frame, None, "white", 3)
@@ -91,7 +90,7 @@ def _boundary_row(material: Material, photo: str) -> list[Picture]:
     pictures = [image[cut], *(faded_background(image, material.prediction(m, "pfcn", photo))[cut] for m in COLUMNS)]
     truth = (mask[cut] == 1).astype(np.float32)
     truth = cv2.resize(truth, (height, height), interpolation=cv2.INTER_LINEAR) > 0.5
-    squares = [scaled(picture, (height, height)) for picture in pictures]
+    squares = [effects.cropped_to_fill(picture, (height, height)) for picture in pictures]
     return [np.asarray(whole), squares[0], *(outlined(square, truth, thickness=2) for square in squares[1:])]
 
 
@@ -163,4 +162,4 @@ def pencil(background: np.ndarray) -> np.ndarray:
 
 def _cell(picture: Picture) -> Picture:
     width = cell_width(5)
-    return scaled(picture, (width, width * 4 // 3))
+    return effects.cropped_to_fill(picture, (width, width * 4 // 3))

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 from torch import nn
 
 from bsn import kernels, models
+from bsn.cutout.effects import cropped_to_fill
 from bsn.inputs import CHANNELS
 from bsn.model_format import DESCRIPTION, ModelDescription
 from bsn.models.deeplab import DeepLabV2
@@ -25,7 +26,6 @@ from study.figures.sheet import (
     cell_width,
     font,
     grid,
-    scaled,
 )
 
 METHOD = "bsn"
@@ -157,7 +157,7 @@ def _magnified(step: Picture, place: tuple[int, int]) -> Picture:
     """The step at cell size, with an inset that magnifies the neighbourhood of `place`."""
     across = cell_width(len(_HEADS))
     scale = across / step.shape[1]
-    cell = scaled(step, (across, round(scale * step.shape[0])))
+    cell = cropped_to_fill(step, (across, round(scale * step.shape[0])))
     inset = round(0.46 * across)
     reach = inset // (2 * _ZOOM) + 1
     framed = cv2.copyMakeBorder(step, reach, reach, reach, reach, cv2.BORDER_REPLICATE)
@@ -182,7 +182,7 @@ def _global_kernel_picture(material: Material) -> Picture:
     across = cell_width(len(_HEADS))
     down = round(across * share.shape[0] / share.shape[1])
     coloured = cv2.applyColorMap(np.rint(255 * share).clip(0, 255).astype(np.uint8), cv2.COLORMAP_MAGMA)
-    cell = scaled(cv2.cvtColor(coloured, cv2.COLOR_BGR2RGB), (across, down))
+    cell = cropped_to_fill(cv2.cvtColor(coloured, cv2.COLOR_BGR2RGB), (across, down))
     bar = cv2.applyColorMap(np.linspace(0, 255, across - 40).astype(np.uint8)[None], cv2.COLORMAP_MAGMA)
     bar = np.repeat(cv2.cvtColor(bar, cv2.COLOR_BGR2RGB), 12, axis=0)
     image = Image.fromarray(cell)

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from bsn.cutout.effects import cropped_to_fill
 from bsn.faces import Detector, share_on_mask
 from bsn.metrics import iou
 from study.figures.material import Material, Missing, evenly_spaced
@@ -18,7 +19,6 @@ from study.figures.sheet import (
     faded_background,
     grid,
     outlined,
-    scaled,
     silhouette,
     tagged,
 )
@@ -64,7 +64,9 @@ def draw_pfcn(material: Material) -> tuple[Image.Image, str]:
     ids = material.ids("pfcn")
     width = cell_width(_PFCN_COLUMNS)
     size = (width, width * 4 // 3)
-    cells = [scaled(material.photo("pfcn", photo), size) for photo in evenly_spaced(ids, _PFCN_COLUMNS * _PFCN_ROWS)]
+    cells = [
+        cropped_to_fill(material.photo("pfcn", photo), size) for photo in evenly_spaced(ids, _PFCN_COLUMNS * _PFCN_ROWS)
+    ]
     rows = [cells[start : start + _PFCN_COLUMNS] for start in range(0, len(cells), _PFCN_COLUMNS)]
     return grid(rows), f"Samples of the {len(ids)} PFCN test photos, evenly spread over the list."
 
@@ -88,7 +90,7 @@ def draw_other_sets(material: Material) -> tuple[Image.Image, str]:
 def _outlined_photo(material: Material, photo: str, width: int) -> Picture:
     image, mask = material.photo("pfcn", photo), material.mask("pfcn", photo)
     picture = outlined(image, mask, thickness=max(2, image.shape[1] // 100))
-    return scaled(picture, (width, width * 4 // 3))
+    return cropped_to_fill(picture, (width, width * 4 // 3))
 
 
 def _mean_mask(material: Material, ids: list[str], width: int) -> np.ndarray:
@@ -102,7 +104,7 @@ def _row_of_photos(photos: list[Picture]) -> list[Picture]:
     """The photos at one height that fills the sheet's width, but no taller than `_TALLEST`."""
     across = WIDTH - 2 * MARGIN - GAP * (len(photos) - 1)
     height = min(_TALLEST, int(across / sum(photo.shape[1] / photo.shape[0] for photo in photos)))
-    return [scaled(photo, (height * photo.shape[1] // photo.shape[0], height)) for photo in photos]
+    return [cropped_to_fill(photo, (height * photo.shape[1] // photo.shape[0], height)) for photo in photos]
 
 
 def draw_challenges(material: Material) -> tuple[Image.Image, str]:
@@ -226,13 +228,13 @@ def _challenge_row(material: Material, photo: str) -> list[Picture]:
     image, mask = material.photo("pfcn", photo), material.mask("pfcn", photo)
     width = cell_width(2 + len(COLUMNS))
     size = (width, width * 4 // 3)
-    row = [scaled(image, size), scaled(faded_background(image, mask), size)]
+    row = [cropped_to_fill(image, size), cropped_to_fill(faded_background(image, mask), size)]
     for method in COLUMNS:
         if not material.has(method, "pfcn"):
             row.append(blank("not run", size))
             continue
         prediction = material.prediction(method, "pfcn", photo)
-        picture = scaled(faded_background(image, prediction), size)
+        picture = cropped_to_fill(faded_background(image, prediction), size)
         row.append(tagged(picture, f"{100 * iou(prediction, mask):.1f}"))
     return row
 
@@ -244,4 +246,4 @@ def _prediction(material: Material, photo: str, score: float) -> Picture:
 
 def _cell(picture: Picture) -> Picture:
     width = cell_width(_EXTREMES)
-    return scaled(picture, (width, width * 4 // 3))
+    return cropped_to_fill(picture, (width, width * 4 // 3))

@@ -53,17 +53,6 @@ def font(size: int) -> ImageFont.FreeTypeFont:
     return cast(ImageFont.FreeTypeFont, ImageFont.load_default(size))
 
 
-def scaled(picture: Picture, size: tuple[int, int]) -> Picture:
-    """Resize to (width, height), and crop around the middle where the proportions differ."""
-    height, width = picture.shape[:2]
-    factor = max(size[0] / width, size[1] / height)
-    across, down = min(width, round(size[0] / factor)), min(height, round(size[1] / factor))
-    left, top = (width - across) // 2, (height - down) // 2
-    cut = picture[top : top + down, left : left + across]
-    smooth = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
-    return cv2.resize(cut, size, interpolation=smooth)
-
-
 def blank(words: str, size: tuple[int, int]) -> Picture:
     """Pale (width, height) cell with the reason why it shows no picture."""
     image = Image.new("RGB", size, PALE)

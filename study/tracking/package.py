@@ -13,7 +13,7 @@ from bsn.errors import InputError
 from bsn.model_format import WEIGHTS
 
 # What the model's code imports, for an environment of its own, at the versions of this one.
-PACKAGES = (
+REQUIREMENTS = (
     "facenet-pytorch",
     "mlflow",
     "numpy",
@@ -32,7 +32,7 @@ SIGNATURE = ModelSignature(
 )
 
 
-def save_model(path: Path, folder: Path, *, aligned_mean_mask: Path, run: str | None = None) -> None:
+def package_model(path: Path, folder: Path, *, aligned_mean_mask: Path, run: str | None = None) -> None:
     """Write a trained method as an MLflow model, which study/tracking/served.py runs.
 
     Args:
@@ -58,5 +58,5 @@ def save_model(path: Path, folder: Path, *, aligned_mean_mask: Path, run: str | 
             artifacts={"method": folder.resolve().as_uri(), "mean_mask": aligned_mean_mask.resolve().as_uri()},
             code_paths=[str(code)],
             signature=SIGNATURE,
-            pip_requirements=[f"{package}=={version(package)}" for package in PACKAGES],
+            pip_requirements=[f"{package}=={version(package)}" for package in REQUIREMENTS],
         )

@@ -164,7 +164,7 @@ class Run:
     def _log_model(self, client: "MlflowClient", run: str, folder: Path, mean_mask: Path) -> None:
         from mlflow.entities import LoggedModelStatus
 
-        from study.tracking.package import save_model
+        from study.tracking.package import package_model
 
         assert self._run is not None
         weights = file_fingerprint(folder / WEIGHTS)
@@ -175,7 +175,7 @@ class Run:
         if model is None or model.status != LoggedModelStatus.READY:
             with TemporaryDirectory() as work:
                 package = Path(work) / "model"
-                save_model(package, folder, aligned_mean_mask=mean_mask, run=run)
+                package_model(package, folder, aligned_mean_mask=mean_mask, run=run)
                 params = client.get_run(run).data.params
                 model = model or client.create_logged_model(
                     experiment, name=folder.name, source_run_id=run, params=params, tags={WEIGHTS_TAG: weights}

@@ -47,7 +47,7 @@ def committed(tmp_path):
 
 def test_equal_numbers_are_verified(tmp_path, committed):
     again = checkout(tmp_path / "again")
-    assert verify.compare(committed, again, exact=True) == []
+    assert verify.find_differences(committed, again, exact=True) == []
     assert verify.verdict("0123456789ab", committed, []) == (
         "commit 0123456789 is verified: all 27 values are the committed ones"
     )
@@ -55,12 +55,12 @@ def test_equal_numbers_are_verified(tmp_path, committed):
 
 def test_a_small_difference_fails_if_bytes_are_pinned_and_passes_otherwise(tmp_path, committed):
     again = checkout(tmp_path / "again", table=TABLE_1.replace("bsn,0.967,0.9,", "bsn,0.967,0.900001,"))
-    (found,) = verify.compare(committed, again, exact=True)
+    (found,) = verify.find_differences(committed, again, exact=True)
     assert str(found) == (
         "reports/table1.csv pfcn.bsn.mean_iou: committed 0.9, now 0.900001, difference 0.000001, "
         "allowed 0 <- more than allowed"
     )
-    (found,) = verify.compare(committed, again, exact=False)
+    (found,) = verify.find_differences(committed, again, exact=False)
     assert not found.too_large
     assert verify.verdict("0123456789ab", committed, [found]) == (
         "commit 0123456789 is verified: 1 of 27 values differ, none by more than is allowed"
@@ -97,7 +97,7 @@ def test_missing_and_added_values_count_as_too_large_differences(tmp_path, commi
     sets = {**METHOD["sets"], "coco": {"absent": "no photo"}}
     again = checkout(tmp_path / "again", method={**METHOD, "sets": sets})
     del again["metrics/tables.json"]
-    found = verify.compare(committed, again, exact=False)
+    found = verify.find_differences(committed, again, exact=False)
     assert all(difference.too_large for difference in found)
     lines = [str(difference) for difference in found]
     assert (
@@ -110,9 +110,9 @@ def test_missing_and_added_values_count_as_too_large_differences(tmp_path, commi
 @pytest.mark.parametrize(("profile", "expected"), [("instructions: avx2", True), ("instructions: native", False)])
 def test_bytes_are_pinned_if_the_profile_fixes_the_instruction_set(tmp_path, profile, expected):
     set_profile(tmp_path, profile)
-    assert verify.pinned(tmp_path) is expected
+    assert verify.pins_instructions(tmp_path) is expected
     set_profile(tmp_path, "data: {}")
-    assert not verify.pinned(tmp_path)
+    assert not verify.pins_instructions(tmp_path)
 
 
 def set_profile(folder, text):

@@ -12,7 +12,7 @@ from PIL import Image
 from bsn.faces import Face
 from study.figures import FIGURES, boundaries, draw_all, samples
 from study.figures.material import evenly_spaced
-from study.figures.sheet import MARGIN, blank, faded_background, grid, outlined, scaled
+from study.figures.sheet import MARGIN, blank, faded_background, grid, outlined
 
 
 def captions(material, folder) -> dict[str, str]:
@@ -168,8 +168,5 @@ def test_grid_puts_pictures_at_whole_pixels():
     assert (sheet[MARGIN + 25, MARGIN + 40 : MARGIN + 54] == 255).all()
 
 
-def test_scaling_crops_the_centre_and_keeps_the_aspect_ratio():
-    photo = np.zeros((100, 300, 3), np.uint8)
-    photo[:, 100:200] = 255
-    assert (scaled(photo, (50, 50)) == 255).all()
+def test_a_blank_cell_has_the_asked_size():
     assert blank("x", (30, 20)).shape == (20, 30, 3)

@@ -25,7 +25,7 @@ from bsn.alignment import FRAME, similarity_to_frame
 from bsn.faces import FaceDetector
 from bsn.methods.prediction import load_method
 from bsn.models import build
-from study.tracking.package import save_model
+from study.tracking.package import package_model
 from study.tracking.runs import RunSpec, start_run
 from tests.ports import free_port
 
@@ -56,7 +56,7 @@ def mean_mask(tmp_path_factory):
 @pytest.fixture(scope="module")
 def saved(method, mean_mask, tmp_path_factory):
     path = tmp_path_factory.mktemp("saved") / "model"
-    save_model(path, method, aligned_mean_mask=mean_mask)
+    package_model(path, method, aligned_mean_mask=mean_mask)
     return path
 
 
