@@ -57,6 +57,17 @@ def pinned() -> bool:
     return all(os.environ.get(name) == value for name, value in AVX2.items()) and _OPENCV in os.environ
 
 
+def instructions() -> str:
+    """Name the instruction set that torch uses: the CPU's newest, such as AVX512, or "AVX2, pinned".
+
+    Results depend on it, because oneDNN sums in another order with AVX2 than with AVX-512.
+    """
+    import torch  # late: the variables above must be set before
+
+    found = torch.backends.cpu.get_cpu_capability()
+    return f"{found}, pinned" if pinned() else found
+
+
 def _processor_features() -> set[str]:
     """Flags in /proc/cpuinfo; empty on other systems than Linux."""
     try:

@@ -14,7 +14,6 @@ def pretrained(network: str) -> None:
     """Fetch or read the weights, and convert them to this network's names and input channels."""
     require_choice("network", network, NetworksParams.model_fields)
     # Late, so that a wrong name is refused at once.
-    import torch
     from safetensors.torch import save
 
     from bsn.disk import write_atomically
@@ -25,8 +24,7 @@ def pretrained(network: str) -> None:
     own = checkout() / Path(settings.weights).expanduser()
     source = str(own) if own.is_file() else settings.weights
     try:
-        with torch.device("meta"):
-            build(network, classes=2, **settings.architecture())
+        build(network, classes=2, **settings.architecture())
     except ValueError as error:  # timm cannot build the backbone
         raise InputError(f"networks.{network}: {error}") from None
     tensors = starting_weights(network, source, added_channels=settings.added_channels, **settings.architecture())

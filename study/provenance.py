@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
+from bsn.environment import instructions
 from bsn.workers import cores
 from study.git import GitError, changed, edits, head
 
@@ -52,8 +53,6 @@ class Origin:
 
 def environment() -> dict[str, str]:
     """Machine, instruction set and package versions: what results depend on beside code, parameters and data."""
-    from bsn.training.launch import instructions  # late for start-up time: it loads torch
-
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return {"machine": machine(), "instructions": instructions(), "packages": packages}
 

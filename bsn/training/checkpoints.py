@@ -18,9 +18,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 import bsn
+from bsn.environment import instructions
 from bsn.errors import InputError
 from bsn.model_format import WEIGHTS, ModelDescription
-from bsn.training.launch import instructions
 from bsn.training.patches import PatchSampler
 from bsn.training.recipe import Recipe
 

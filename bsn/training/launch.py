@@ -21,7 +21,6 @@ from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning_fabric.strategies.ddp import DDPStrategy
 
-from bsn.environment import pinned
 from bsn.errors import InputError
 
 # How long a process waits for the others. No step takes that long, even if one reads its photos from a slow disk.
@@ -141,12 +140,3 @@ def enable_determinism() -> None:
     cast(Any, torch.utils.deterministic).fill_uninitialized_memory = False
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
-
-
-def instructions() -> str:
-    """Name the instruction set that torch uses: the CPU's newest, such as AVX512, or "AVX2, pinned" (bsn.environment).
-
-    Results depend on it, because oneDNN sums in another order with AVX2 than with AVX-512.
-    """
-    found = torch.backends.cpu.get_cpu_capability()
-    return f"{found}, pinned" if pinned() else found

@@ -108,3 +108,7 @@ def waits(done: subprocess.CompletedProcess[str]) -> list[str]:
 def test_openmp_itself_says_that_threads_do_not_spin(command, tmp_path):
     done = python(*[part.format(out=tmp_path) for part in command], OMP_DISPLAY_ENV="VERBOSE")
     assert set(waits(done)) == {"0"}, done.stderr
+
+
+def test_the_instruction_set_has_a_name():
+    assert re.fullmatch("[A-Z0-9 _]+(, pinned)?", environment.instructions())

@@ -150,7 +150,3 @@ def test_the_deterministic_modes_change_no_byte_of_a_training_on_a_processor(tmp
         assert exit_code(train_deterministically_or_not, folder, deterministic) == 0
         weights.append((folder / "models/toy/weights.safetensors").read_bytes())
     assert weights[0] == weights[1]
-
-
-def test_the_instruction_set_has_a_name():
-    assert re.fullmatch("[A-Z0-9 _]+(, pinned)?", launch.instructions())
