@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 import drawn as sketch
+from bsn.workers import cores
 from study.fetch import http
 from tests.site import Site
 
@@ -26,6 +27,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Sort the long files to the front."""
     order = {Path(__file__).parent / name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: order.get(item.path, len(LONG)))
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than the cores, because many tests wait for servers, locks and killed processes."""
+    return cores() + 1
 
 
 @pytest.fixture
