@@ -1,66 +1,85 @@
-"""python -m benchmarks.sketch [STAGE...]: time and peak memory per stage, relative to a start of its program.
+"""Time `make repro` after the installation: every stage, the whole, and what DVC and tracking add.
 
-Runs each stage's command in this checkout in the order of `dvc repro`; it writes its outputs again. The profile in
-params.yaml applies. The floor is `--help` of the same program: the start of Python and the imports. Memory is the
-largest resident size of the stage's process or of any that it started.
+    python -m benchmarks.sketch
+
+Runs it in a clone of the last commit with an empty cache, then each stage's program with `--help`, which is the floor
+of its processor time: the start of Python and the imports. Memory is that of a stage's largest process. DVC's share
+includes all that `make repro` does itself, such as the import of PyMatting, which compiles it in a new environment.
 """
 
-import os
-import shlex
+import json
+import resource
+import subprocess
 import sys
 import time
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
 
-from dvc.repo import Repo
-from dvc.stage import Stage
+from benchmarks.tracking import seconds_per_training
+from experiments.clone import clone, clone_variables
+
+ROOT = Path(__file__).parents[1]
+GOAL = 480  # seconds for the whole
+IDLE = 5  # times that `dvc repro` has nothing to do
+# In the place of the shell in which DVC runs a stage: `$SHELL -c COMMAND`.
+SHELL = f"""#!{sys.executable} -S
+import json, os, sys, time
+started = time.time()
+_, status, used = os.wait4(os.posix_spawn("/bin/sh", ["/bin/sh", *sys.argv[1:]], os.environ), 0)
+row = {{
+    "stage": os.environ["DVC_STAGE"],
+    "command": sys.argv[-1],
+    "seconds": time.time() - started,
+    "cpu": used.ru_utime + used.ru_stime,
+    "megabytes": used.ru_maxrss / 1024,
+}}
+with open(os.environ["BENCHMARK_STAGES"], "a") as file:
+    file.write(json.dumps(row) + "\\n")
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
 
 
 def main() -> None:
-    """Print the table."""
-    wanted = set(sys.argv[1:])
-    with Repo() as repo:
-        order = [stage for stage in in_order(repo) if not wanted or stage.addressing in wanted]
-    print("| stage | seconds | of its start | peak memory, MB |\n|---|---|---|---|", flush=True)
-    total, largest = 0.0, 0.0
-    for stage in order:
-        seconds, megabytes = _measure(stage.cmd)
-        start, _ = _measure(" ".join([*shlex.split(stage.cmd)[:3], "--help"]))
-        total, largest = total + seconds, max(largest, megabytes)
-        print(f"| {stage.addressing} | {seconds:.1f} | {seconds / start:.1f} x | {megabytes:.0f} |", flush=True)
-    print(f"| **all {len(order)}** | **{total:.0f}** | | **{largest:.0f}** |")
+    """Print the tables."""
+    with TemporaryDirectory(prefix="sketch-") as scratch:
+        shell, stages = Path(scratch) / "shell", Path(scratch) / "stages"
+        _, folder = clone(ROOT, Path(scratch) / "clone")
+        shell.write_text(SHELL)
+        shell.chmod(0o755)
+        variables = clone_variables(Path(scratch) / "settings")
+        timed = variables | {"SHELL": str(shell), "BENCHMARK_STAGES": str(stages)}
+        whole, cpu = _measure(["python", "-m", "experiments.repro"], folder, timed)
+        idle = median(_measure(["dvc", "repro"], folder, variables)[0] for _ in range(IDLE))
+        rows = [json.loads(line) for line in stages.read_text().splitlines()]
+        programs = {row["command"].split()[2] for row in rows}
+        starts = {name: _measure(["python", "-m", name, "--help"], folder, variables)[1] for name in programs}
+        trainings = [row for row in rows if row["stage"].startswith("train@")]
+        record = sum(row["cpu"] for row in rows if row["stage"] == "record")
+        tracking = record + len(trainings) * seconds_per_training(Path(scratch))
+
+    print("| stage | seconds | CPU s | of its start | peak memory, MB |\n|---|---|---|---|---|")
+    for row in rows:
+        ratio = row["cpu"] / starts[row["command"].split()[2]]
+        print(f"| {row['stage']} | {row['seconds']:.1f} | {row['cpu']:.1f} | {ratio:.1f} x | {row['megabytes']:.0f} |")
+    spent = sum(row["cpu"] for row in rows)
+    plain, dvc = spent - tracking, cpu - spent
+    print(f"\n| whole | value |\n|---|---|\n| `make repro` (goal {GOAL}), s | {whole:.0f} |")
+    print(f"| its stages, without MLflow, CPU s | {plain:.0f} |")
+    for part, seconds, goal in (("DVC", dvc, 3), ("DVC and tracking", dvc + tracking, 5)):
+        share = 100 * seconds / plain
+        print(f"| {part} add (goal {goal} %), CPU s | {seconds:.0f} ({share:.1f} %) |")
+    print(f"| `dvc repro` with nothing to do (goal 2), median of {IDLE}, s | {idle:.1f} |")
 
 
-def in_order(repo: Repo) -> list[Stage]:
-    """Return the stages of dvc.yaml, each after those that it depends on."""
-    graph, done, order = repo.index.graph, set(), []
-
-    def visit(stage: Stage) -> None:
-        if stage in done:
-            return
-        done.add(stage)
-        for needed in graph.successors(stage):
-            visit(needed)
-        order.append(stage)
-
-    for stage in repo.index.stages:
-        if stage.path_in_repo == "dvc.yaml":  # the trials are another pipeline
-            visit(stage)
-    return order
-
-
-def _measure(command: str) -> tuple[float, float]:
-    started = time.perf_counter()
-    log = os.open(os.devnull, os.O_WRONLY)
-    process = os.posix_spawnp(
-        "python",
-        shlex.split(command),
-        os.environ,
-        file_actions=[(os.POSIX_SPAWN_DUP2, log, 1), (os.POSIX_SPAWN_DUP2, log, 2)],
-    )
-    _, status, usage = os.wait4(process, 0)
-    os.close(log)
-    if status:
-        sys.exit(f"{command} failed; run it by itself to see why")
-    return time.perf_counter() - started, usage.ru_maxrss / 1024
+def _measure(command: list[str], folder: Path, variables: dict[str, str]) -> tuple[float, float]:
+    """Seconds and processor seconds of a command that must succeed."""
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
+    seconds, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 if __name__ == "__main__":

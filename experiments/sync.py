@@ -1,7 +1,7 @@
-"""Bring MLflow up to what is here: `make sync`, and `make ui` before it opens.
+"""Log to MLflow what no stage has logged, then copy all runs to the server: `make sync`; `make ui` runs it first.
 
-Records in mlflow.db what no stage could: experiments that DVC took whole from its cache or that came from another
-machine, and the committed study of a fresh clone. Then copies all runs to MLFLOW_TRACKING_URI, if that is set.
+What no stage logs are experiments that DVC took whole from its cache or that came from another machine, and the
+committed study of a fresh clone. The server is MLFLOW_TRACKING_URI, if that is set.
 """
 
 import re
