@@ -6,7 +6,7 @@ from PIL import Image
 
 from bsn.cutout import effects
 from bsn.cutout.cutout import Cutout
-from bsn.cutout.effects import backdrop
+from bsn.cutout.effects import backdrop, cropped_to_fill
 from bsn.errors import InputError
 from tests.bsn.cutout.stand_ins import GREEN, SKIN
 
@@ -115,6 +115,12 @@ def test_a_picture_is_cut_to_the_photos_shape_and_not_stretched(tmp_path):
     assert (backdrop(str(tmp_path / "wide.png"))(20, 20) == 200).all()
     twice = backdrop(str(tmp_path / "wide.png"))(40, 60)
     assert (twice[20, [2, 30, 57], 0] == [0, 200, 0]).all()
+
+
+def test_scaling_crops_the_centre_and_keeps_the_aspect_ratio():
+    photo = np.zeros((100, 300, 3), np.uint8)
+    photo[:, 100:200] = 255
+    assert (cropped_to_fill(photo, (50, 50)) == 255).all()
 
 
 @pytest.mark.parametrize("text", ["blurple", "beach.jpg", "#12345", "#11223344", ".", "rgb(300,0,0)"])
