@@ -29,7 +29,7 @@ started = time.time()
 _, status, used = os.wait4(os.posix_spawn("/bin/sh", ["/bin/sh", *sys.argv[1:]], os.environ), 0)
 row = {{
     "stage": os.environ["DVC_STAGE"],
-    "command": sys.argv[-1],
+    "program": sys.argv[-1].split()[2],  # of python -m PROGRAM ARGUMENT
     "seconds": time.time() - started,
     "cpu": used.ru_utime + used.ru_stime,
     "megabytes": used.ru_maxrss / 1024,
@@ -52,15 +52,17 @@ def main() -> None:
         whole, cpu = _measure(["python", "-m", "experiments.repro"], folder, timed)
         idle = median(_measure(["dvc", "repro"], folder, variables)[0] for _ in range(IDLE))
         rows = [json.loads(line) for line in stages.read_text().splitlines()]
-        programs = {row["command"].split()[2] for row in rows}
-        starts = {name: _measure(["python", "-m", name, "--help"], folder, variables)[1] for name in programs}
+        starts = {
+            name: _measure(["python", "-m", name, "--help"], folder, variables)[1]
+            for name in {row["program"] for row in rows}
+        }
         trainings = [row for row in rows if row["stage"].startswith("train@")]
         record = sum(row["cpu"] for row in rows if row["stage"] == "record")
         tracking = record + len(trainings) * seconds_per_training(Path(scratch))
 
     print("| stage | seconds | CPU s | of its start | peak memory, MB |\n|---|---|---|---|---|")
     for row in rows:
-        ratio = row["cpu"] / starts[row["command"].split()[2]]
+        ratio = row["cpu"] / starts[row["program"]]
         print(f"| {row['stage']} | {row['seconds']:.1f} | {row['cpu']:.1f} | {ratio:.1f} x | {row['megabytes']:.0f} |")
     spent = sum(row["cpu"] for row in rows)
     plain, dvc = spent - tracking, cpu - spent
