@@ -58,8 +58,9 @@ lint: .venv/installed
 	lint-imports --no-logo --no-cache
 	python -m basedpyright
 
+# Python compiles a module when it is first imported; pip would compile all 23,000, which takes over a minute.
 .venv/installed: requirements.txt constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 4) and f"Python {sys.version.split()[0]} is too old; name 3.11.4 or newer: make PYTHON=/path/to/python")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --requirement requirements.txt --constraint constraints.txt
+	$(BIN)/python -m pip install --no-compile --requirement requirements.txt --constraint constraints.txt
 	touch $@
