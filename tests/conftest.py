@@ -1,3 +1,4 @@
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,12 +11,19 @@ from tests.site import Site
 
 SEED = 1
 
+# Every worker of pytest-xdist computes, so a second thread of one would wait for a core that another one uses: a small
+# network's step then takes three times as long. Set before the tests import torch.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Files that take minutes, started first so that the workers of pytest-xdist end together. The first builds the
-# miniature that the others in tests/pipeline copy; the second keeps another worker busy meanwhile.
+# miniature that the others in tests/pipeline copy; those after it keep the other workers busy meanwhile.
 LONG = [
     "pipeline/test_runs.py",
+    "bsn/training/test_resume.py",
+    "bsn/training/test_distributed.py",
+    "bsn/training/test_loop.py",
     "stages/test_environment.py",
+    "study/tracking/test_sync.py",
     "pipeline/test_sweep.py",
     "pipeline/test_outs.py",
     "pipeline/test_trials.py",

@@ -1,5 +1,6 @@
 """The project on six photos and three iterations per phase: its profile, and a folder in which the pipeline has run."""
 
+import json
 import os
 import re
 import shutil
@@ -8,6 +9,9 @@ import sys
 from pathlib import Path
 
 import yaml
+from dvc.repo import Repo
+from dvc.stage import PipelineStage
+from networkx import ancestors
 
 ROOT = Path(__file__).parents[1]
 TRAINED = ["portrait_fcn", "portrait_deeplab", "bsn_ac", "bsn_gk", "bsn_ik", "bsn"]
@@ -67,6 +71,26 @@ class Project:
     def stages_that_ran(self) -> set[str]:
         """Stages that the last command ran."""
         return stages_in(self.output)
+
+    def invalidated(self) -> set[str]:
+        """Stages that are changed, and those that depend on them.
+
+        Without `check`, which reads every parameter, but whose out stays the same.
+        """
+        changed = set(json.loads(self.run("dvc", "status", "--json"))) - {"check"}
+        with Repo(str(self.folder)) as repo:
+            graph = repo.index.graph
+            return {
+                address(later)
+                for stage in graph
+                if address(stage) in changed
+                for later in (stage, *ancestors(graph, stage))
+            }
+
+
+def address(stage: PipelineStage) -> str:
+    """Name of a stage as DVC prints it in the project's folder."""
+    return stage.name if stage.path_in_repo == "dvc.yaml" else f"{stage.path_in_repo}:{stage.name}"
 
 
 def stages_in(output: str) -> set[str]:

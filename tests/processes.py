@@ -9,7 +9,7 @@ from typing import Any
 from tests.ports import free_port
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["torch", "cv2", "lightning_fabric", "safetensors.torch"])
+_context.set_forkserver_preload(["pytest", "pandas", "cv2", "safetensors.torch", "bsn.models", "bsn.training.loop"])
 
 
 def start(function: Callable[..., None], *arguments: Any) -> BaseProcess:
