@@ -8,10 +8,16 @@ from pathlib import Path
 from typing import NoReturn
 
 from bsn import program
+from bsn.errors import InputError
+
+# Folders of what stages write.
+_MADE = ("data", "models", "metrics", "reports")
 
 
 def run_stage(stage: Callable[..., int | None], *, name: str = "", again: str = program.AGAIN) -> NoReturn:
     """Call `stage` with the command line's arguments, and exit as `bsn.program.run` does.
+
+    An input that another stage has not written yet is reported in one line.
 
     --help prints the usage and the module's docstring and exits with 0; a wrong number of arguments exits with 2.
 
@@ -33,7 +39,22 @@ def run_stage(stage: Callable[..., int | None], *, name: str = "", again: str = 
         if not len(needed) <= len(arguments) <= len(taken):
             print(usage, file=sys.stderr)
             sys.exit(2)
-    program.run(lambda: stage(*arguments), name=name, again=again)
+    program.run(lambda: _call(stage, arguments), name=name, again=again)
+
+
+def _call(stage: Callable[..., int | None], arguments: list[str]) -> int | None:
+    try:
+        return stage(*arguments)
+    except FileNotFoundError as error:
+        # DVC runs a stage when all its inputs are there; a user or torchrun may run it before.
+        if str(error.filename).split("/")[0] in _MADE:
+            raise missing(error.filename) from error
+        raise
+
+
+def missing(file: Path | str) -> InputError:
+    """The error about an input that another stage has not written yet."""
+    return InputError(f"{file} is missing; `dvc repro` makes it")
 
 
 def checkout() -> Path:

@@ -59,10 +59,7 @@ class Material:
     def _rows(self) -> dict[str, dict[str, PhotoRow]]:
         """The kept photos of each set, by id."""
         files = {name: self.portraits / name / "index.csv" for name in SETS}
-        return {
-            name: {row.id: row for row in read_index(file) if row.kept} if file.exists() else {}
-            for name, file in files.items()
-        }
+        return {name: {row.id: row for row in read_index(file) if row.kept} for name, file in files.items()}
 
     def ids(self, name: str, split: str = "test") -> list[str]:
         """Ids of the set's kept photos in one split, in the index's order; raises Missing without any."""

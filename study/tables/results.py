@@ -136,8 +136,7 @@ def read_results(
             continue
         results.metrics[method] = _record(file, profile)
         rows = metrics / "photos" / f"{method}.csv"
-        if rows.exists():
-            results.photos[method] = pd.read_csv(rows, dtype={"id": str, "set": str})
+        results.photos[method] = pd.read_csv(rows, dtype={"id": str, "set": str})
     for name in SETS:
         index = portraits / name / "index.csv"
         if index.exists():

@@ -1,5 +1,8 @@
 """Start of a stage from the command line; how it ends is tested with bsn.program."""
 
+import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -68,3 +71,22 @@ def test_a_stage_called_without_its_argument_prints_its_usage():
         [sys.executable, "-m", "stages.labels"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (2, "usage: python -m stages.labels KIND\n")
+
+
+@pytest.mark.parametrize("stage", ["tables", "report", "figures", "labels soft", "train bsn"])
+def test_a_stage_run_before_its_inputs_are_made_names_one_and_writes_no_table(tmp_path, stage):
+    shutil.copytree(ROOT / "profiles", tmp_path / "profiles")
+    shutil.copytree(ROOT / "metrics/methods", tmp_path / "metrics/methods")
+    for name in ("params.yaml", "sources.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", *f"stages.{stage}".split()],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert re.search(r"^\w+: (data|metrics)/\S+\.csv is missing; `dvc repro` makes it$", done.stderr, re.MULTILINE)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert [file for file in tmp_path.glob("reports/*") if file.is_file()] == []

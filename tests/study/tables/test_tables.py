@@ -216,6 +216,7 @@ def test_mean_mask_score_is_noted_as_the_lower_bound_if_known(run):
     record = json.loads((run / "metrics/methods/graph_cut.json").read_text())
     record["sets"]["pfcn"]["mean_iou"] = 0.7654
     (run / "metrics/methods/mean_mask.json").write_text(json.dumps(record))
+    shutil.copy(run / "metrics/photos/graph_cut.csv", run / "metrics/photos/mean_mask.csv")
     assert (
         "Lower bound: the aligned mean mask, as the prediction for every photo, scores 76.5."
         in paper_tables(read(run))[0].notes
