@@ -19,7 +19,7 @@ def portraits(set_name: str) -> None:
     """Decide which photos are portraits, and copy those."""
     require_choice("set", set_name, SETS)
     params = load()
-    candidates = list(read_candidates(set_name, RAW, validation=params.data.validation))
+    candidates = list(read_candidates(set_name, RAW, validation=params.validation))
     if set_name == "pfcn" or not candidates:
         verdicts = filter_pfcn(candidates)
     else:

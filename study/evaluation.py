@@ -145,7 +145,7 @@ def summarise_sets(photos: pd.DataFrame, portraits: Path, *, seed: int) -> dict[
 
 def _absence(set_name: str, portraits: Path) -> str:
     if set_name == VALIDATION:
-        return "data.validation names no photo"
+        return "validation names no photo"
     return absence(portraits / set_name) or "no photo of this set passed the portrait filter"
 
 

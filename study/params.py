@@ -94,7 +94,8 @@ class BoundaryIoU(Section):
 class GraphCut(Section):
     """The Graph-cut baseline of Table 1 (bsn.methods.graph_cut)."""
 
-    smoothness: NotNegative
+    # From 3e6 on, the solver's integers overflow.
+    smoothness: Annotated[float, Field(ge=0, le=1e5, description="a number from 0 to 100000")]
     contrast: Positive
     height: Annotated[int, Field(ge=50, le=800, description="rows of the solved grid, a whole number from 50 to 800")]
 
@@ -132,7 +133,7 @@ class NetworkParams(Section):
     warmup: ZeroOrMore
     weight_decay: NotNegative
     optimizer: Annotated[Literal["sgd", "adamw"], Field(description="sgd or adamw")]
-    momentum: Fraction
+    momentum: Annotated[float, Field(ge=0, lt=1, description="a number from 0, below 1")]
     head_lr_multiplier: Positive
     freeze_batch_norm: Annotated[bool, Field(description="true or false")]
     augmentation: Augmentation
@@ -148,7 +149,9 @@ class DeepLabParams(NetworkParams):
     output_stride: Annotated[Literal[4, 8, 16, 32], Field(description="4, 8, 16 or 32")]
     out_index: Annotated[int, Field(description="the index of a timm feature level, a whole number")]
     aspp_rates: Annotated[list[Count], Field(min_length=1, description="a list of whole numbers, 1 or more")]
-    scales: Annotated[list[Fraction], Field(min_length=1, description="a list of fractions up to 1")]
+    scales: Annotated[
+        list[Annotated[float, Field(ge=0.1, le=1)]], Field(min_length=1, description="a list of numbers from 0.1 to 1")
+    ]
     weights: Annotated[str, Field(min_length=1, description="none, imagenet, coco_voc or a file's path")]
     added_channels: Annotated[Literal["zero", "random"], Field(description="zero or random")]
     attribute_neurons: Count
@@ -207,10 +210,6 @@ class Data(Section):
     draw: Drawn | None = None
     folder: Annotated[str | None, Field(description="a folder's path, or null")] = None
     download: DownloadParams | None = None
-    validation: Annotated[
-        list[ZeroOrMore],
-        Field(default_factory=list, description="a list of numbers of PFCN's training photos, or [] for none"),
-    ]
     coco_year: Annotated[Literal[2014, 2017], Field(description="2014 or 2017")] = 2017
 
 
@@ -229,6 +228,9 @@ class Params(Section):
     boundary_iou: BoundaryIoU
     methods: Annotated[dict[Name, MethodParams], Field(min_length=1)]
     data: Data
+    validation: Annotated[
+        list[ZeroOrMore], Field(description="a list of numbers of PFCN's training photos, or [] for none")
+    ]
     networks: NetworksParams
 
     def network(self, method: MethodParams) -> DeepLabParams | FCN8sParams:
@@ -240,7 +242,8 @@ class Params(Section):
         network = self.network(method)
         # Fields that both have; FCN8s has no attribute_weight.
         shared = {field.name: getattr(network, field.name) for field in fields(Recipe) if hasattr(network, field.name)}
-        return Recipe(**shared, combination=self.global_kernel.combination)
+        has_both_kernels = method.labels == "soft" and method.weight == "global"
+        return Recipe(**shared, combination=self.global_kernel.combination if has_both_kernels else "product")
 
     def flat(self) -> dict[str, Any]:
         """Flatten the parameters for MLflow: `{"kernel.width": 10, ...}`."""

@@ -26,7 +26,7 @@ def miniature() -> dict:
         cocostuff={"portraits": 1, "others": 1},
         voc={"portraits": 2, "others": 1},
     )
-    profile["data"]["validation"] = [2, 3]
+    profile["validation"] = [2, 3]
     for network in profile["networks"].values():
         network.update(size=[64, 48], crop=[48, 40], base_width=8, batch=2)
         for phase in network["phases"]:

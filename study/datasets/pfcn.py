@@ -148,7 +148,7 @@ def candidates(root: Path, *, validation: Collection[int] = ()) -> Iterator[Cand
     strangers = sorted(set(validation) - set(listed["train"]))
     if strangers:
         raise InputError(
-            f"data.validation names {', '.join(map(str, strangers))}, which the training list does not; leave them out"
+            f"validation names {', '.join(map(str, strangers))}, which the training list does not; leave them out"
         )
     chosen = [number for number in listed["train"] if number in set(validation)]
     rest = [number for number in listed["train"] if number not in set(validation)]

@@ -81,6 +81,13 @@ def test_the_papers_values_are_the_defaults():
         ("networks.deeplab.crop", [96], "networks.deeplab.crop = [96] is refused; allowed: [height, width] in pixels"),
         ("networks.deeplab.augmentation.flip", 2, "augmentation.flip = 2 is refused; allowed: a fraction from 0 to 1"),
         ("boundary_iou.frame_is_boundary", "yes", "frame_is_boundary = 'yes' is refused; allowed: true or false"),
+        (
+            "graph_cut.smoothness",
+            3e6,
+            "graph_cut.smoothness = 3000000.0 is refused; allowed: a number from 0 to 100000",
+        ),
+        ("networks.deeplab.momentum", 1, "networks.deeplab.momentum = 1 is refused; allowed: a number from 0, below 1"),
+        ("networks.deeplab.scales", [0, 1], "scales.0 = 0 is refused; allowed: a list of numbers from 0.1 to 1"),
         ("data.draw.pfcn.train", 0, "data.draw.pfcn.train = 0 is refused; allowed: a whole number, 1 or more"),
     ],
 )
@@ -340,6 +347,13 @@ def test_flat_params_have_dotted_names():
     assert flat["methods.bsn.weight"] == "global"
     assert flat["networks.deeplab.phases.0.iterations"] > 0
     assert flat["networks.deeplab.scales"] == [0.5, 0.75, 1.0]
+
+
+def test_the_sum_of_the_kernels_is_for_methods_with_both():
+    raw = changed(read("params.yaml"), "global_kernel.combination", "sum")
+    checked = params.check(raw, read("profiles/sketch.yaml"))
+    found = {name: checked.recipe(method).combination for name, method in checked.methods.items()}
+    assert found == {**dict.fromkeys(found, "product"), "bsn": "sum"}
 
 
 def test_an_unknown_profile_is_refused_by_the_check_stage(tmp_path):
