@@ -5,6 +5,8 @@ photo, upright by its EXIF rotation, a grey PNG of its size, 0 or 255 = portrait
 fails, the request is refused (400) with one sentence. The model holds its own copy of `bsn` and nothing pickled.
 """
 
+from threading import BoundedSemaphore
+
 import cv2
 import pandas as pd
 from mlflow.exceptions import MlflowException
@@ -39,6 +41,8 @@ class PortraitModel(PythonModel):
         from bsn.cutout.cutout import Portrait
 
         self.portrait = Portrait.load(context.artifacts["method"], mean_mask=context.artifacts["mean_mask"])
+        # MLflow's server answers each request in a thread of its own.
+        self._slots = BoundedSemaphore(self.portrait.threads)
 
     def predict(self, context: PythonModelContext, model_input: pd.DataFrame, params: None = None) -> pd.DataFrame:
         """A frame with `photo` (bytes) to a frame with `mask` (bytes). Raises Refusal for a photo that fails."""
@@ -47,7 +51,9 @@ class PortraitModel(PythonModel):
 
     def _png(self, name: str, content: bytes) -> bytes:
         try:
-            mask = self.portrait.segment(decode_upright(content, name).pixels)
+            photo = decode_upright(content, name).pixels
+            with self._slots:
+                mask = self.portrait.segment(photo)
         except InputError as error:
             raise Refusal.invalid_parameter_value(str(error)) from None
         # Whatever a decoder, the detector or the network raises for this photo.

@@ -8,7 +8,10 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier, Lock
+from types import SimpleNamespace
 
 import cv2
 import mlflow
@@ -21,12 +24,14 @@ from mlflow.exceptions import MlflowException
 from PIL import Image
 from safetensors.torch import save_file
 
+from bsn import Portrait
 from bsn.alignment import FRAME, similarity_to_frame
 from bsn.faces import FaceDetector
 from bsn.methods.prediction import load_method
 from bsn.models import build
 from study.tracking.package import package_model
 from study.tracking.runs import RunSpec, start_run
+from study.tracking.served import PortraitModel
 from tests.ports import free_port
 
 MEAN_MASK = np.zeros(FRAME, np.float32)
@@ -170,6 +175,47 @@ def test_any_error_of_the_detector_is_reported_in_one_line_with_status_400(model
     ) as told:
         model.predict(pd.DataFrame({"photo": [png(portrait)]}))
     assert told.value.get_http_status_code() == 400
+
+
+class OneAtATime:
+    """Portrait of one thread, which fails if two threads are in it at once."""
+
+    threads = 1
+
+    def __init__(self):
+        self.free = Lock()
+
+    def segment(self, photo):
+        if not self.free.acquire(blocking=False):
+            raise RuntimeError("a second thread entered")
+        time.sleep(0.2)
+        self.free.release()
+        return np.ones(photo.shape[:2], np.uint8)
+
+
+class TwoAtATime:
+    """Portrait of two threads, each of which waits for the other."""
+
+    threads = 2
+
+    def __init__(self):
+        self.both = Barrier(2, timeout=START)
+
+    def segment(self, photo):
+        self.both.wait()
+        return np.ones(photo.shape[:2], np.uint8)
+
+
+@pytest.mark.parametrize("fake", [OneAtATime, TwoAtATime])
+def test_concurrent_requests_segment_in_as_many_threads_as_the_portrait_allows(monkeypatch, fake):
+    monkeypatch.setattr(Portrait, "load", lambda method, mean_mask: fake())
+    served = PortraitModel()
+    served.load_context(SimpleNamespace(artifacts={"method": "models/any", "mean_mask": "any.npy"}))
+    request = pd.DataFrame({"photo": [png(np.zeros((2, 3, 3), np.uint8))]})
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda _: served.predict(None, request), range(2)))
+    for answer in answers:
+        assert pixels(answer["mask"][0]).tolist() == [[255, 255, 255], [255, 255, 255]]
 
 
 def test_the_saved_model_contains_no_pickle(saved):
