@@ -115,9 +115,9 @@ class Portrait:
             InputError: a file is missing (with the command that makes it) or invalid.
         """
         folder = Path(model)
-        prior = _load_mean_mask(Path(mean_mask), folder)
         if not os.path.isfile(folder / DESCRIPTION):
             raise InputError(_untrained(folder / DESCRIPTION, folder))
+        prior = _load_mean_mask(Path(mean_mask))
         try:
             method, detector = load_method(folder, aligned_mean_mask=prior), face_detector(folder)
         except InputError:
@@ -203,9 +203,9 @@ def find_face(photo: np.ndarray, *, detector: Detector) -> tuple[int, np.ndarray
     return len(faces), to_frame[:2]
 
 
-def _load_mean_mask(file: Path, folder: Path) -> np.ndarray:
+def _load_mean_mask(file: Path) -> np.ndarray:
     if not os.path.isfile(file):
-        raise InputError(_untrained(file, folder))
+        raise InputError(f"{file} is not there; `dvc repro mean_mask` makes {MEAN_MASK}, the training set's")
     try:
         prior = np.load(file)
     # What numpy raises depends on what the file is instead.
