@@ -151,7 +151,9 @@ class _Copies:
         self._known = {_identity(run): run for run in known}
 
     def copy(self, run: "Run") -> bool:
-        """Copy a run unless its copy is up to date; returns whether it was copied."""
+        """Copy a run unless its copy is up to date, or its parent has none; returns whether it was copied."""
+        if not _is_parent(run) and run.data.tags[PARENT_TAG] not in self._copies:
+            return False  # the parent was deleted, or the target has refused it
         info, client, state = run.info, self._client, _state(run)
         copy = self._copies.get(info.run_id) or self._of_another_machine(run)
         if copy is not None:

@@ -155,6 +155,40 @@ def test_a_run_that_cannot_be_copied_is_named_and_the_others_are_copied(root, sp
     assert (copied.runs, runs(copied.client, spec)["bsn"].data.metrics) == (2, {"pfcn/mean_iou": 0.9})
 
 
+def test_runs_of_a_deleted_study_are_not_copied_and_fail_no_copy(root, spec, uri):
+    log(spec)
+    source = client_of(root)
+    source.delete_run(runs(source, spec)["width-15"].info.run_id)
+    assert copy(root, uri) == 0
+    assert runs(MlflowClient(uri), spec) == {}
+    log(spec.parent.child("method", "next", tags={}))  # in a new run of the same study
+    assert copy(root, uri) == 2
+    assert set(runs(MlflowClient(uri), spec)) == {"next", "width-15"}
+
+
+def test_a_study_deleted_after_it_was_copied_keeps_its_copy_up_to_date(root, spec, uri):
+    log(spec)
+    assert copy(root, uri) == 2
+    source = client_of(root)
+    found = runs(source, spec)
+    source.delete_run(found["width-15"].info.run_id)
+    source.set_tag(found["bsn"].info.run_id, "seen", "yes")
+    assert copy(root, uri) == 1
+    assert runs(MlflowClient(uri), spec)["bsn"].data.tags["seen"] == "yes"
+
+
+def test_a_study_that_the_target_refuses_is_one_line_and_is_copied_with_its_runs_later(root, spec, uri, monkeypatch):
+    log(spec)
+    client = connect(uri)
+    with monkeypatch.context() as patch:
+        patch.setattr(sync, "connect", lambda _: client)
+        patch.setattr(client, "create_run", lambda *_, **__: 1 / 0)
+        copied = sync.copy_runs(client_of(root), root, uri)
+    (line,) = copied.failed
+    assert (copied.runs, line.partition(" (")[0]) == (0, "width-15")
+    assert copy(root, uri) == 2
+
+
 def test_a_method_trained_on_another_machine_is_linked_to_its_run(root, spec, uri, database, tmp_path, monkeypatch):
     log(spec, tags={WEIGHTS_TAG: "f00d"})
     assert copy(root, uri) == 2
