@@ -143,7 +143,7 @@ def open_checkpoint(
 
     Raises:
         InputError: a process has other photos, parameters or code than the first one.
-        ValueError: the description has attributes that neither the model nor the recipe trains.
+        ValueError: the description has attributes that the model or the recipe does not train.
     """
     _check_attributes(description.attributes, model, recipe)
     start = start or TrainingState()
@@ -228,7 +228,7 @@ def load_phase_one(folder: Path) -> TrainingState:
 
 
 def _check_attributes(names: Sequence[str], model: nn.Module, recipe: Recipe) -> None:
-    if names and getattr(model, "attribute_branch", None) is None:
+    if names and not getattr(model, "attribute_branch", None):
         raise ValueError(f"{type(model).__name__} has no branch to learn {', '.join(names)}; leave the attributes out")
     if names and len(recipe.phases) < 2:
         raise ValueError(

@@ -67,6 +67,7 @@ FCN8S = {"classes": 2, "base_width": 4}
     ("network", "options", "phases", "line"),
     [
         ("fcn8s", FCN8S, 2, "FCN8s has no branch to learn hair, hat; leave the attributes out"),
+        ("deeplab", {**DEEPLAB, "attributes": 0}, 2, "DeepLabV2 has no branch to learn hair, hat; leave the"),
         ("deeplab", DEEPLAB, 1, "hair, hat: attributes are learned in phase two, and the recipe has one; give it two"),
     ],
 )
