@@ -21,7 +21,7 @@ from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning_fabric.strategies.ddp import DDPStrategy
 
-from bsn.errors import InputError
+from bsn.errors import InputError, brief
 
 # How long a process waits for the others. No step takes that long, even if one reads its photos from a slow disk.
 TIMEOUT = timedelta(minutes=10)
@@ -49,7 +49,8 @@ def launch(*, threads: int, devices: int | None = None) -> Fabric:
     """
     enable_determinism()
     environment, local, nodes = _launcher()
-    local = local or devices or torch.cuda.device_count() or 1
+    gpus = torch.cuda.device_count()
+    local = local or min(devices or gpus, gpus) or 1
     several = local * nodes > 1
     fabric = Fabric(
         accelerator="auto",
@@ -76,10 +77,10 @@ def report_lost_process(fabric: Fabric) -> Iterator[None]:
     except RuntimeError as error:
         if not isinstance(error, torch.distributed.DistError) and not any(word in str(error) for word in GLOO):
             raise
-        reason = str(error).splitlines()[0]
         raise InputError(
             f"process {fabric.global_rank} of {fabric.world_size} lost another one, or never connected to it "
-            f"({reason}); read the other's message, then start all again: training continues from its last checkpoint"
+            f"({brief(error)}); read the other's message, then start all again: training continues from its last "
+            "checkpoint"
         ) from error
 
 

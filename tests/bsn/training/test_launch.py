@@ -6,6 +6,7 @@ import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -90,6 +91,38 @@ def test_a_terminal_from_srun_is_one_process(started, monkeypatch):
     monkeypatch.setattr(os, "environ", {**os.environ, **STEP})
     monkeypatch.setattr(os, "isatty", lambda stream: stream == 0)
     assert launch._launcher()[1:] == (None, 1)
+
+
+class Launched(Exception):
+    """Raised in place of Fabric's start, with the number of processes."""
+
+
+@pytest.mark.parametrize(
+    ("gpus", "devices", "processes"), [(0, None, 1), (0, 4, 1), (1, 4, 1), (4, 2, 2), (4, None, 4), (4, 1, 1)]
+)
+def test_without_a_launcher_there_is_one_process_per_gpu_up_to_the_maximum(monkeypatch, gpus, devices, processes):
+    def start(**options):
+        raise Launched(options["devices"])
+
+    monkeypatch.setattr(launch, "enable_determinism", lambda: None)
+    monkeypatch.setattr(launch, "_launcher", lambda: (LightningEnvironment(), None, 1))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(launch, "Fabric", start)
+    with pytest.raises(Launched) as started:
+        launch.launch(threads=1, devices=devices)
+    assert started.value.args == (processes,)
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [("", "DistError"), ("Connection reset\nby its peer", "DistError: Connection reset")],
+)
+def test_a_lost_process_is_reported_in_one_line_with_torch_s_reason_if_there_is_one(message, reason):
+    fabric = SimpleNamespace(global_rank=1, world_size=2)
+    with pytest.raises(InputError) as told, launch.report_lost_process(fabric):
+        raise torch.distributed.DistError(message)
+    beginning = "process 1 of 2 lost another one, or never connected to it "
+    assert str(told.value).startswith(f"{beginning}({reason}); read the other's message")
 
 
 def threads_of_one_process(wanted):
