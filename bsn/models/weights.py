@@ -4,7 +4,6 @@ import http.client
 import importlib.util
 import pickle
 import re
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -192,7 +191,8 @@ def _timm(
             return dict(tensors)
         net = _from_timm_file(backbone, Path(source), shape)
     elif backbone in PACKAGED:
-        net = _packaged(backbone, shape)
+        overlay = {"state_dict": packaged_weights(backbone)}
+        net = timm_features(backbone, pretrained=True, pretrained_cfg_overlay=overlay, **shape)
     else:
         try:
             net = timm_features(backbone, pretrained=True, **shape)
@@ -205,13 +205,6 @@ def _timm(
     normalisation = getattr(net, "pretrained_cfg", None) or net.default_cfg
     adapt_input(net, mean=normalisation["mean"], std=normalisation["std"])
     return {f"backbone.net.{name}": tensor for name, tensor in net.state_dict().items()}
-
-
-def _packaged(backbone: str, shape: Mapping[str, int]) -> Any:
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "timm.pth"
-        torch.save(packaged_weights(backbone), file)
-        return _from_timm_file(backbone, file, shape)
 
 
 def packaged_weights(backbone: str) -> dict[str, Tensor]:
