@@ -101,7 +101,7 @@ class Portrait:
     def __init__(self, method: Segment, *, detector: Detector, threads: int = 1) -> None:
         self.method = method
         self.detector = detector
-        self.threads = threads  # in which photos may be segmented at once
+        self.threads = threads
 
     @classmethod
     def load(cls, model: Path | str = MODEL, *, mean_mask: Path | str = MEAN_MASK) -> "Portrait":

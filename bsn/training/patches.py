@@ -195,7 +195,9 @@ def _order(seed: int, epoch: int, photos: int) -> np.ndarray:
 def batches(
     sampler: PatchSampler, iterations: range, *, slots: Sequence[int], workers: int
 ) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
-    """Make batches ahead of the training step; the bytes do not depend on the number of workers.
+    """Make batches in order, with workers ahead of the training step.
+
+    The bytes do not depend on the number of workers.
 
     Args:
         sampler: draws the patches.

@@ -114,7 +114,7 @@ def trial_run(params: Params, tried: Params, name: str) -> RunSpec:
     Args:
         params: of the study.
         tried: the trial's own.
-        name: of the trial, such as "closeness-2".
+        name: of the run, such as "trial closeness-2".
     """
     trials = study_run(params, Origin.here(), kind="trials")
     return trials.child("trial", name, tags=environment(), params=tried.flat())
