@@ -1,6 +1,7 @@
 """Table 1's gains over several seeds, with intervals -> reports/<profile>/seeds{,_bands}.{csv,md}.
 
-On real photos also attributes.{csv,md}: the attribute branch compared with labels by eye.
+On real photos also attributes.{csv,md}: the attribute branch compared with labels by eye. If it learned several
+attributes, the first by name is in that file, and each other one in attributes_<attribute>.{csv,md}.
 """
 
 from pathlib import Path

@@ -2,8 +2,8 @@
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -205,21 +205,40 @@ def seeds_tables(photos: pd.DataFrame, *, profile: str, seed: int) -> tuple[Tabl
     )
 
 
-def attributes_tables(photos: pd.DataFrame, *, by_eye: Path, rule: Path) -> Iterator[Table]:
+def attributes_tables(photos: pd.DataFrame, *, by_eye: Path, rule: Path) -> list[Table]:
     """Build one table per attribute that has labels by eye and that some method has learned.
 
     Args:
         photos: as of `attributes_table`, with one column per attribute.
         by_eye: folder of `<attribute>.csv`, with the labels that a person gave by looking at the photos.
-        rule: folder of `<attribute>.csv`, with the labels that the networks were trained on.
+        rule: folder of CSV files with the labels that the networks were trained on, one column per attribute.
+
+    Returns:
+        Tables in the order of the attributes' names. The first is named `attributes`, any other
+        `attributes_<attribute>`.
+
+    Raises:
+        InputError: no file in `rule` has a column of such an attribute.
     """
+    tables: list[Table] = []
     for file in sorted(by_eye.glob("*.csv")):
         name = file.stem
-        labels, rules = (
-            pd.read_csv(folder / file.name, dtype=str).set_index("id").loc[:, name] for folder in (by_eye, rule)
-        )
-        if name in photos and photos.loc[:, "id"].isin(list(labels.index)).any():
-            yield attributes_table(photos, attribute=name, by_eye=labels, rule=rules)
+        learned = photos.loc[photos[name].notna(), "id"] if name in photos else []
+        if not len(learned):
+            continue
+        labels = pd.read_csv(file, dtype=str).set_index("id").loc[:, name]
+        if labels.index.isin(learned).any():
+            table = attributes_table(photos, attribute=name, by_eye=labels, rule=_training_labels(rule, name))
+            tables.append(replace(table, name=f"attributes_{name}") if tables else table)
+    return tables
+
+
+def _training_labels(folder: Path, attribute: str) -> pd.Series:
+    for file in sorted(folder.glob("*.csv")):
+        labels = pd.read_csv(file, dtype=str)
+        if attribute in labels:
+            return labels.set_index("id").loc[:, attribute]
+    raise InputError(f"no CSV file in {folder} has a column {attribute}; make it with: dvc repro attributes")
 
 
 def attributes_table(photos: pd.DataFrame, *, attribute: str, by_eye: pd.Series, rule: pd.Series) -> Table:

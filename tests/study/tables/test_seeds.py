@@ -3,7 +3,8 @@ import math
 import pandas as pd
 import pytest
 
-from study.tables.seeds import attributes_table, seeds_tables
+from bsn.errors import InputError
+from study.tables.seeds import attributes_table, attributes_tables, seeds_tables
 
 # IoU of photos a and b for seed 1, then for seed 2; the boundary IoU is half of it.
 SCORES = {
@@ -110,3 +111,49 @@ def test_attribute_accuracy_is_measured_against_labels_given_by_eye():
     assert "3 validation photos" in table.notes[0]
     assert "is right on 33.3 % of them" in table.notes[0]
     assert "the more frequent class, as the answer to every photo, on 66.7 %" in table.notes[0]
+
+
+@pytest.fixture
+def attribute_folders(tmp_path):
+    """Labels by eye of three attributes, and the training labels of two of them in one file."""
+    by_eye, rule = tmp_path / "by_eye", tmp_path / "rule"
+    for folder in (by_eye, rule):
+        folder.mkdir()
+    for name, values in {"glasses": ("no", "yes"), "hair": ("long", "short"), "hat": ("no", "yes")}.items():
+        (by_eye / f"{name}.csv").write_text(f"id,{name}\na,{values[0]}\nb,{values[1]}\n")
+    header = "id,hair,hair.source,glasses,glasses.source"
+    (rule / "both.csv").write_text(f"{header}\na,long,rule,no,user\nb,long,rule,yes,user\n")
+    (rule / "none.csv").write_text("id\n")
+    return {"by_eye": by_eye, "rule": rule}
+
+
+def told_of(**attributes):
+    return pd.DataFrame({"method": "bsn", "seed": 1, "id": ["a", "b"], **attributes})
+
+
+def test_each_learned_attribute_has_a_file_of_its_own_and_the_first_is_attributes(attribute_folders, tmp_path):
+    # BSN is right on both photos' glasses and on one photo's hair; no method has learned hats.
+    photos = told_of(hair=["long", "long"], glasses=["no", "yes"], hat=[None, None])
+    for table in attributes_tables(photos, **attribute_folders):
+        table.write(tmp_path / "reports")
+    accuracies = {file.stem: pd.read_csv(file)["accuracy"].tolist() for file in (tmp_path / "reports").glob("*.csv")}
+    assert accuracies == {"attributes": [1.0], "attributes_hair": [0.5]}
+    # The rule is wrong on photo b's hair.
+    assert "hair was labelled by eye. The rule that made the training labels is right on 50.0 % of them" in (
+        tmp_path / "reports/attributes_hair.md"
+    ).read_text("utf-8")
+
+
+def test_a_single_attribute_is_in_attributes_whatever_file_its_labels_are_in(attribute_folders):
+    (table,) = attributes_tables(told_of(hair=["long", "short"]), **attribute_folders)
+    assert (table.name, table.caption) == ("attributes", "Accuracy of the attribute branch: hair.")
+
+
+def test_a_learned_attribute_without_training_labels_is_an_error_with_the_command_that_makes_them(attribute_folders):
+    with pytest.raises(InputError, match=r"has a column hat; make it with: dvc repro attributes$"):
+        attributes_tables(told_of(hat=["no", "yes"]), **attribute_folders)
+
+
+def test_without_a_photo_labelled_by_eye_there_is_no_table(attribute_folders):
+    photos = told_of(hair=["long", "short"]).replace({"id": {"a": "c", "b": "d"}})
+    assert attributes_tables(photos, **attribute_folders) == []
