@@ -272,7 +272,8 @@ def end_run(client: "MlflowClient", run: "mlflow.entities.Run", status: str, end
     """End a run, and mark its parent as FAILED unless the run is FINISHED."""
     client.set_terminated(run.info.run_id, status, end_time)
     parent = client.get_run(run.info.run_id).data.tags.get(PARENT_TAG)
-    if parent and status != "FINISHED":
+    # MLflow deletes a parent without its children, and changes no deleted run.
+    if parent and status != "FINISHED" and client.get_run(parent).info.lifecycle_stage == "active":
         client.set_terminated(parent, "FAILED")
 
 

@@ -161,6 +161,17 @@ def test_a_killed_run_is_marked_as_killed_at_the_next_start_and_keeps_its_metric
     assert found["killed"].data.metrics == {"pfcn/mean_iou": 0.9}
 
 
+def test_a_killed_run_whose_study_was_deleted_is_marked_as_killed_too(root, spec):
+    assert start(root, spec, "killed", str(int(signal.SIGKILL))).wait() == -signal.SIGKILL
+    client = client_of(root)
+    client.delete_run(runs(client, spec)["study"].info.run_id)
+    log(spec)
+    found = {
+        run.info.run_name: run.info.status for run in client.search_runs([runs(client, spec)["bsn"].info.experiment_id])
+    }
+    assert (found["killed"], found["bsn"]) == ("KILLED", "FINISHED")
+
+
 def test_an_interrupted_run_is_marked_as_killed_at_once_and_keeps_its_curve(root, spec):
     assert start(root, spec, "interrupted", str(int(signal.SIGINT)), stderr=subprocess.DEVNULL).wait() == -signal.SIGINT
     found = runs(client_of(root), spec)["interrupted"]
