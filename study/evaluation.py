@@ -6,7 +6,7 @@ Seconds per photo are measured afterwards: one photo after another, in one proce
 import json
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 from tqdm import tqdm
 
 from bsn.errors import InputError
@@ -24,12 +23,10 @@ from bsn.metrics import evaluate_photo, summarise
 from bsn.photos import read_palette, read_photo
 from study.datasets import SETS, absence
 from study.datasets.index import read_faces, read_index
-from study.figures.sheet import outlined
 
 VALIDATION = "validation"  # part of PFCN's training list, on which settings are chosen
 MEASURED = (*SETS, VALIDATION)
 HEADLINE = ("mean_iou", "boundary_iou")  # of PFCN's test photos, and of its validation photos
-EXAMPLES = 4  # photos that MLflow shows
 TIMED_PHOTOS = 8  # per set
 
 
@@ -169,15 +166,6 @@ def write_metrics(folder: Path, summary: dict[str, Any], photos: pd.DataFrame) -
     }
     (folder / "headline" / f"{name}.json").write_text(json.dumps({name: headline}, indent=1) + "\n", "utf-8")
     (folder / "methods" / f"{name}.json").write_text(json.dumps(summary, indent=1) + "\n", "utf-8")
-
-
-def draw_examples(samples: Sequence[Sample], folder: Path) -> Iterator[Path]:
-    """Write the first EXAMPLES photos to `folder` with the contour of the predicted mask; yields their files."""
-    for sample in samples[:EXAMPLES]:
-        photo, mask = read_photo(sample.file.photo), read_palette(sample.file.mask) // 255
-        file = folder / f"{sample.set}-{sample.id}.jpg"
-        Image.fromarray(outlined(photo, mask, thickness=max(2, len(photo) // 200))).save(file, quality=95)
-        yield file
 
 
 def seconds_per_set(method: Method, samples: Sequence[Sample]) -> dict[str, float]:

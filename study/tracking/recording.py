@@ -5,18 +5,23 @@ Evaluations write files alone, so that they need not wait seconds for MLflow's i
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from study.evaluation import draw_examples, evaluated_photos
+from PIL import Image
+
+from bsn.photos import read_palette, read_photo
+from study.evaluation import Sample, evaluated_photos
+from study.figures.sheet import outlined
 from study.params import Params
 from study.provenance import Origin, read_timing
 from study.tracking.runs import RunSpec, flat_metrics, start_run, study_run
 
 RESULTS_TAG = "results"
+EXAMPLES = 4  # photos that MLflow shows
 
 
 def record_study(spec: RunSpec, folder: Path = Path(), *, tags: Mapping[str, str] | None = None) -> None:
@@ -61,6 +66,15 @@ def headline(folder: Path) -> dict[str, float]:
     """Numbers of `folder`/metrics/headline/, by which experiments are compared, under keys such as `bsn/mean_iou`."""
     files = sorted((folder / "metrics/headline").glob("*.json"))
     return {name: value for file in files for name, value in flat_metrics(json.loads(file.read_text("utf-8"))).items()}
+
+
+def draw_examples(samples: Sequence[Sample], folder: Path) -> Iterator[Path]:
+    """Write the first EXAMPLES photos to `folder` with the contour of the predicted mask; yields their files."""
+    for sample in samples[:EXAMPLES]:
+        photo, mask = read_photo(sample.file.photo), read_palette(sample.file.mask) // 255
+        file = folder / f"{sample.set}-{sample.id}.jpg"
+        Image.fromarray(outlined(photo, mask, thickness=max(2, len(photo) // 200))).save(file, quality=95)
+        yield file
 
 
 def _record_method(study: RunSpec, file: Path, folder: Path) -> None:

@@ -4,13 +4,11 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
 from bsn.errors import InputError
 from bsn.methods.prediction import PhotoFile
 from bsn.metrics import evaluate_photo
-from study.evaluation import TIMED_PHOTOS, Sample, draw_examples, evaluate_samples, seconds_per_photo
-from study.figures.sheet import BOUNDARY
+from study.evaluation import TIMED_PHOTOS, Sample, evaluate_samples, seconds_per_photo
 
 
 class Bright:
@@ -90,24 +88,6 @@ def test_a_missing_empty_or_mismatched_file_is_named_in_the_error(samples, damag
 def test_without_test_photos_the_error_names_the_index():
     with pytest.raises(InputError, match=r"^there is no test photo in data/portraits; its index.csv files have"):
         evaluate_samples([], method=Bright(), title="bright")
-
-
-@pytest.mark.parametrize("orientation", [1, 6])
-def test_mlflow_examples_draw_the_predicted_contour_on_the_stored_photo(tmp_path, orientation):
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    photo = Image.new("RGB", (120, 80), (40, 60, 80))
-    photo.save(tmp_path / "a.jpg", exif=exif)
-    mask = np.zeros((80, 120), np.uint8)
-    mask[20:60, 30:90] = 255
-    cv2.imwrite(str(tmp_path / "mask.png"), mask)
-    file = PhotoFile(photo=tmp_path / "a.jpg", affine=None, mask=tmp_path / "mask.png")
-    (drawn,) = draw_examples([Sample(set="pfcn", id="a", file=file, target=tmp_path / "mask.png")], tmp_path)
-    picture = np.asarray(Image.open(drawn)).astype(int)
-    assert picture.shape == (80, 120, 3)
-    # The middle of the left side of the contour, and a place far from it.
-    assert abs(picture[40, 30] - BOUNDARY).max() < 60
-    assert abs(picture[40, 60] - (40, 60, 80)).max() < 12
 
 
 class Waiting:

@@ -3,10 +3,16 @@
 import json
 import shutil
 
+import cv2
+import numpy as np
 import pytest
+from PIL import Image
 
+from bsn.methods.prediction import PhotoFile
+from study.evaluation import Sample
+from study.figures.sheet import BOUNDARY
 from study.provenance import environment, write_timing
-from study.tracking.recording import headline, record_study, results_hash
+from study.tracking.recording import draw_examples, headline, record_study, results_hash
 from study.tracking.runs import WEIGHTS_TAG, RunSpec, start_run
 from tests.study.tracking.conftest import client_of, runs
 from tests.study.tracking.test_runs import points
@@ -97,3 +103,21 @@ def test_a_study_without_figures_is_recorded_as_finished(finished, root):
     study = runs(client_of(root), WHOLE)["moody-cat"]
     assert (study.info.status, study.data.metrics) == ("FINISHED", {"bsn/mean_iou": 0.9})
     assert files(root, study) == ["tables/table1.md"]
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_mlflow_examples_draw_the_predicted_contour_on_the_stored_photo(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    photo = Image.new("RGB", (120, 80), (40, 60, 80))
+    photo.save(tmp_path / "a.jpg", exif=exif)
+    mask = np.zeros((80, 120), np.uint8)
+    mask[20:60, 30:90] = 255
+    cv2.imwrite(str(tmp_path / "mask.png"), mask)
+    file = PhotoFile(photo=tmp_path / "a.jpg", affine=None, mask=tmp_path / "mask.png")
+    (drawn,) = draw_examples([Sample(set="pfcn", id="a", file=file, target=tmp_path / "mask.png")], tmp_path)
+    picture = np.asarray(Image.open(drawn)).astype(int)
+    assert picture.shape == (80, 120, 3)
+    # The middle of the left side of the contour, and a place far from it.
+    assert abs(picture[40, 30] - BOUNDARY).max() < 60
+    assert abs(picture[40, 60] - (40, 60, 80)).max() < 12
