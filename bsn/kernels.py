@@ -19,16 +19,16 @@ _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 
 
 @cache
-def _squared_distances(limit: int) -> np.ndarray:
-    """Sorted squared distances between grid points that are below `limit`, (K,) int64."""
-    axis = np.arange(int(limit**0.5) + 1) ** 2
+def _levels(width: float) -> np.ndarray:
+    """Sorted squared distances between grid points in a band of this width: those below (width / 2)^2, (K,) int64."""
+    axis = np.arange(int(width / 2) + 1) ** 2
     sums = np.unique(axis[:, None] + axis[None, :])
-    return sums[sums < limit]
+    return sums[sums < width * width / 4]
 
 
 def _widest() -> int:
     width = 1
-    while len(_squared_distances(-(-((width + 1) ** 2) // 4))) <= _LEVELS:
+    while len(_levels(width + 1)) <= _LEVELS:
         width += 1
     return width
 
@@ -139,11 +139,6 @@ def _code_tables(width: float, kind: str) -> tuple[np.ndarray, np.ndarray]:
 def _look_up(table: np.ndarray, values: np.ndarray) -> np.ndarray:
     # cv2.LUT is five times as fast, and accepts only uint8.
     return cv2.LUT(values, table) if values.dtype == np.uint8 else table[values]
-
-
-def _levels(width: float) -> np.ndarray:
-    """Squared distances in a band of this width: those below (width / 2)^2."""
-    return _squared_distances(width * width / 4)
 
 
 def code_distances(width: float) -> np.ndarray:
