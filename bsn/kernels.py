@@ -185,19 +185,20 @@ def soft_label_table(codes: np.ndarray, *, width: float, reading: str) -> np.nda
     Returns:
         (3, 256) float32.
     """
-    known = ~np.isnan(code_distances(width))
+    distance = code_distances(width)
+    known = ~np.isnan(distance)
     known[[BACKGROUND, FOREGROUND, IGNORE]] = True
     if not known[codes].all():
         raise ValueError(f"the codes are those of a wider band than {width} pixels; give the width they were made with")
-    distance = np.nan_to_num(code_distances(width))
     if reading == "distance":
         boundary = distance / max(width / 2, 1.0)
     elif reading == "closeness":
-        boundary = np.where(np.isnan(code_distances(width)), 0, 1 - distance / max(width / 2, 1.0))
+        boundary = 1 - distance / max(width / 2, 1.0)
     elif reading == "sum":
-        boundary = distance / max(np.bincount(codes.ravel(), minlength=256) @ distance, 1.0)
+        boundary = distance / max(np.bincount(codes.ravel(), minlength=256) @ np.nan_to_num(distance), 1.0)
     else:
         raise ValueError(f"reading is {reading!r}; it is distance, closeness or sum")
+    boundary = np.nan_to_num(boundary)  # 0 outside of the band
     code = np.arange(256)
     inside, outside = (code >= _CONTOUR_INSIDE) & (code <= FOREGROUND), code < _CONTOUR_INSIDE
     return np.stack([inside * (1 - boundary), boundary, outside * (1 - boundary)]).astype(np.float32)
