@@ -4,7 +4,7 @@ import io
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -72,10 +72,13 @@ def picture(figure: "Figure") -> Image.Image:
 
 def draw_bands(material: Material) -> tuple[Image.Image, str]:
     """Mean trimap-band IoU against the band's width, one line per method."""
-    curves = {method: band_means(material.scores(method, "pfcn")) for method in METHODS if _scored(material, method)}
-    if not curves:
+    scores = {}
+    for method in METHODS:
+        with suppress(Missing):
+            scores[method] = material.scores(method, "pfcn")
+    if not scores:
         raise Missing("No method was run on PFCN.")
-    shaded = [method for method in _SHADED if method in curves]
+    shaded = [method for method in _SHADED if method in scores]
     names = " and ".join(METHODS[method] for method in shaded)
     caption = (
         "IoU near the boundary: only pixels in a band along the true contour are counted. Horizontal axis: width of "
@@ -84,14 +87,14 @@ def draw_bands(material: Material) -> tuple[Image.Image, str]:
     )
     with pyplot_in_style() as pyplot:
         figure, axes = pyplot.subplots(figsize=(14, 6.2), dpi=100, layout="constrained")
-        for method, means in curves.items():
+        for method, rows in scores.items():
             colour = METHOD_COLOURS[method]
             if method in shaded:
-                low, high = band_intervals(material.scores(method, "pfcn"), seed=material.seed)
+                low, high = band_intervals(rows, seed=material.seed)
                 axes.fill_between(BAND_WIDTHS, 100 * low, 100 * high, color=colour, alpha=0.15, lw=0)
             look = {"color": colour, "ls": METHOD_DASHES.get(method, "-"), "marker": "o", "ms": 6}
             look |= {"lw": 3.5, "zorder": 3} if method == "bsn" else {"lw": 2.4}
-            axes.plot(BAND_WIDTHS, 100 * means, label=METHODS[method], **look)
+            axes.plot(BAND_WIDTHS, 100 * band_means(rows), label=METHODS[method], **look)
         axes.set(xlabel="width of the band, pixels", ylabel="IoU in the band, %", xticks=BAND_WIDTHS)
         axes.legend(loc="lower right", ncols=2, fontsize=17, **_LEGEND)
         return picture(figure), caption
@@ -155,10 +158,3 @@ def band_means(scores: pd.DataFrame) -> np.ndarray:
 def band_intervals(scores: pd.DataFrame, *, seed: int) -> np.ndarray:
     """Lower and upper end of each band's 95 % bootstrap interval, float64 (2, len(BAND_WIDTHS))."""
     return np.transpose([bootstrap(scores[f"band_{width}"].to_numpy(), seed=seed) for width in BAND_WIDTHS])
-
-
-def _scored(material: Material, method: str) -> bool:
-    try:
-        return not material.scores(method, "pfcn").empty
-    except Missing:
-        return False
