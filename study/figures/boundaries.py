@@ -15,10 +15,10 @@ from study.figures.sheet import (
     MARGIN,
     WIDTH,
     Picture,
-    cell_width,
     faded_background,
     grid,
     outlined,
+    portrait_size,
 )
 from study.paper import METHODS
 
@@ -50,8 +50,7 @@ def draw_trimaps(material: Material) -> tuple[Image.Image, str]:
     """Figure 8: photos above their trimaps, portrait white, background black, unknown grey."""
     ids = material.ids("pfcn")
     material.need("bsn", "pfcn")
-    width = cell_width(_TRIMAP_COLUMNS)
-    size = (width, width * 4 // 3)
+    size = portrait_size(_TRIMAP_COLUMNS)
     cutouts = [material.cutout("bsn", "pfcn", photo) for photo in evenly_spaced(ids, _TRIMAP_COLUMNS)]
     photos = [effects.cropped_to_fill(cutout.photo, size) for cutout in cutouts]
     trimaps = [effects.cropped_to_fill(np.dstack([cutout.trimap] * 3), size) for cutout in cutouts]
@@ -161,5 +160,4 @@ def pencil(background: np.ndarray) -> np.ndarray:
 
 
 def _cell(picture: Picture) -> Picture:
-    width = cell_width(5)
-    return effects.cropped_to_fill(picture, (width, width * 4 // 3))
+    return effects.cropped_to_fill(picture, portrait_size(5))

@@ -15,10 +15,10 @@ from study.figures.sheet import (
     WIDTH,
     Picture,
     blank,
-    cell_width,
     faded_background,
     grid,
     outlined,
+    portrait_size,
     silhouette,
     tagged,
 )
@@ -43,14 +43,14 @@ def draw_hair(material: Material) -> tuple[Image.Image, str]:
         raise Missing("No hair labels in this run.")
     labels = pd.read_csv(material.hair, dtype={"id": str})
     labels = labels[labels["id"].isin(tests)]
-    width = cell_width(_HAIR_COLUMNS + 1)
+    size = portrait_size(_HAIR_COLUMNS + 1)
     rows, titles = [], []
     for kind in ("long", "short"):
         ids = labels.loc[labels["hair"] == kind, "id"].tolist()
         if not ids:
             raise Missing(f"No test photo with {kind} hair in this run.")
-        cells = [_outlined_photo(material, photo, width) for photo in evenly_spaced(ids, _HAIR_COLUMNS)]
-        rows.append([*cells, silhouette(_mean_mask(material, ids, width))])
+        cells = [_outlined_photo(material, photo, size) for photo in evenly_spaced(ids, _HAIR_COLUMNS)]
+        rows.append([*cells, silhouette(_mean_mask(material, ids, size))])
         titles.append(f"{kind.capitalize()} hair: {len(ids)} of {len(labels)} test photos, and their mean mask")
     caption = (
         "Hair changes the shape of the portrait. PFCN test photos with long and with short hair, evenly spread over "
@@ -62,8 +62,7 @@ def draw_hair(material: Material) -> tuple[Image.Image, str]:
 def draw_pfcn(material: Material) -> tuple[Image.Image, str]:
     """Figure 4: test photos of PFCN."""
     ids = material.ids("pfcn")
-    width = cell_width(_PFCN_COLUMNS)
-    size = (width, width * 4 // 3)
+    size = portrait_size(_PFCN_COLUMNS)
     cells = [
         cropped_to_fill(material.photo("pfcn", photo), size) for photo in evenly_spaced(ids, _PFCN_COLUMNS * _PFCN_ROWS)
     ]
@@ -87,14 +86,13 @@ def draw_other_sets(material: Material) -> tuple[Image.Image, str]:
     return grid(rows, titles=titles), caption
 
 
-def _outlined_photo(material: Material, photo: str, width: int) -> Picture:
+def _outlined_photo(material: Material, photo: str, size: tuple[int, int]) -> Picture:
     image, mask = material.photo("pfcn", photo), material.mask("pfcn", photo)
     picture = outlined(image, mask, thickness=max(2, image.shape[1] // 100))
-    return cropped_to_fill(picture, (width, width * 4 // 3))
+    return cropped_to_fill(picture, size)
 
 
-def _mean_mask(material: Material, ids: list[str], width: int) -> np.ndarray:
-    size = (width, width * 4 // 3)
+def _mean_mask(material: Material, ids: list[str], size: tuple[int, int]) -> np.ndarray:
     masks = ((material.mask("pfcn", photo) == 1).astype(np.float32) for photo in ids)
     small = (cv2.resize(mask, size, interpolation=cv2.INTER_AREA) for mask in masks)
     return sum(small, np.zeros(size[::-1], np.float32)) / len(ids)
@@ -129,7 +127,7 @@ def draw_extremes(material: Material) -> tuple[Image.Image, str]:
     rows, titles = [], []
     for title, photos in ends.items():
         if photos:
-            rows += [[_outlined_photo(material, photo, cell_width(_EXTREMES)) for photo in photos]]
+            rows += [[_outlined_photo(material, photo, portrait_size(_EXTREMES)) for photo in photos]]
             rows += [[_prediction(material, photo, scores[photo]) for photo in photos]]
             titles += [f"{title}: photo with the true outline", "BSN's cut-out, with its IoU in percent"]
     caption = (
@@ -226,8 +224,7 @@ def _share(marked: np.ndarray, area: np.ndarray) -> float:
 
 def _challenge_row(material: Material, photo: str) -> list[Picture]:
     image, mask = material.photo("pfcn", photo), material.mask("pfcn", photo)
-    width = cell_width(2 + len(COLUMNS))
-    size = (width, width * 4 // 3)
+    size = portrait_size(2 + len(COLUMNS))
     row = [cropped_to_fill(image, size), cropped_to_fill(faded_background(image, mask), size)]
     for method in COLUMNS:
         if not material.has(method, "pfcn"):
@@ -241,9 +238,4 @@ def _challenge_row(material: Material, photo: str) -> list[Picture]:
 
 def _prediction(material: Material, photo: str, score: float) -> Picture:
     picture = faded_background(material.photo("pfcn", photo), material.prediction("bsn", "pfcn", photo))
-    return tagged(_cell(picture), f"{100 * score:.1f}")
-
-
-def _cell(picture: Picture) -> Picture:
-    width = cell_width(_EXTREMES)
-    return cropped_to_fill(picture, (width, width * 4 // 3))
+    return tagged(cropped_to_fill(picture, portrait_size(_EXTREMES)), f"{100 * score:.1f}")

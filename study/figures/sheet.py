@@ -115,6 +115,12 @@ def cell_width(columns: int) -> int:
     return (WIDTH - 2 * MARGIN - GAP * (columns - 1)) // columns
 
 
+def portrait_size(columns: int) -> tuple[int, int]:
+    """(width, height) in pixels of one 3:4 cell where `columns` equal cells share a sheet."""
+    width = cell_width(columns)
+    return width, width * 4 // 3
+
+
 def faded_background(photo: Picture, mask: np.ndarray) -> Picture:
     """The photo with everything but the portrait faded to near white."""
     alpha = _portrait(mask).astype(np.float32)[..., None]
