@@ -36,12 +36,13 @@ def draw_boundaries(material: Material) -> tuple[Image.Image, str]:
     ids = material.ids("pfcn")
     for method in COLUMNS:
         material.need(method, "pfcn")
-    ranked = sorted(ids, key=lambda photo: -_most_disputed(material, photo)[0])
-    rows = [_boundary_row(material, photo) for photo in ranked[:_BOUNDARY_ROWS]]
+    windows = {photo: _most_disputed(material, photo) for photo in ids}
+    shown = sorted(ids, key=lambda photo: -windows[photo][0])[:_BOUNDARY_ROWS]
+    rows = [_boundary_row(material, photo, window=windows[photo][1]) for photo in shown]
     caption = (
         "Magnified boundaries: the windows of the PFCN test photos where the four methods disagree on the most pixels "
         "within 10 pixels of the true contour (orange line), one window per photo. "
-        f"Photos: {', '.join(ranked[:_BOUNDARY_ROWS])}."
+        f"Photos: {', '.join(shown)}."
     )
     return grid(rows, heads=["", "Photo", *(METHODS[method] for method in COLUMNS)]), caption
 
@@ -76,9 +77,9 @@ def _most_disputed(material: Material, photo: str) -> tuple[float, tuple[int, in
     return float(sums[top, left]), (int(left), int(top), side)
 
 
-def _boundary_row(material: Material, photo: str) -> list[Picture]:
+def _boundary_row(material: Material, photo: str, *, window: tuple[int, int, int]) -> list[Picture]:
     image, mask = material.photo("pfcn", photo), material.mask("pfcn", photo)
-    left, top, side = _most_disputed(material, photo)[1]
+    left, top, side = window
     # One whole photo (3:4) and the squares share the row.
     height = int((WIDTH - 2 * MARGIN - (1 + len(COLUMNS)) * GAP) / (0.75 + 1 + len(COLUMNS)))
     whole = Image.fromarray(effects.cropped_to_fill(image, (height * 3 // 4, height)))

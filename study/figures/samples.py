@@ -123,7 +123,7 @@ def draw_challenges(material: Material) -> tuple[Image.Image, str]:
 def draw_extremes(material: Material) -> tuple[Image.Image, str]:
     """BSN's best and worst photos with the true outline, each row above BSN's masks of them."""
     scores = material.scores("bsn", "pfcn").loc[:, "iou"]
-    ends = {"Best": best_and_worst(scores)[0], "Worst": best_and_worst(scores)[1]}
+    ends = dict(zip(("Best", "Worst"), best_and_worst(scores), strict=True))
     rows, titles = [], []
     for title, photos in ends.items():
         if photos:
