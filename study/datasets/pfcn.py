@@ -145,13 +145,14 @@ def candidates(root: Path, *, validation: Collection[int] = ()) -> Iterator[Cand
     """
     data = _data(root)
     listed = {name: _numbers(root, data, f"{name}list") for name in ("test", "train")}
-    strangers = sorted(set(validation) - set(listed["train"]))
+    held_out = set(validation)
+    strangers = sorted(held_out - set(listed["train"]))
     if strangers:
         raise InputError(
             f"validation names {', '.join(map(str, strangers))}, which the training list does not; leave them out"
         )
-    chosen = [number for number in listed["train"] if number in set(validation)]
-    rest = [number for number in listed["train"] if number not in set(validation)]
+    chosen = [number for number in listed["train"] if number in held_out]
+    rest = [number for number in listed["train"] if number not in held_out]
     for split, numbers in (("test", listed["test"]), ("validation", chosen), ("train", rest)):
         for number in numbers:
             name = f"{number:05d}"
