@@ -58,10 +58,6 @@ class FastMTCNN(MTCNN):
 
     # MTCNN only switches gradients off; inference mode saves their bookkeeping too.
     @torch.inference_mode()
-    def detect(self, img: np.ndarray, landmarks: bool = False) -> tuple[Any, ...]:
-        """Detect faces, as `MTCNN.detect` does."""
-        return super().detect(img, landmarks=landmarks)
-
     def faces(self, photos: np.ndarray, min_side: float) -> tuple[Any, Any, Any]:
         """Detect faces of at least `min_side` pixels. Not safe in threads.
 
@@ -74,5 +70,4 @@ class FastMTCNN(MTCNN):
             a photo without a face.
         """
         self.min_face_size = min_side
-        boxes, probabilities, points = self.detect(photos, landmarks=True)
-        return boxes, probabilities, points
+        return cast(tuple[Any, Any, Any], self.detect(photos, landmarks=True))  # two without landmarks
