@@ -12,6 +12,8 @@ from typing import Any
 from bsn.errors import InputError
 
 BASELINES = ("graph_cut", "mean_mask")  # methods without a network
+# Depth of the ResNets in bsn/models/resnet.py, by the name of the backbone. Every other name is a timm model.
+RESNETS = {"resnet18": 18, "resnet50": 50, "resnet101": 101}
 DESCRIPTION, WEIGHTS = "model.json", "weights.safetensors"
 # Written by bsn/export.py: the network, and the folder of the face detector's three.
 NETWORK, FACES = "network.onnx", "faces"

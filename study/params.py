@@ -13,7 +13,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from bsn.errors import InputError
 from bsn.kernels import MAX_WIDTH
-from bsn.model_format import BASELINES
+from bsn.model_format import BASELINES, RESNETS
 from bsn.training.recipe import Augmentation, Count, Fraction, Phase, Positive, Recipe
 from study.checking import Section, read_yaml, validated
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 PARAMS_FILE = Path("params.yaml")
 PROFILES_FOLDER = Path("profiles")
-# Those of bsn.models.backbones, which is not imported here because it imports torch.
-RESNETS = ("resnet18", "resnet50", "resnet101")
 
 NotNegative = Annotated[float, Field(ge=0, description="a number, 0 or more")]
 ZeroOrMore = Annotated[int, Field(ge=0, le=2**31 - 1, description="a whole number from 0 to 2147483647")]
@@ -313,8 +311,8 @@ def _contradictions(params: Params) -> Iterator[str]:
 def _unusable_weights(networks: NetworksParams) -> Iterator[str]:
     """One line per network whose starting weights do not fit it."""
     deeplab, fcn8s = networks.deeplab, networks.fcn8s
-    is_resnet = deeplab.backbone in RESNETS
-    if deeplab.layout == "caffe" and deeplab.backbone not in RESNETS[1:]:
+    is_resnet, has_bottlenecks = deeplab.backbone in RESNETS, RESNETS.get(deeplab.backbone, 0) >= 50
+    if deeplab.layout == "caffe" and not has_bottlenecks:
         yield "networks.deeplab.layout = 'caffe' is refused; allowed: torchvision, or backbone resnet50 or resnet101"
     for key, network in (("deeplab", deeplab), ("fcn8s", fcn8s)):
         refused = f"networks.{key}.weights = {network.weights!r} is refused"
@@ -329,7 +327,7 @@ def _unusable_weights(networks: NetworksParams) -> Iterator[str]:
             refused = f"networks.{key}.freeze_batch_norm = True is refused"
             yield f"{refused}; allowed: false, since random weights have no statistics to keep"
     refused = f"networks.deeplab.weights = {deeplab.weights!r} is refused"
-    if deeplab.weights == "coco_voc" and deeplab.backbone not in RESNETS[1:]:
+    if deeplab.weights == "coco_voc" and not has_bottlenecks:
         yield f"{refused}; allowed: none, imagenet or a file's path, or backbone resnet50 or resnet101"
     elif deeplab.weights in ("imagenet", "coco_voc") and deeplab.layout == "caffe":
         yield f"{refused}; allowed: none or a file's path, or layout torchvision, which those weights have"

@@ -5,12 +5,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from bsn.model_format import RESNETS
 from bsn.models.convolutions import DilatedConv2d
 from bsn.models.layers import BatchNorm2d, BatchNormAct2d
 from bsn.models.resnet import DilatedResNet
-
-# Depth of the ResNets in bsn/models/resnet.py, by name. Every other name is a timm model.
-RESNETS = {"resnet18": 18, "resnet50": 50, "resnet101": 101}
 
 
 def build_backbone(

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from bsn.disk import FULL
 from bsn.errors import InputError
 from bsn.inputs import MEAN, STD
-from bsn.model_format import DESCRIPTION, ModelDescription
+from bsn.model_format import DESCRIPTION, RESNETS, ModelDescription
 from bsn.models import build, caffe
-from bsn.models.backbones import RESNETS, timm_features
+from bsn.models.backbones import timm_features
 from bsn.models.fcn8s import from_vgg16
 
 # Prefixes of the layers above the backbone, which are filled only from files whose shapes fit.
