@@ -18,7 +18,7 @@ from bsn.photos import MAX_PIXELS
 from study.datasets.downloads import Downloaded, gigabytes
 from study.datasets.index import Candidate, is_bare
 from study.datasets.portraits import PortraitRule, possible_portraits
-from study.fetch import Download, NoRanges, RemoteZip, fetch_archives, names, unpack
+from study.fetch import Download, NoRanges, RemoteZip, fetch_archives, member_names, unpack
 from study.text import read_names
 
 PERSON, UNLABELLED = 1, 0
@@ -43,7 +43,7 @@ class LocalZip:
     """`Members` of an archive on this disk."""
 
     def __init__(self, file: Path) -> None:
-        self.file, self.size, self.names = file, file.stat().st_size, names(file)
+        self.file, self.size, self.names = file, file.stat().st_size, member_names(file)
 
     def fetch(self, names: Sequence[str], out: Path, *, label: str) -> int:
         """Extract members below `out`; returns 0, as nothing is received over the network."""

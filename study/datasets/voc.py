@@ -16,7 +16,7 @@ from study.datasets.cocostuff import pieces
 from study.datasets.downloads import Downloaded
 from study.datasets.index import Candidate, is_bare, is_person
 from study.datasets.portraits import PortraitRule, possible_portraits
-from study.fetch import Download, fetch_archives, names, unpack
+from study.fetch import Download, fetch_archives, member_names, unpack
 from study.text import read_names, read_xml
 
 YEARS = (2012, 2008, 2007)
@@ -42,7 +42,7 @@ def download_voc(folder: Path, archives: Path, *, releases: Iterable[Download], 
         InputError: the archives hold no list of segmented photos.
     """
     files = fetch_archives(list(releases), archives)
-    members = [name for file in files for name in names(file)]
+    members = [name for file in files for name in member_names(file)]
 
     def unpack_all(chosen: Iterable[str]) -> None:
         wanted = set(chosen)

@@ -4,8 +4,8 @@
 unpack(archive, Path("tree"), max_bytes=10**9)
 """
 
-from study.fetch.archives import names, unpack
+from study.fetch.archives import member_names, unpack
 from study.fetch.download import Download, FetchError, fetch_archives, fetch_files
 from study.fetch.remote_zip import NoRanges, RemoteZip
 
-__all__ = ["Download", "FetchError", "NoRanges", "RemoteZip", "fetch_archives", "fetch_files", "names", "unpack"]
+__all__ = ["Download", "FetchError", "NoRanges", "RemoteZip", "fetch_archives", "fetch_files", "member_names", "unpack"]

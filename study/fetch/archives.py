@@ -70,7 +70,7 @@ def unpack(
         return files
 
 
-def names(archive: Path) -> list[str]:
+def member_names(archive: Path) -> list[str]:
     """The names of all files in the archive, with forward slashes, in its order. Raises InputError."""
     with _opened(archive) as members:
         return [member.name for member in members]

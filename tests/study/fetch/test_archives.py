@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from bsn.disk import FullDisk
 from bsn.errors import InputError
-from study.fetch.archives import names, safe_name, safe_paths, unpack
+from study.fetch.archives import member_names, safe_name, safe_paths, unpack
 
 MANY = 1 << 30
 KINDS = [".zip", ".tar", ".tar.gz"]
@@ -73,9 +73,9 @@ CONTENT = random.Random(1).randbytes(3_000_000)
 @pytest.mark.parametrize("kind", KINDS)
 def test_members_are_unpacked_in_order_with_their_bytes(tmp_path, out, kind):
     archive = make(tmp_path, kind, [("b/2.jpg", CONTENT), ("b/1.jpg", b""), ("./a.txt", b"a")])
-    assert names(archive) == ["b/2.jpg", "b/1.jpg", "a.txt"]
+    assert member_names(archive) == ["b/2.jpg", "b/1.jpg", "a.txt"]
     assert unpack(archive, out, max_bytes=len(CONTENT) + 1) == [out / "b/2.jpg", out / "b/1.jpg", out / "a.txt"]
-    assert [(out / name).read_bytes() for name in names(archive)] == [CONTENT, b"", b"a"]
+    assert [(out / name).read_bytes() for name in member_names(archive)] == [CONTENT, b"", b"a"]
     assert len(list(out.rglob("*"))) == 4, "no temporary file is left"
 
 
@@ -90,7 +90,7 @@ def test_only_wanted_members_are_written(tmp_path, out, kind):
 def test_folders_are_not_listed_as_members(tmp_path, out):
     tar = make_tar(tmp_path / "a.tar", [(entry("d", tarfile.DIRTYPE), b""), (entry("d/x"), b"1")])
     packed = make_zip(tmp_path / "a.zip", [("d/", b""), ("e\\", b""), ("d/x", b"1")])
-    assert names(tar) == names(packed) == ["d/x"]
+    assert member_names(tar) == member_names(packed) == ["d/x"]
 
 
 def test_backslashes_in_names_are_read_as_slashes(tmp_path, out):
@@ -327,7 +327,7 @@ def test_a_missing_file_or_one_that_is_not_an_archive_is_refused(tmp_path, out):
         (tmp_path / name).write_bytes(b"<html>")
         refused(tmp_path / name, out, words)
     with pytest.raises(InputError, match=r"b\.zip is missing"):
-        names(tmp_path / "b.zip")
+        member_names(tmp_path / "b.zip")
 
 
 # Bytes read and disk space
