@@ -7,7 +7,6 @@ that the contour is in the middle of PASCAL VOC's void border.
 
 import numpy as np
 
-from bsn.metrics.bootstrap import bootstrap, paired_difference, pooled, summarise
 from bsn.metrics.boundary import (
     BAND_WIDTHS,
     BOUNDARY_FRACTION,
@@ -19,7 +18,8 @@ from bsn.metrics.boundary import (
     rim_iou,
     ring_iou,
 )
-from bsn.metrics.overlap import Overlap, comparable, iou, miou_two_class, overlap, ratio
+from bsn.metrics.counts import Overlap, comparable, iou, miou_two_class, overlap, ratio
+from bsn.metrics.intervals import bootstrap, paired_difference, pooled, summarise
 
 __all__ = [
     "BAND_WIDTHS",

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from bsn.kernels import contour
-from bsn.metrics.overlap import Masks, comparable, distance_to, ratio
+from bsn.metrics.counts import Masks, comparable, distance_to, ratio
 
 BOUNDARY_FRACTION = 0.02  # of the photo's diagonal: width of the rim that boundary IoU compares
 BOUNDARY_TOLERANCE = 0.0075  # of the photo's diagonal: how far apart boundary F matches two contour pixels

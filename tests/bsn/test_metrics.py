@@ -15,7 +15,7 @@ from scipy.ndimage import distance_transform_edt
 from sklearn.metrics import jaccard_score
 
 from bsn import metrics
-from bsn.metrics.overlap import comparable
+from bsn.metrics.counts import comparable
 
 SHAPE = (17, 13)
 thoroughly = settings(max_examples=40, deadline=None)

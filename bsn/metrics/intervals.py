@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from bsn.metrics.boundary import BAND_WIDTHS
-from bsn.metrics.overlap import Overlap, miou_two_class
+from bsn.metrics.counts import Overlap, miou_two_class
 
 
 def bootstrap(values: np.ndarray, *, seed: int, samples: int = 2000, level: float = 0.95) -> tuple[float, float]:
