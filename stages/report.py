@@ -17,12 +17,12 @@ def report() -> None:
     results = load_results(params)
     figures = page.sized(json.loads((REPORTS / "captions.json").read_text("utf-8")), FIGURES)
     comparison = page.compare(results, Path("data/portraits"), Path("data/predictions"), REPORTS / "compare")
-    kernel, weights = params.kernel, params.global_kernel
+    kernel, global_kernel = params.kernel, params.global_kernel
     facts = {
         "Profile": params.profile,
         "Seed": str(params.seed),
         "Individual kernel": f"{kernel.width:g} px wide, reading “{kernel.reading}” of eq. (1)",
-        "Global kernel": f"{weights.a:g} to {weights.b:g}, reading “{weights.reading}” of eq. (6)",
+        "Global kernel": f"{global_kernel.a:g} to {global_kernel.b:g}, reading “{global_kernel.reading}” of eq. (6)",
     }
     page.write(page.render(results, figures, facts, comparison), REPORTS / "index.html")
 

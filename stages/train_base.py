@@ -20,8 +20,8 @@ OUT = Path("data/phase_one")
 def train_base(name: str) -> None:
     require_choice("phase one", name, base_names())
     params = load()
-    network, labels, weight = name.split("-")
-    method = validated(MethodParams, {"network": network, "labels": labels, "weight": weight, "attribute": "none"})
+    words = dict(zip(("network", "labels", "weight"), name.split("-"), strict=True))
+    method = validated(MethodParams, {**words, "attribute": "none"})
     network, recipe = params.network(method), params.recipe(method)
     fabric = launch(threads=network.threads)
     with report_lost_process(fabric):
