@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from bsn import metrics
 from study import paper
 from study.tables import formats
 from study.tables.formats import Columns, Table, column
@@ -20,22 +21,29 @@ class Score:
     """One column of Tables 1 and 3."""
 
     heading: str
+    metric: Callable[..., Any] | None
+    """Function that computes the number; None for the paper's numbers, differences to them, and parameter counts."""
     write: Callable[..., str]
     keys: tuple[str, ...]
     """Columns of the CSV that the cell shows."""
 
 
 SCORES = (
-    Score("Paper", formats.percent, ("mean_iou_paper",)),
-    Score(OURS, formats.percent, ("mean_iou",)),
-    Score("Difference", formats.signed_percent, ("difference",)),
-    Score("95 % interval", formats.interval, ("mean_iou_low", "mean_iou_high")),
-    Score("Gain, paper", formats.signed_percent, ("gain_paper",)),
-    Score("Gain, ours", formats.gain, ("gain", "gain_low", "gain_high")),
-    Score("Boundary IoU", formats.percent, ("boundary_iou",)),
-    Score("Boundary gain", formats.gain, ("boundary_iou_gain", "boundary_iou_gain_low", "boundary_iou_gain_high")),
-    Score("Two-class mIoU", formats.percent, ("miou_two_class",)),
-    Score("Parameters", formats.parameters, ("parameters",)),
+    Score("Paper", None, formats.percent, ("mean_iou_paper",)),
+    Score(OURS, metrics.iou, formats.percent, ("mean_iou",)),
+    Score("Difference", None, formats.signed_percent, ("difference",)),
+    Score("95 % interval", metrics.bootstrap, formats.interval, ("mean_iou_low", "mean_iou_high")),
+    Score("Gain, paper", None, formats.signed_percent, ("gain_paper",)),
+    Score("Gain, ours", metrics.paired_difference, formats.gain, ("gain", "gain_low", "gain_high")),
+    Score("Boundary IoU", metrics.boundary_iou, formats.percent, ("boundary_iou",)),
+    Score(
+        "Boundary gain",
+        metrics.paired_difference,
+        formats.gain,
+        ("boundary_iou_gain", "boundary_iou_gain_low", "boundary_iou_gain_high"),
+    ),
+    Score("Two-class mIoU", metrics.miou_two_class, formats.percent, ("miou_two_class",)),
+    Score("Parameters", None, formats.parameters, ("parameters",)),
 )
 
 
