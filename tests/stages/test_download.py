@@ -35,7 +35,7 @@ class Project:
 
     def data(self, **section: object) -> None:
         profile = yaml.safe_load((ROOT / "profiles/lite.yaml").read_text())
-        profile["data"] = section
+        profile.update(data=section, validation=[])
         (self.folder / "profiles/lite.yaml").write_text(yaml.safe_dump(profile))
 
 

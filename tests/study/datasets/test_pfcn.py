@@ -219,7 +219,7 @@ def test_validation_photos_are_taken_from_the_training_list_and_others_are_refus
     chosen = [(found.id, found.split) for found in pfcn.candidates(release, validation=[number])]
     assert sorted(name for name, _ in chosen) == sorted(name for name, _ in order)
     assert [name for name, split in chosen if split == "validation"] == [f"{number:05d}"]
-    with pytest.raises(InputError, match=r"data\.validation names 777, which the training list does not"):
+    with pytest.raises(InputError, match=r"^validation names 777, which the training list does not"):
         list(pfcn.candidates(release, validation=[777]))
 
 
