@@ -14,6 +14,9 @@ SEED = 1
 # Every worker of pytest-xdist computes, so a second thread of one would wait for a core that another one uses: a small
 # network's step then takes three times as long. Set before the tests import torch.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# As in a stage (bsn.environment). OpenCV reads it at its first use; where a test imported stages/ after that, the
+# processes that it started would draw other bytes.
+os.environ["OPENCV_IPP"] = "disabled"
 
 # Files that take minutes, started first so that the workers of pytest-xdist end together. The first builds the
 # miniature that the others in tests/pipeline copy; those after it keep the other workers busy meanwhile.
