@@ -1,5 +1,6 @@
 """Compare the readings of eq. (1) and (6) over several seeds -> reports/<profile>/readings.{csv,md}."""
 
+from itertools import chain
 from pathlib import Path
 
 from study.params import load
@@ -14,9 +15,9 @@ def readings() -> None:
     """Write the table of readings and print it."""
     params = load()
     out = REPORTS / params.profile
-    trials = read_trials(TRIALS / params.profile, READINGS)
+    photos = read_trials(TRIALS / params.profile, chain(*READINGS))
     chosen = (params.kernel.reading, params.global_kernel.reading)
-    table = readings_table(trials, chosen=chosen, profile=params.profile)
+    table = readings_table(photos, chosen=chosen, profile=params.profile, seed=params.seed)
     table.write(out)
     print(table.text())
     record_trials(params, out / "readings.csv", out / "readings.md")

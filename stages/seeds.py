@@ -8,7 +8,7 @@ from pathlib import Path
 
 from study.params import load
 from study.runner import run_stage
-from study.tables.seeds import attributes_tables, read_trial_photos, seeds_tables
+from study.tables.seeds import attributes_tables, read_trials, seeds_tables
 from study.tracking.recording import record_trials
 
 TRIALS, REPORTS = Path("metrics/trials"), Path("reports")
@@ -26,7 +26,7 @@ def seeds() -> None:
         params.kernel.reading: "bsn_ik",
         "bsn": "bsn",
     }
-    photos = read_trial_photos(TRIALS / params.profile, methods)
+    photos = read_trials(TRIALS / params.profile, methods)
     photos["method"] = [methods[trial] for trial in photos["trial"]]
     tables = [*seeds_tables(photos.loc[photos["set"] == "pfcn"], profile=params.profile, seed=params.seed)]
     if not params.data.draw:  # the labels by eye are of PFCN's photos

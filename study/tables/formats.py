@@ -119,16 +119,7 @@ def gain(mean: float, low: float, high: float) -> str:
 
 def spread(mean: float, deviation: float) -> str:
     """0.9341, 0.0021 -> 93.4 ± 0.2; the mean alone if the deviation is NaN, as with one seed."""
-    return _with_deviation(percent(mean), deviation)
-
-
-def signed_spread(mean: float, deviation: float) -> str:
-    """-0.0123, 0.0021 -> −1.2 ± 0.2; the mean alone if the deviation is NaN, as with one seed."""
-    return _with_deviation(signed_percent(mean), deviation)
-
-
-def _with_deviation(mean: str, deviation: float) -> str:
-    return mean if math.isnan(deviation) else f"{mean} ± {percent(deviation)}"
+    return percent(mean) if math.isnan(deviation) else f"{percent(mean)} ± {percent(deviation)}"
 
 
 @_or_dash

@@ -1,9 +1,9 @@
 """Trials over several seeds: the crossed bootstrap, and tables of methods, readings and the attribute branch."""
 
-import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -21,63 +21,37 @@ POWER = 0.8  # share of studies in which a true gain of the `detectable` size is
 
 
 BANDS = (2, 4, 10, 20)  # pixels
-# Trials of the readings, in the paper's words.
-PLAIN = "plain"
-READINGS = {
-    PLAIN: "PortraitDeepLabv2: neither kernel",
-    "distance": "BSN_IK, eq. (1): d / d_max",
-    "closeness": "BSN_IK, eq. (1): 1 - d / d_max",
-    "sum": "BSN_IK, eq. (1): d / sum of d",
-    "text": "BSN_GK, eq. (6): uncertain places weigh b",
-    "printed": "BSN_GK, eq. (6): uncertain places weigh a",
-}
+# Trials of the readings of eq. (1) and of eq. (6), in the paper's words.
+READINGS = (
+    {
+        "distance": "BSN_IK, eq. (1): d / d_max",
+        "closeness": "BSN_IK, eq. (1): 1 - d / d_max",
+        "sum": "BSN_IK, eq. (1): d / sum of d",
+    },
+    {"text": "BSN_GK, eq. (6): uncertain places weigh b", "printed": "BSN_GK, eq. (6): uncertain places weigh a"},
+)
 _PARTS = {"validation": "Validation", "pfcn": "Test"}
 # Key in the CSV -> column of the photos' CSV.
-_MEASURES = {"mean_iou": "iou", "boundary_iou": "boundary_iou", **{f"band_{width}": f"band_{width}" for width in BANDS}}
+_IOUS = {"mean_iou": "iou", "boundary_iou": "boundary_iou"}
+_MEASURES = {**_IOUS, **{f"band_{width}": f"band_{width}" for width in BANDS}}
 _SEEDS_COMMAND = "Made by `dvc repro trials/dvc.yaml:seeds`."
 
 
-@dataclass(frozen=True)
-class Trial:
-    """Results of one trial under one seed."""
-
-    name: str
-    seed: int
-    summaries: dict[str, dict[str, Any]]
-    """What `bsn.metrics.summarise` returns for `pfcn`, the test photos, and for `validation`, if there are any."""
-
-
-def read_trials(folder: Path, names: Iterable[str]) -> list[Trial]:
-    """Read `<folder>/<name>-<seed>.json` of every seed, in the order of `names`.
+def read_trials(folder: Path, names: Iterable[str]) -> pd.DataFrame:
+    """Read `<folder>/photos/<name>-<seed>.csv` of every seed into one table, after the columns `trial` and `seed`.
 
     Raises:
         InputError: there is none.
     """
-    files = [file for name in names for file in sorted(folder.glob(f"{name}-*.json"))]
-    if not files:
-        raise InputError(f"{folder} holds no trial of this report; run them with: dvc repro trials/dvc.yaml")
-    records = [json.loads(file.read_text("utf-8")) for file in files]
-    return [
-        Trial(record["trial"], record["seed"], {part: record[part] for part in _PARTS if part in record})
-        for record in records
-    ]
-
-
-def read_trial_photos(folder: Path, names: Iterable[str]) -> pd.DataFrame:
-    """Read `<folder>/photos/<name>-<seed>.csv` of the same trials into one table, after the columns `trial`, `seed`.
-
-    Raises:
-        InputError: there is no trial, or the file of one is missing.
-    """
     tables = []
-    for trial in read_trials(folder, names):
-        file = folder / "photos" / f"{trial.name}-{trial.seed}.csv"
-        if not file.exists():
-            raise InputError(f"{file} is missing; get it with: git checkout, or dvc repro trials/dvc.yaml")
-        rows = pd.read_csv(file, dtype={"id": str, "set": str})
-        rows.insert(0, "trial", trial.name)
-        rows.insert(1, "seed", trial.seed)
-        tables.append(rows)
+    for name in names:
+        for file in sorted((folder / "photos").glob(f"{name}-*.csv")):
+            rows = pd.read_csv(file, dtype={"id": str, "set": str})
+            rows.insert(0, "trial", name)
+            rows.insert(1, "seed", int(file.stem.rpartition("-")[2]))
+            tables.append(rows)
+    if not tables:
+        raise InputError(f"{folder} holds no trial of this report; run them with: dvc repro trials/dvc.yaml")
     return pd.concat(tables, ignore_index=True)
 
 
@@ -273,56 +247,70 @@ def attributes_table(photos: pd.DataFrame, *, attribute: str, by_eye: pd.Series,
     return Table("attributes", f"Accuracy of the attribute branch: {attribute}.", pd.DataFrame(rows), columns, notes)
 
 
-def readings_table(trials: Sequence[Trial], *, chosen: Sequence[str], profile: str) -> Table:
-    """Build the table of readings: mean and deviation over the seeds, gain over the plain network of the same seeds.
+def readings_table(photos: pd.DataFrame, *, chosen: Sequence[str], profile: str, seed: int) -> Table:
+    """Build the table of readings, each with its difference from the reading of the same equation in params.yaml.
 
-    Readings are chosen on the validation photos; the test photos confirm the choice.
+    Readings are chosen on the validation photos; the test photos confirm the choice. A difference is significant if the
+    interval at the level of Bonferroni's correction, .05 over the number of differences on the validation photos,
+    excludes 0.
 
     Args:
-        trials: those of `READINGS` have a row. The validation columns are missing if a trial has no validation photos.
-        chosen: readings in params.yaml.
+        photos: of `read_trials`: `trial`, `seed`, `set` (`validation` or `pfcn`), `id`, `iou` and `boundary_iou`. The
+            validation columns are missing if a trial has no validation photos.
+        chosen: readings of eq. (1) and of eq. (6) in params.yaml.
         profile: named in the notes.
+        seed: of the bootstrap.
     """
-    parts = {part: title for part, title in _PARTS.items() if all(part in trial.summaries for trial in trials)}
-    keys = {f"{part}_{key}": (part, key) for part in parts for key in ("mean_iou", "boundary_iou")}
-    flat = pd.DataFrame(
-        [
-            {
-                "reading": trial.name,
-                "seed": trial.seed,
-                **{name: trial.summaries[part][key] for name, (part, key) in keys.items()},
-            }
-            for trial in trials
-        ]
-    )
-    plain = flat[flat["reading"] == PLAIN].set_index("seed")
+    scores = {
+        (str(reading), str(part)): {
+            key: rows.pivot(index="seed", columns="id", values=name) for key, name in _IOUS.items()
+        }
+        for reading, trials in photos.groupby("trial")
+        for part, rows in trials.groupby("set")
+    }
+    words = {reading: text for readings in READINGS for reading, text in readings.items()}
+    run = [
+        (reading, default)
+        for readings, default in zip(READINGS, chosen, strict=True)
+        for reading in readings
+        if reading in set(photos["trial"])
+    ]
+    parts = {part: title for part, title in _PARTS.items() if all((reading, part) in scores for reading, _ in run)}
+    compared = [reading for reading, default in run if reading != default and (default, "pfcn") in scores]
+    comparisons = len(compared) * len(_IOUS)
+    level = 1 - (1 - LEVEL) / max(comparisons, 1)
     rows = []
-    for reading in READINGS:
-        runs = flat[flat["reading"] == reading].set_index("seed")
-        if runs.empty:
-            continue
-        row: dict[str, Any] = {"reading": reading, "chosen": reading in chosen, "seeds": len(runs)}
-        for key in keys:
-            gains = (runs[key] - plain[key]).dropna() if reading != PLAIN else pd.Series(dtype=float)
-            row |= {key: runs[key].mean(), f"{key}_sd": runs[key].std()}
-            row |= {f"{key}_gain": gains.mean(), f"{key}_gain_sd": gains.std()}
+    for reading, default in run:
+        row: dict[str, Any] = {"reading": reading, "chosen": reading == default}
+        row["seeds"] = len(scores[reading, "pfcn"]["mean_iou"])
+        for part, key in product(parts, _IOUS):
+            values = scores[reading, part][key]
+            means = values.mean(axis=1)
+            row |= {f"{part}_{key}": means.mean(), f"{part}_{key}_sd": means.std()}
+            gains = values - scores[default, part][key] if reading in compared else pd.DataFrame()
+            row |= _gain_values(f"{part}_{key}", crossed_bootstrap(gains.to_numpy(), seed=seed), level)
         rows.append(row)
     columns: Columns = {
-        "Reading": lambda row: READINGS[row["reading"]] + (" (in params.yaml)" if row["chosen"] else ""),
+        "Reading": lambda row: words[row["reading"]] + (" (in params.yaml)" if row["chosen"] else ""),
         "Seeds": column(formats.count, "seeds"),
     }
-    for part, title in parts.items():
-        for key, measure in (("mean_iou", "mean IoU"), ("boundary_iou", "boundary IoU")):
-            heading, gain = f"{title} {measure}", f"{part}_{key}_gain"
-            columns[heading] = _mean(f"{part}_{key}")
-            columns[f"{heading}, gain"] = column(formats.signed_spread, gain, f"{gain}_sd")
+    for (part, title), (key, measure) in product(
+        parts.items(), (("mean_iou", "mean IoU"), ("boundary_iou", "boundary IoU"))
+    ):
+        columns[f"{title} {measure}"] = _mean(f"{part}_{key}")
+        columns[f"{title} {measure}, difference"] = _gain(f"{part}_{key}")
+        if part == "validation":
+            columns[f"{title} {measure}, detectable"] = column(formats.percent, f"{part}_{key}_gain_detectable")
     counts = ", ".join(
-        f"{' or '.join(sorted({str(trial.summaries[part]['photos']) for trial in trials}))} {title.lower()} photos"
-        for part, title in parts.items()
+        f"{photos.loc[photos['set'] == part, 'id'].nunique()} {title.lower()} photos" for part, title in parts.items()
     )
     notes = (
-        f"Profile {profile}: {counts} of PFCN. Mean ± standard deviation over the seeds, in percent. Gain: over "
-        "PortraitDeepLabv2 with the same seed.",
+        f"Profile {profile}: {counts} of PFCN. Mean ± standard deviation over the seeds, in percent. Difference: from "
+        "the reading of the same equation in params.yaml, with the same seeds on the same photos.",
+        "In brackets: 95 % interval of the difference, crossed bootstrap over seeds and photos. Bold: significant "
+        f"after Bonferroni's correction for {comparisons} comparisons (the interval at that level excludes 0).",
+        "Detectable: smallest true difference that would be significant, at that level, in 80 % of studies with this "
+        "many seeds and photos.",
         "Made by `dvc repro trials/dvc.yaml:readings`.",
     )
     caption = "Readings of eq. (1) and eq. (6), compared over several seeds."

@@ -1,56 +1,73 @@
 import math
-from dataclasses import replace
 
+import pandas as pd
 import pytest
 
-from study.tables.seeds import Trial, readings_table
+from study.tables.seeds import readings_table
+
+# IoU of photos a and b for seed 1, then for seed 2; the boundary IoU is half of it, on validation photos .1 less.
+SCORES = {
+    "distance": ((0.80, 0.90), (0.82, 0.92)),
+    "closeness": ((0.82, 0.93), (0.83, 0.94)),
+    "text": ((0.85, 0.95), (0.85, 0.95)),
+    "printed": ((0.84, 0.97),),
+}
 
 
-def trial(reading, seed, iou, boundary=0.5):
-    summaries = {
-        "pfcn": {"photos": 60, "mean_iou": iou, "boundary_iou": boundary},
-        "validation": {"photos": 40, "mean_iou": iou - 0.1, "boundary_iou": boundary},
-    }
-    return Trial(reading, seed, summaries)
+def trials(scores=SCORES, parts=("pfcn", "validation")):
+    return pd.DataFrame(
+        [
+            {"trial": trial, "seed": seed, "set": part, "id": name, "iou": less, "boundary_iou": less / 2}
+            for trial, table in scores.items()
+            for seed, photos in enumerate(table, 1)
+            for part in parts
+            for name, iou in zip("ab", photos, strict=True)
+            for less in [iou - 0.1 * (part == "validation")]
+        ]
+    )
 
 
-TRIALS = [
-    trial("plain", 1, 0.90),
-    trial("plain", 2, 0.92),
-    trial("distance", 1, 0.92, 0.52),
-    trial("distance", 2, 0.93, 0.56),
-    trial("text", 2, 0.91),
-]
+def table_of(photos, chosen=("distance", "text")):
+    return readings_table(photos, chosen=chosen, profile="sketch", seed=1)
 
 
-def test_row_has_mean_sd_and_the_gain_over_the_same_seeds():
-    frame = readings_table(TRIALS, chosen=("distance", "text"), profile="sketch").frame.set_index("reading")
-    assert list(frame.index) == ["plain", "distance", "text"]
-    distance = frame.loc["distance"]
-    assert distance["pfcn_mean_iou"] == pytest.approx(0.925)
-    # Two values that are 2 h apart have a standard deviation of h sqrt(2).
-    assert distance["pfcn_mean_iou_sd"] == pytest.approx(0.005 * math.sqrt(2))
-    # IoU gains .02 and .01; boundary IoU gains .02 and .06.
-    assert distance["pfcn_mean_iou_gain"] == pytest.approx(0.015)
-    assert distance["validation_boundary_iou_gain_sd"] == pytest.approx(0.02 * math.sqrt(2))
-    # From seed 2 only.
-    assert frame.loc["text", "pfcn_mean_iou_gain"] == pytest.approx(-0.01)
-    assert math.isnan(frame.loc["text", "pfcn_mean_iou_sd"])
+def test_row_has_mean_sd_and_the_difference_from_the_reading_in_use_paired_by_seed_and_photo():
+    frame = table_of(trials()).frame.set_index("reading")
+    assert list(frame.index) == ["distance", "closeness", "text", "printed"]
+    distance, closeness = frame.loc["distance"], frame.loc["closeness"]
+    # From the means per seed, .85 and .87; two values that are 2 h apart have a standard deviation of h sqrt(2).
+    assert distance["pfcn_mean_iou"] == pytest.approx(0.86)
+    assert distance["pfcn_mean_iou_sd"] == pytest.approx(0.01 * math.sqrt(2))
+    assert math.isnan(distance["pfcn_mean_iou_gain"])
+    # Differences .02 .03 and .01 .02: the resampled means range from the lowest cell to the highest.
+    assert closeness["validation_mean_iou_gain"] == pytest.approx(0.02)
+    assert (closeness["pfcn_mean_iou_gain_low"], closeness["pfcn_mean_iou_gain_high"]) == pytest.approx((0.01, 0.03))
+    assert closeness["validation_boundary_iou_gain"] == pytest.approx(0.01)
+    # From seed 1, against the other reading of eq. (6): -.01 and .02.
+    assert frame.loc["printed", "pfcn_mean_iou_gain"] == pytest.approx(0.005)
+    assert math.isnan(frame.loc["printed", "pfcn_mean_iou_gain_low"])
 
 
-def test_table_marks_the_readings_in_use_and_writes_one_seed_without_a_deviation():
-    table = readings_table(TRIALS, chosen=("distance", "text"), profile="sketch")
-    plain, distance, text = (dict(zip(table.columns, cells, strict=True)) for cells in table.cells())
-    assert plain["Reading"] == "PortraitDeepLabv2: neither kernel"
-    assert (plain["Test mean IoU"], plain["Test mean IoU, gain"]) == ("91.0 ± 1.4", "-")
+def test_table_marks_the_readings_in_use_and_significant_differences():
+    table = table_of(trials())
+    distance, closeness, _, printed = (dict(zip(table.columns, cells, strict=True)) for cells in table.cells())
     assert distance["Reading"] == "BSN_IK, eq. (1): d / d_max (in params.yaml)"
-    assert (distance["Validation mean IoU"], distance["Validation mean IoU, gain"]) == ("82.5 ± 0.7", "+1.5 ± 0.7")
-    assert (distance["Test boundary IoU"], distance["Test boundary IoU, gain"]) == ("54.0 ± 2.8", "+4.0 ± 2.8")
-    assert (text["Test mean IoU"], text["Test mean IoU, gain"]) == ("91.0", "−1.0")
-    assert "40 validation photos, 60 test photos of PFCN" in table.notes[0]
+    assert (distance["Test mean IoU"], distance["Test mean IoU, difference"]) == ("86.0 ± 1.4", "-")
+    assert closeness["Reading"] == "BSN_IK, eq. (1): 1 - d / d_max"
+    assert closeness["Validation mean IoU, difference"] == "**+2.0 (+1.0 to +3.0)**"
+    assert closeness["Validation boundary IoU"] == "39.0 ± 0.4"
+    assert (printed["Seeds"], printed["Test mean IoU, difference"]) == ("1", "+0.5")
+    assert printed["Validation mean IoU, detectable"] == "-"
+    assert "2 validation photos, 2 test photos of PFCN" in table.notes[0]
+    # Two readings, two measures.
+    assert "for 4 comparisons" in table.notes[1]
+
+
+def test_without_the_reading_in_use_there_are_no_differences():
+    frame = table_of(trials(), chosen=("sum", "text")).frame.set_index("reading")
+    assert frame.loc[["distance", "closeness"], "pfcn_mean_iou_gain"].isna().all()
 
 
 def test_without_validation_photos_only_test_columns_are_shown():
-    trials = [replace(one, summaries={"pfcn": one.summaries["pfcn"]}) for one in TRIALS]
-    table = readings_table(trials, chosen=(), profile="paper")
+    table = table_of(trials(parts=("pfcn",)))
     assert [heading for heading in table.columns if "alidation" in heading] == []
