@@ -34,6 +34,7 @@ _PARTS = {"validation": "Validation", "pfcn": "Test"}
 # Key in the CSV -> column of the photos' CSV.
 _IOUS = {"mean_iou": "iou", "boundary_iou": "boundary_iou"}
 _MEASURES = {**_IOUS, **{f"band_{width}": f"band_{width}" for width in BANDS}}
+_FEW_SEEDS = "With few seeds the intervals tend to be too narrow, because the bootstrap draws repeat them."
 _SEEDS_COMMAND = "Made by `dvc repro trials/dvc.yaml:seeds`."
 
 
@@ -170,7 +171,7 @@ def seeds_tables(photos: pd.DataFrame, *, profile: str, seed: int) -> tuple[Tabl
         f"Bonferroni's correction for {comparisons} comparisons (the interval at that level excludes 0).",
         "Detectable: smallest true gain that would be significant, at that level, in 80 % of studies with this many "
         "seeds and photos.",
-        "With few seeds the intervals tend to be too narrow, because the bootstrap draws repeat them.",
+        _FEW_SEEDS,
         _SEEDS_COMMAND,
     )
     return (
@@ -311,6 +312,7 @@ def readings_table(photos: pd.DataFrame, *, chosen: Sequence[str], profile: str,
         f"after Bonferroni's correction for {comparisons} comparisons (the interval at that level excludes 0).",
         "Detectable: smallest true difference that would be significant, at that level, in 80 % of studies with this "
         "many seeds and photos.",
+        _FEW_SEEDS,
         "Made by `dvc repro trials/dvc.yaml:readings`.",
     )
     caption = "Readings of eq. (1) and eq. (6), compared over several seeds."
