@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 import drawn as sketch
+from bsn.environment import FIXED
 from bsn.workers import cores
 from study.fetch import http
 from tests.site import Site
@@ -16,7 +17,7 @@ SEED = 1
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # As in a stage (bsn.environment). OpenCV reads it at its first use; where a test imported stages/ after that, the
 # processes that it started would draw other bytes.
-os.environ["OPENCV_IPP"] = "disabled"
+os.environ.update({name: value for name, value in FIXED.items() if name.startswith("OPENCV")})
 
 # Files that take minutes, started first so that the workers of pytest-xdist end together. The first builds the
 # miniature that the others in tests/pipeline copy; those after it keep the other workers busy meanwhile.
