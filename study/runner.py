@@ -48,13 +48,8 @@ def _call(stage: Callable[..., int | None], arguments: list[str]) -> int | None:
     except FileNotFoundError as error:
         # DVC runs a stage when all its inputs are there; a user or torchrun may run it before.
         if str(error.filename).split("/")[0] in _MADE:
-            raise missing(error.filename) from error
+            raise InputError(f"{error.filename} is missing; `dvc repro` makes it") from error
         raise
-
-
-def missing(file: Path | str) -> InputError:
-    """The error about an input that another stage has not written yet."""
-    return InputError(f"{file} is missing; `dvc repro` makes it")
 
 
 def checkout() -> Path:

@@ -1,7 +1,7 @@
 """Trials over several seeds: the crossed bootstrap, and tables of methods, readings and the attribute branch."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -34,22 +34,24 @@ _PARTS = {"validation": "Validation", "pfcn": "Test"}
 # Key in the CSV -> column of the photos' CSV.
 _IOUS = {"mean_iou": "iou", "boundary_iou": "boundary_iou"}
 _MEASURES = {**_IOUS, **{f"band_{width}": f"band_{width}" for width in BANDS}}
-_FEW_SEEDS = "With few seeds the intervals tend to be too narrow, because the bootstrap draws repeat them."
 _SEEDS_COMMAND = "Made by `dvc repro trials/dvc.yaml:seeds`."
 
 
 def read_trials(folder: Path, names: Iterable[str]) -> pd.DataFrame:
-    """Read `<folder>/photos/<name>-<seed>.csv` of every seed into one table, after the columns `trial` and `seed`.
+    """Read the photos of every `<folder>/<name>-<seed>.json` into one table, after the columns `trial` and `seed`.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no trial, or `photos/<name>-<seed>.csv` of one is missing.
     """
     tables = []
     for name in names:
-        for file in sorted((folder / "photos").glob(f"{name}-*.csv")):
+        for trial in sorted(folder.glob(f"{name}-*.json")):
+            file = folder / "photos" / f"{trial.stem}.csv"
+            if not file.exists():
+                raise InputError(f"{file} is missing; get it with: git checkout, or dvc repro trials/dvc.yaml")
             rows = pd.read_csv(file, dtype={"id": str, "set": str})
             rows.insert(0, "trial", name)
-            rows.insert(1, "seed", int(file.stem.rpartition("-")[2]))
+            rows.insert(1, "seed", int(trial.stem.rpartition("-")[2]))
             tables.append(rows)
     if not tables:
         raise InputError(f"{folder} holds no trial of this report; run them with: dvc repro trials/dvc.yaml")
@@ -129,23 +131,16 @@ def seeds_tables(photos: pd.DataFrame, *, profile: str, seed: int) -> tuple[Tabl
         profile: named in the notes.
         seed: of the bootstrap.
     """
-    scores = {
-        str(method): {key: rows.pivot(index="seed", columns="id", values=name) for key, name in _MEASURES.items()}
-        for method, rows in photos.groupby("method")
-    }
+    scores = {str(method): _by_seed_and_photo(rows, _MEASURES) for method, rows in photos.groupby("method")}
     compared = [name for name in scores if name != paper.BASELINE] if paper.BASELINE in scores else []
     comparisons = len(compared) * len(_MEASURES)
-    level = 1 - (1 - LEVEL) / max(comparisons, 1)
     rows = []
     for method in [name for name in paper.TABLE_1 if name in scores]:
         row: dict[str, Any] = {"method": method, "seeds": len(scores[method]["mean_iou"])}
         row["gain_paper"] = paper.TABLE_1[method] - paper.TABLE_1[paper.BASELINE] if method in compared else None
         for key in _MEASURES:
-            means = scores[method][key].mean(axis=1)
-            row |= {key: means.mean(), f"{key}_sd": means.std()}
-            # pandas aligns seeds and photos; what only one of the two has becomes NaN, which the bootstrap ignores.
-            gains = scores[method][key] - scores[paper.BASELINE][key] if method in compared else pd.DataFrame()
-            row |= _gain_values(key, crossed_bootstrap(gains.to_numpy(), seed=seed), level)
+            baseline = scores[paper.BASELINE][key] if method in compared else None
+            row |= _score(key, scores[method][key], baseline, comparisons=comparisons, seed=seed)
         rows.append(row)
     frame = pd.DataFrame(rows)
     of_bands = [name for name in frame.columns if name.startswith("band_")]
@@ -167,11 +162,7 @@ def seeds_tables(photos: pd.DataFrame, *, profile: str, seed: int) -> tuple[Tabl
     notes = (
         f"Profile {profile}: {photos['id'].nunique()} PFCN test photos. Mean ± standard deviation over the seeds, in "
         f"percent. Gain: over {paper.METHODS[paper.BASELINE]} with the same seed on the same photos.",
-        "In brackets: 95 % interval of the gain, crossed bootstrap over seeds and photos. Bold: significant after "
-        f"Bonferroni's correction for {comparisons} comparisons (the interval at that level excludes 0).",
-        "Detectable: smallest true gain that would be significant, at that level, in 80 % of studies with this many "
-        "seeds and photos.",
-        _FEW_SEEDS,
+        *_interval_notes("gain", comparisons),
         _SEEDS_COMMAND,
     )
     return (
@@ -263,9 +254,7 @@ def readings_table(photos: pd.DataFrame, *, chosen: Sequence[str], profile: str,
         seed: of the bootstrap.
     """
     scores = {
-        (str(reading), str(part)): {
-            key: rows.pivot(index="seed", columns="id", values=name) for key, name in _IOUS.items()
-        }
+        (str(reading), str(part)): _by_seed_and_photo(rows, _IOUS)
         for reading, trials in photos.groupby("trial")
         for part, rows in trials.groupby("set")
     }
@@ -279,17 +268,13 @@ def readings_table(photos: pd.DataFrame, *, chosen: Sequence[str], profile: str,
     parts = {part: title for part, title in _PARTS.items() if all((reading, part) in scores for reading, _ in run)}
     compared = [reading for reading, default in run if reading != default and (default, "pfcn") in scores]
     comparisons = len(compared) * len(_IOUS)
-    level = 1 - (1 - LEVEL) / max(comparisons, 1)
     rows = []
     for reading, default in run:
         row: dict[str, Any] = {"reading": reading, "chosen": reading == default}
         row["seeds"] = len(scores[reading, "pfcn"]["mean_iou"])
         for part, key in product(parts, _IOUS):
-            values = scores[reading, part][key]
-            means = values.mean(axis=1)
-            row |= {f"{part}_{key}": means.mean(), f"{part}_{key}_sd": means.std()}
-            gains = values - scores[default, part][key] if reading in compared else pd.DataFrame()
-            row |= _gain_values(f"{part}_{key}", crossed_bootstrap(gains.to_numpy(), seed=seed), level)
+            baseline = scores[default, part][key] if reading in compared else None
+            row |= _score(f"{part}_{key}", scores[reading, part][key], baseline, comparisons=comparisons, seed=seed)
         rows.append(row)
     columns: Columns = {
         "Reading": lambda row: words[row["reading"]] + (" (in params.yaml)" if row["chosen"] else ""),
@@ -308,21 +293,31 @@ def readings_table(photos: pd.DataFrame, *, chosen: Sequence[str], profile: str,
     notes = (
         f"Profile {profile}: {counts} of PFCN. Mean ± standard deviation over the seeds, in percent. Difference: from "
         "the reading of the same equation in params.yaml, with the same seeds on the same photos.",
-        "In brackets: 95 % interval of the difference, crossed bootstrap over seeds and photos. Bold: significant "
-        f"after Bonferroni's correction for {comparisons} comparisons (the interval at that level excludes 0).",
-        "Detectable: smallest true difference that would be significant, at that level, in 80 % of studies with this "
-        "many seeds and photos.",
-        _FEW_SEEDS,
+        *_interval_notes("difference", comparisons),
         "Made by `dvc repro trials/dvc.yaml:readings`.",
     )
     caption = "Readings of eq. (1) and eq. (6), compared over several seeds."
     return Table("readings", caption, pd.DataFrame(rows), columns, notes)
 
 
-def _gain_values(key: str, gain: CrossedMean, level: float) -> dict[str, float]:
-    """Columns of the CSV for one gain."""
+def _by_seed_and_photo(rows: pd.DataFrame, measures: Mapping[str, str]) -> dict[str, pd.DataFrame]:
+    """One table per key of `measures`, of that column: a row per seed and a column per photo."""
+    return {key: rows.pivot(index="seed", columns="id", values=name) for key, name in measures.items()}
+
+
+def _score(
+    key: str, values: pd.DataFrame, baseline: pd.DataFrame | None, *, comparisons: int, seed: int
+) -> dict[str, Any]:
+    """Columns of the CSV for one measure: mean and deviation over the seeds, and the gain over the baseline, if any."""
+    means = values.mean(axis=1)
+    # pandas aligns seeds and photos; what only one of the two has becomes NaN, which the bootstrap ignores.
+    gains = pd.DataFrame() if baseline is None else values - baseline
+    gain = crossed_bootstrap(gains.to_numpy(), seed=seed)
+    level = 1 - (1 - LEVEL) / max(comparisons, 1)
     (low, high), (strict_low, strict_high) = gain.interval(LEVEL), gain.interval(level)
     return {
+        key: means.mean(),
+        f"{key}_sd": means.std(),
         f"{key}_gain": gain.mean,
         f"{key}_gain_low": low,
         f"{key}_gain_high": high,
@@ -330,6 +325,17 @@ def _gain_values(key: str, gain: CrossedMean, level: float) -> dict[str, float]:
         f"{key}_gain_corrected_high": strict_high,
         f"{key}_gain_detectable": gain.detectable(level),
     }
+
+
+def _interval_notes(name: str, comparisons: int) -> tuple[str, ...]:
+    """What the intervals of a gain or difference are, and how small a one would have been found."""
+    return (
+        f"In brackets: 95 % interval of the {name}, crossed bootstrap over seeds and photos. Bold: significant after "
+        f"Bonferroni's correction for {comparisons} comparisons (the interval at that level excludes 0).",
+        f"Detectable: smallest true {name} that would be significant, at that level, in 80 % of studies with this many "
+        "seeds and photos.",
+        "With few seeds the intervals tend to be too narrow, because the bootstrap draws repeat them.",
+    )
 
 
 def _method(row: dict[str, Any]) -> str:
