@@ -42,8 +42,8 @@ def export_onnx(folder: Path, file: Path) -> None:
     Input: `photo`, (N, 6, h, w) float32: RGB normalised by ImageNet's mean and deviation, position x and y, mean mask
     (bsn/inputs.py). Outputs: `score`, (N, h, w) float32, foreground logit minus background logit, above zero for
     portrait; and `cells`, the same on the network's own coarse grid, (N, rows, columns). N, h and w are free.
-    Metadata: `method`, `size` (JSON, height and width of a PFCN photo's working copy) and `corners` (JSON, the
-    `align_corners` with which `bsn.models.layers.upsample` makes `score` from `cells`).
+    Metadata: `method`, `size` (JSON, height and width of a PFCN photo's working copy) and `align_corners`
+    (JSON, with which `bsn.models.layers.upsample` makes `score` from `cells`).
 
     Args:
         folder: `models/<method>`.
@@ -81,7 +81,7 @@ def export_onnx(folder: Path, file: Path) -> None:
     metadata = {
         "method": folder.resolve().name,
         "size": json.dumps(description.size),
-        "corners": json.dumps(getattr(model, "align_corners", False)),
+        "align_corners": json.dumps(getattr(model, "align_corners", False)),
     }
     onnx.helper.set_model_props(exported, metadata)
     file.write_bytes(exported.SerializeToString(deterministic=True))

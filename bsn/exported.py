@@ -52,7 +52,7 @@ class ExportedSegmenter:
         if size is None:
             raise ValueError(f"{folder} does not say at which size its network was trained")
         self.size = size
-        self.align_corners: bool = json.loads(self.session.get_modelmeta().custom_metadata_map["corners"])
+        self.align_corners: bool = json.loads(self.session.get_modelmeta().custom_metadata_map["align_corners"])
         self.aligned_mean_mask = aligned_mean_mask
 
     def score(self, photo: np.ndarray, affine: np.ndarray | None) -> np.ndarray:

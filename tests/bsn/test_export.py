@@ -68,7 +68,7 @@ def test_the_file_needs_no_other_and_has_its_metadata(exported):
     assert [(value.name, value.shape[1]) for value in session.get_inputs()] == [("photo", 6)]
     told = session.get_modelmeta().custom_metadata_map
     name = file.parent.name
-    assert told == {"method": name, "size": "[64, 48]", "corners": "true" if name == "caffe" else "false"}
+    assert told == {"method": name, "size": "[64, 48]", "align_corners": "true" if name == "caffe" else "false"}
 
 
 def test_a_baseline_has_no_network_to_export(tmp_path):

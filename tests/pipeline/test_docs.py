@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import onnx
 import pytest
 
 from study.datasets.index import read_index
@@ -21,12 +22,16 @@ COMMANDS = re.compile(r"(?m)^(dvc|make|python|git|pip|torchrun|mlflow|dask) ")
 
 
 def a_portrait_is_cut_out(folder: Path, output: str) -> None:
-    assert (folder / "cut/me.png").exists()
+    height, width = cv2.imread(str(folder / "me.jpg")).shape[:2]
+    assert cv2.imread(str(folder / "cut/me.png"), cv2.IMREAD_UNCHANGED).shape == (height, width, 4)
 
 
 def portraits_get_backgrounds_and_a_network_is_exported(folder: Path, output: str) -> None:
-    for name in ("cut/me.png", "cut/a_background.png", "cut/b_cartoon.png", "bsn.onnx"):
-        assert (folder / name).exists(), name
+    a_portrait_is_cut_out(folder, output)
+    for photo, picture in (("holiday/a.jpg", "cut/a_background.png"), ("2026/june/b.jpg", "cut/b_cartoon.png")):
+        assert cv2.imread(str(folder / picture)).shape == cv2.imread(str(folder / photo)).shape
+    exported = onnx.load(str(folder / "bsn.onnx"))
+    assert {entry.key: entry.value for entry in exported.metadata_props}["method"] == "bsn"
 
 
 def a_method_of_the_users_own_learns_two_attributes(folder: Path, output: str) -> None:
