@@ -1,7 +1,7 @@
 """The boundary-sensitive kernels: individual, eq. (1)-(3), as soft labels; global, eq. (6), as loss weights.
 
 codes = label_codes(mask, width=10)                         # (H, W) uint8, stored as a PNG of about 10 KB
-labels = soft_labels(codes, width=10, reading="distance")   # (3, H, W) float32: l_fg, l_bdry, l_bg
+labels = soft_labels(codes, width=10, reading="closeness")  # (3, H, W) float32: l_fg, l_bdry, l_bg
 """
 
 from functools import cache
