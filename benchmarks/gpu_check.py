@@ -229,7 +229,7 @@ def drawn(case: Case, *, batch: int) -> PatchSampler:
             TrainingPhoto(
                 id=str(number),
                 photo=working_photo(picture.rgb, None, case.size),
-                labels=working_labels(codes, case.size, width=width, reading="distance"),
+                labels=working_labels(codes, case.size, width=width, reading="closeness"),
                 attributes=np.empty(0, np.int64),
             )
         )

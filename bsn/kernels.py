@@ -165,7 +165,7 @@ def soft_labels(codes: np.ndarray, *, width: float, reading: str) -> np.ndarray:
         width: of the band, pixels.
         reading: of eq. (1), where d is the distance to the contour C and d_max the band's half width. "distance":
             l_bdry = d / d_max, the text's "normalized distance". "closeness": l_bdry = 1 - d / d_max, largest on the
-            contour, the text's "how likely the pixel belongs" to the boundary. "sum": l_bdry = d / (sum of d over the
+            contour, where the boundary class is most likely. "sum": l_bdry = d / (sum of d over the
             photo's band), eq. (1) as printed.
 
     Returns:

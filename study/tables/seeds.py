@@ -21,14 +21,17 @@ POWER = 0.8  # share of studies in which a true gain of the `detectable` size is
 
 
 BANDS = (2, 4, 10, 20)  # pixels
-# Trials of the readings of eq. (1) and of eq. (6), in the paper's words.
+# Trials of the readings of eq. (1) and of eq. (6), as the table describes them.
 READINGS = (
     {
-        "distance": "BSN_IK, eq. (1): d / d_max",
-        "closeness": "BSN_IK, eq. (1): 1 - d / d_max",
-        "sum": "BSN_IK, eq. (1): d / sum of d",
+        "distance": "BSN_IK, eq. (1), `distance`: d / d_max",
+        "closeness": "BSN_IK, eq. (1), `closeness`: 1 - d / d_max",
+        "sum": "BSN_IK, eq. (1), `sum`: d / sum of d",
     },
-    {"text": "BSN_GK, eq. (6): uncertain places weigh b", "printed": "BSN_GK, eq. (6): uncertain places weigh a"},
+    {
+        "text": "BSN_GK, eq. (6), `text`: likely boundary places weigh b",
+        "printed": "BSN_GK, eq. (6), `printed`: likely boundary places weigh a",
+    },
 )
 _PARTS = {"validation": "Validation", "pfcn": "Test"}
 # Key in the CSV -> column of the photos' CSV.
@@ -242,7 +245,7 @@ def attributes_table(photos: pd.DataFrame, *, attribute: str, by_eye: pd.Series,
 def readings_table(photos: pd.DataFrame, *, chosen: Sequence[str], profile: str, seed: int) -> Table:
     """Build the table of readings, each with its difference from the reading of the same equation in params.yaml.
 
-    Readings are chosen on the validation photos; the test photos confirm the choice. A difference is significant if the
+    Readings are chosen on the validation photos and checked on the test photos. A difference is significant if the
     interval at the level of Bonferroni's correction, .05 over the number of differences on the validation photos,
     excludes 0.
 
@@ -294,6 +297,7 @@ def readings_table(photos: pd.DataFrame, *, chosen: Sequence[str], profile: str,
         f"Profile {profile}: {counts} of PFCN. Mean ± standard deviation over the seeds, in percent. Difference: from "
         "the reading of the same equation in params.yaml, with the same seeds on the same photos.",
         *_interval_notes("difference", comparisons),
+        "The comparisons are those on validation photos; the columns of the test photos use the same level.",
         "Made by `dvc repro trials/dvc.yaml:readings`.",
     )
     caption = "Readings of eq. (1) and eq. (6), compared over several seeds."
@@ -328,13 +332,14 @@ def _score(
 
 
 def _interval_notes(name: str, comparisons: int) -> tuple[str, ...]:
-    """What the intervals of a gain or difference are, and how small a one would have been found."""
+    """Notes below a table: what the intervals of its gains or differences are, and which size is detectable."""
     return (
         f"In brackets: 95 % interval of the {name}, crossed bootstrap over seeds and photos. Bold: significant after "
         f"Bonferroni's correction for {comparisons} comparisons (the interval at that level excludes 0).",
         f"Detectable: smallest true {name} that would be significant, at that level, in 80 % of studies with this many "
         "seeds and photos.",
-        "With few seeds the intervals tend to be too narrow, because the bootstrap draws repeat them.",
+        "With few seeds the intervals tend to be too narrow, and the detectable sizes too small, because the bootstrap "
+        "draws repeat seeds.",
     )
 
 

@@ -38,8 +38,8 @@ def test_the_trials_pipeline_runs_readings_and_seeds_and_reruns_only_affected_tr
     # The reports cover the trials that have run, here not all.
     project.run("python", "-m", "stages.readings")
     table = (project.folder / "reports/mini/readings.md").read_text()
-    assert "| BSN_IK, eq. (1): 1 - d / d_max (in params.yaml) | 1 |" in table
-    assert "| BSN_GK, eq. (6): uncertain places weigh a | 1 |" in table
+    assert "| BSN_IK, eq. (1), `closeness`: 1 - d / d_max (in params.yaml) | 1 |" in table
+    assert "| BSN_GK, eq. (6), `printed`: likely boundary places weigh a | 1 |" in table
     project.run("python", "-m", "stages.seeds")
     table = pd.read_csv(project.folder / "reports/mini/seeds.csv").set_index("method")
     assert table["seeds"].to_dict() == {"portrait_deeplab": 2, "bsn_ac": 1, "bsn_ik": 1, "bsn": 2}

@@ -51,9 +51,9 @@ def test_row_has_mean_sd_and_the_difference_from_the_reading_in_use_paired_by_se
 def test_table_marks_the_readings_in_use_and_significant_differences():
     table = table_of(trials())
     distance, closeness, _, printed = (dict(zip(table.columns, cells, strict=True)) for cells in table.cells())
-    assert distance["Reading"] == "BSN_IK, eq. (1): d / d_max (in params.yaml)"
+    assert distance["Reading"] == "BSN_IK, eq. (1), `distance`: d / d_max (in params.yaml)"
     assert (distance["Test mean IoU"], distance["Test mean IoU, difference"]) == ("86.0 ± 1.4", "-")
-    assert closeness["Reading"] == "BSN_IK, eq. (1): 1 - d / d_max"
+    assert closeness["Reading"] == "BSN_IK, eq. (1), `closeness`: 1 - d / d_max"
     assert closeness["Validation mean IoU, difference"] == "**+2.0 (+1.0 to +3.0)**"
     assert closeness["Validation boundary IoU"] == "39.0 ± 0.4"
     assert (printed["Seeds"], printed["Test mean IoU, difference"]) == ("1", "+0.5")
