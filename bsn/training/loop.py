@@ -187,6 +187,11 @@ def _restore_optimizer(optimizer: Optimizer, model: nn.Module, state: TrainingSt
     names = _names_by_index(model, optimizer)
     content["state"] = {index: state.optimizer[name] for index, name in names.items() if name in state.optimizer}
     optimizer.load_state_dict(content)
+    for parameter, values in optimizer.state.items():
+        # Fused optimizers walk through memory: a state needs the strides of its parameter, which files do not keep.
+        for key, value in values.items():
+            if value.shape == parameter.shape:
+                values[key] = torch.empty_like(parameter).copy_(value)
     if isinstance(optimizer, SGD):
         # Fused SGD needs a momentum for every parameter or for none; the attribute branch has none until phase two.
         for group in optimizer.param_groups:

@@ -1,7 +1,8 @@
 """Training patches and batches. A patch is a function of (seed, iteration, slot) alone.
 
-Crop, flip, scale and rotation are one affine map from patch pixels to photo pixels. The photo, its labels, the global
-kernel and the prior channels (position and mean mask) are all warped by it, so that they stay aligned.
+Crop, flip, scale and rotation are one affine map from patch pixels to photo pixels. The photo, its labels and the
+global kernel are warped by it. Position and mean mask are computed through it, and in a mirrored patch are those of the
+mirrored person.
 """
 
 from collections.abc import Iterator, Sequence
@@ -132,7 +133,7 @@ class PatchSampler:
         # Outside of the photo labels are zero, which is ignored, and the image repeats its border.
         image = _warp(photo.image, to_photo, self.crop, cv2.BORDER_REPLICATE)
         if gamma != 1:
-            image = cv2.LUT(image, (255 * (np.arange(256) / 255) ** gamma).astype(np.uint8))
+            image = cv2.LUT(image, np.rint(255 * (np.arange(256) / 255) ** gamma).astype(np.uint8))
         to_kernel = scaling(photo.image.shape[:2], self.kernel.shape)
         labels = _warp(_float32(sample.labels), to_photo, self.crop, cv2.BORDER_CONSTANT)
         return {

@@ -13,7 +13,7 @@ from bsn.losses import batch_losses
 from bsn.models import build
 from bsn.models.layers import draw_dropout
 from bsn.training import loop
-from bsn.training.checkpoints import Checkpoint
+from bsn.training.checkpoints import Checkpoint, load_phase_one, save_phase_one
 from bsn.training.patches import PatchSampler, TrainingPhoto
 from bsn.training.recipe import NO_AUGMENTATION, Phase, Recipe
 
@@ -164,14 +164,24 @@ def test_momentum_is_kept_into_phase_two(tmp_path):
     assert not torch.equal(states[2], gradient)
 
 
-def test_phase_two_from_another_run_s_phase_one_gives_the_same_bytes(tmp_path):
-    whole, curves = run(tmp_path / "whole")
-    torch.manual_seed(0)
-    bare = build("deeplab", classes=2, backbone="resnet18", base_width=4)
-    base = train_toy(tmp_path / "base", bare, phases=1)
-    assert base.iteration == 20
-    model = toy_model()
-    state = train_toy(tmp_path / "rest", model, start=base)
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_phase_two_from_another_run_s_phase_one_gives_the_same_bytes(tmp_path, layout, optimizer):
+    plan = recipe(12, 6, optimizer=optimizer)
+
+    def made(**attributes):
+        torch.manual_seed(0)
+        model = build("deeplab", classes=2, backbone="resnet18", base_width=8, **attributes)
+        return model.to(memory_format=layout)
+
+    branch = {"attributes": 1, "attribute_neurons": 64}
+    whole = made(**branch)
+    curves = train_toy(tmp_path / "whole", whole, plan=plan).curves
+    save_phase_one(tmp_path / "base", train_toy(tmp_path / "checkpoint", made(), plan=plan, phases=1))
+    base = load_phase_one(tmp_path / "base")
+    assert base.iteration == 12
+    model = made(**branch)
+    state = train_toy(tmp_path / "rest", model, plan=plan, start=base)
     assert_same(model, whole)
     # Phase one of the whole run has an attribute loss to report, which nobody trained on.
     assert [point.loss for point in state.curves] == [point.loss for point in curves]
