@@ -17,7 +17,7 @@ def readings() -> None:
     out = REPORTS / params.profile
     photos = read_trials(TRIALS / params.profile, chain(*READINGS))
     chosen = (params.kernel.reading, params.global_kernel.reading)
-    table = readings_table(photos, chosen=chosen, profile=params.profile, seed=params.seed)
+    table = readings_table(photos, chosen=chosen, profile=params.profile)
     table.write(out)
     print(table.text())
     record_trials(params, out / "readings.csv", out / "readings.md")

@@ -28,7 +28,7 @@ def seeds() -> None:
     }
     photos = read_trials(TRIALS / params.profile, methods)
     photos["method"] = [methods[trial] for trial in photos["trial"]]
-    tables = [*seeds_tables(photos.loc[photos["set"] == "pfcn"], profile=params.profile, seed=params.seed)]
+    tables = [*seeds_tables(photos.loc[photos["set"] == "pfcn"], profile=params.profile)]
     if not params.data.draw:  # the labels by eye are of PFCN's photos
         held_out = photos.loc[photos["set"] == "validation"]
         tables += attributes_tables(held_out, by_eye=Path("attributes/by_eye"), rule=Path("data/attributes"))

@@ -10,6 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from study import paper
+
 DASH = "-"
 MINUS = "\N{MINUS SIGN}"
 
@@ -74,6 +76,11 @@ class Table:
 def column(write: Callable[..., str], *keys: str) -> Callable[[dict[str, Any]], str]:
     """Column of a `Table` that writes the values of `keys` by `write`, such as `column(percent, "mean_iou")`."""
     return lambda row: write(*(row[key] for key in keys))
+
+
+def method_name(row: dict[str, Any]) -> str:
+    """The row's method as Table 1 writes it."""
+    return paper.METHODS[row["method"]]
 
 
 def _or_dash(write: Callable[..., str]) -> Callable[..., str]:

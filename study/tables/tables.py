@@ -9,7 +9,7 @@ import pandas as pd
 from bsn import metrics
 from study import paper
 from study.tables import formats
-from study.tables.formats import Columns, Table, column
+from study.tables.formats import Columns, Table, column, method_name
 from study.tables.results import Results
 
 OURS = "Ours"
@@ -73,7 +73,8 @@ def _table_1(results: Results) -> Table:
         | _gains(results, method, baseline, "pfcn", published - paper.TABLE_1[baseline])
         for method, published in paper.TABLE_1.items()
     ]
-    notes = _notes(results, ["pfcn"], paper.TABLE_1, baseline)
+    seeds = "`dvc repro trials/dvc.yaml:seeds` compares methods over several seeds"
+    notes = _notes(results, ["pfcn"], paper.TABLE_1, baseline, seeds=seeds)
     floor = results.summary(paper.FLOOR, "pfcn")
     if floor:
         score = formats.percent(floor["mean_iou"])
@@ -82,7 +83,7 @@ def _table_1(results: Results) -> Table:
         name="table1",
         caption=_caption(results, 1, "Mean IoU (%) on the PFCN test photos."),
         frame=pd.DataFrame(rows),
-        columns={"Method": _method, **_scores(results)},
+        columns={"Method": method_name, **_scores(results)},
         notes=(*notes, _command(results)),
     )
 
@@ -124,19 +125,17 @@ def _table_3(results: Results) -> Table:
         for name, published in paper.TABLE_3.items()
         for method, score in published.items()
     ]
+    seeds = "no command measures these sets over several seeds"
+    notes = _notes(results, paper.TABLE_3, [baseline, "bsn"], baseline, seeds=seeds)
     title = "Mean IoU (%) on the COCO, COCO-Stuff and PASCAL VOC portraits, without fine-tuning."
     return Table(
         name="table3",
         caption=_caption(results, 3, title),
         frame=pd.DataFrame(rows),
-        columns={"Dataset": lambda row: paper.SETS[row["set"]], "Method": _method, **_scores(results)},
-        notes=(*_notes(results, paper.TABLE_3, [baseline, "bsn"], baseline), _command(results)),
+        columns={"Dataset": lambda row: paper.SETS[row["set"]], "Method": method_name, **_scores(results)},
+        notes=(*notes, _command(results)),
         labels=2,
     )
-
-
-def _method(row: dict[str, Any]) -> str:
-    return paper.METHODS[row["method"]]
 
 
 def _ours(results: Results) -> str:
@@ -186,7 +185,8 @@ def _caption(results: Results, number: int, title: str) -> str:
     return f"Table {number}. {title} Profile {results.profile}: {results.setting}."
 
 
-def _notes(results: Results, names: Iterable[str], methods: Iterable[str], baseline: str) -> list[str]:
+def _notes(results: Results, names: Iterable[str], methods: Iterable[str], baseline: str, *, seeds: str) -> list[str]:
+    """Notes of a table of scores. seeds: how its methods are compared over several seeds, the end of a sentence."""
     notes = _absent(results, names)
     missing = [paper.METHODS[method] for method in methods if method not in results.metrics]
     if missing:
@@ -198,8 +198,7 @@ def _notes(results: Results, names: Iterable[str], methods: Iterable[str], basel
         notes += [
             f"Photos: {', '.join(counted)}. One trained network per method. Intervals: 95 %, bootstrap over photos.",
             f"Gain: over {paper.METHODS[baseline]} on the same photos. Bold: the 95 % interval excludes 0. Networks "
-            "trained with another seed may differ by more; `dvc repro trials/dvc.yaml:seeds` compares methods over "
-            "several seeds.",
+            f"trained with another seed may differ by more; {seeds}.",
         ]
     return notes
 

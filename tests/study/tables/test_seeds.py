@@ -6,12 +6,17 @@ import pytest
 from bsn.errors import InputError
 from study.tables.seeds import attributes_table, attributes_tables, seeds_tables
 
-# IoU of photos a and b for seed 1, then for seed 2; the boundary IoU is half of it.
-SCORES = {
-    "portrait_deeplab": ((0.80, 0.90), (0.82, 0.92)),
-    "bsn_gk": ((0.79, 0.93), (0.81, 0.92)),
-    "bsn": ((0.82, 0.93), (0.83, 0.94)),
-}
+# Gains that differ by seed alone have the t interval of the seeds' means, of 2 degrees of freedom: the quantiles are
+# 4.303 at 95 % and 15.44 at the level for 12 comparisons, by (2 p - 1) / sqrt(2 p (1 - p)).
+PLAIN = ((0.80, 0.90), (0.82, 0.92), (0.81, 0.91))
+
+
+def plus(*gains):
+    return tuple((a + gain, b + gain) for (a, b), gain in zip(PLAIN, gains, strict=True))
+
+
+# IoU of photos a and b for seeds 1 to 3; the boundary IoU is half of it.
+SCORES = {"portrait_deeplab": PLAIN, "bsn_gk": plus(0.01, 0.02, 0.03), "bsn": plus(0.020, 0.021, 0.022)}
 
 
 def bands(iou):
@@ -19,10 +24,10 @@ def bands(iou):
 
 
 def seeds_table(photos):
-    return seeds_tables(photos, profile="sketch", seed=1)[0]
+    return seeds_tables(photos, profile="sketch")[0]
 
 
-def rows(scores, seeds=(1, 2)):
+def rows(scores, seeds=(1, 2, 3)):
     return pd.DataFrame(
         [
             {"method": method, "seed": seed, "id": name, "iou": iou, "boundary_iou": iou / 2, **bands(iou)}
@@ -37,58 +42,58 @@ def test_row_has_mean_and_sd_over_seeds_and_the_gain_paired_by_seed_and_photo():
     frame = seeds_table(rows(SCORES)).frame.set_index("method")
     assert list(frame.index) == ["portrait_deeplab", "bsn_gk", "bsn"]
     plain, bsn = frame.loc["portrait_deeplab"], frame.loc["bsn"]
-    # From the means per seed, .85 and .87.
+    # From the means per seed, .85, .87 and .86.
     assert plain["mean_iou"] == pytest.approx(0.86)
-    assert plain["mean_iou_sd"] == pytest.approx(0.01 * math.sqrt(2))
+    assert plain["mean_iou_sd"] == pytest.approx(0.01)
     assert math.isnan(plain["mean_iou_gain"])
-    # Gains .02 .03 and .01 .02: the resampled means range from the lowest cell to the highest.
-    assert bsn["mean_iou_gain"] == pytest.approx(0.02)
-    assert (bsn["mean_iou_gain_low"], bsn["mean_iou_gain_high"]) == pytest.approx((0.01, 0.03))
-    assert bsn["boundary_iou_gain"] == pytest.approx(0.01)
+    # .021 with a standard deviation of .001: +- 4.303 * .001 / sqrt(3).
+    assert bsn["mean_iou_gain"] == pytest.approx(0.021)
+    assert (bsn["mean_iou_gain_low"], bsn["mean_iou_gain_high"]) == pytest.approx((0.01852, 0.02348), abs=1e-5)
+    assert bsn["boundary_iou_gain"] == pytest.approx(0.0105)
     assert bsn["gain_paper"] == pytest.approx(0.006)
 
 
 def test_a_gain_is_bold_where_the_corrected_interval_excludes_zero():
     table = seeds_table(rows(SCORES))
     plain, gk, bsn = (dict(zip(table.columns, cells, strict=True)) for cells in table.cells())
-    assert (plain["Mean IoU"], plain["Gain"], plain["Detectable"]) == ("86.0 ± 1.4", "-", "-")
-    assert gk["Gain"] == "+0.3 (−1.0 to +3.0)"
-    assert (bsn["Gain, paper"], bsn["Gain"]) == ("+0.6", "**+2.0 (+1.0 to +3.0)**")
-    assert bsn["Boundary gain"] == "**+1.0 (+0.5 to +1.5)**"
+    assert (plain["Mean IoU"], plain["Gain"], plain["Detectable"]) == ("86.0 ± 1.0", "-", "-")
+    # 2 +- 4.303 * 1 / sqrt(3).
+    assert gk["Gain"] == "+2.0 (−0.5 to +4.5)"
+    assert (bsn["Gain, paper"], bsn["Gain"]) == ("+0.6", "**+2.1 (+1.9 to +2.3)**")
+    assert bsn["Boundary gain"] == "**+1.1 (+0.9 to +1.2)**"
     assert "for 12 comparisons" in table.notes[1]
 
 
 def test_a_gain_is_not_bold_where_only_the_uncorrected_interval_excludes_0():
-    # Two of six seeds lose .003, four gain .01. A draw of six seeds has a mean below 0 if five of them lose, which is
-    # 1.8 % of draws: outside of the 95 % interval (2.5 % on a side), inside that for six comparisons (.4 %).
-    plain = ((0.8, 0.9),) * 6
-    bsn = ((0.81, 0.91),) * 4 + ((0.797, 0.897),) * 2
-    table = seeds_table(rows({"portrait_deeplab": plain, "bsn": bsn}, seeds=range(1, 7)))
-    assert table.frame.set_index("method").loc["bsn", "mean_iou_gain_low"] > 0
+    table = seeds_table(rows({"portrait_deeplab": PLAIN, "bsn": plus(0.020, 0.025, 0.030)}))
     cells = dict(zip(table.columns, table.cells()[-1], strict=True))
-    assert cells["Gain"].startswith("+0.6 ")
+    # 2.5 +- 4.303 * .5 / sqrt(3); for six comparisons the quantile is 10.9.
+    assert cells["Gain"] == "+2.5 (+1.3 to +3.7)"
 
 
 def test_ious_in_bands_along_the_contour_have_a_separate_table():
-    _, table = seeds_tables(rows(SCORES), profile="sketch", seed=1)
+    _, table = seeds_tables(rows(SCORES), profile="sketch")
     bsn = dict(zip(table.columns, table.cells()[-1], strict=True))
-    # A tenth of the IoU, whose gain is 2 points.
-    assert (bsn["10 px"], bsn["10 px gain"]) == ("8.8 ± 0.1", "**+0.2 (+0.1 to +0.3)**")
+    # A tenth of the IoU, whose gain is 2.1 points.
+    assert (bsn["10 px"], bsn["10 px gain"]) == ("8.8 ± 0.1", "**+0.2 (+0.2 to +0.2)**")
+    assert not any("Detectable" in note for note in table.notes)
     assert list(table.frame.columns[:2]) == ["method", "seeds"]
 
 
-def test_seeds_that_the_baseline_lacks_are_left_out_of_the_gain():
-    both = pd.concat([rows({"portrait_deeplab": SCORES["portrait_deeplab"]}), rows({"bsn": SCORES["bsn"]}, (2, 3))])
-    frame = seeds_table(both).frame.set_index("method")
+def test_seeds_that_the_baseline_lacks_are_left_out_of_the_gain_and_named():
+    plain = rows({"portrait_deeplab": PLAIN[:2]}, (1, 2))
+    table = seeds_table(pd.concat([plain, rows({"bsn": ((0.82, 0.93), (0.83, 0.94))}, (2, 3))]))
+    frame = table.frame.set_index("method")
     # From seed 2 only: .82 - .82 and .93 - .92.
     assert frame.loc["bsn", "mean_iou_gain"] == pytest.approx(0.005)
     assert math.isnan(frame.loc["bsn", "mean_iou_gain_low"])
+    assert "Left out of the gain, because the baseline has no such seed: BSN, seed 3." in table.notes
 
 
 def test_one_seed_gives_a_mean_and_a_gain_but_no_sd_interval_or_detectable_gain():
     table = seeds_table(rows(SCORES, (1,)))
     bsn = dict(zip(table.columns, table.cells()[-1], strict=True))
-    assert (bsn["Seeds"], bsn["Mean IoU"], bsn["Gain"], bsn["Detectable"]) == ("1", "87.5", "+2.5", "-")
+    assert (bsn["Seeds"], bsn["Mean IoU"], bsn["Gain"], bsn["Detectable"]) == ("1", "87.0", "+2.0", "-")
 
 
 def test_gains_are_nan_without_the_baseline():

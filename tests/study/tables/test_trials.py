@@ -24,6 +24,15 @@ def test_requested_trials_are_read_with_all_their_seeds(tmp_path):
     }
 
 
+def test_values_of_an_attribute_are_words_even_if_they_look_like_numbers_or_missing_values(tmp_path):
+    write(tmp_path, "bsn", 1)
+    (tmp_path / "photos/bsn-1.csv").write_text("set,id,iou,smiles,hat\npfcn,00007,0.5,0,None\npfcn,00008,,1,\n")
+    photos = read_trials(tmp_path, ["bsn"])
+    assert photos["smiles"].tolist() == ["0", "1"]
+    assert photos["hat"].tolist()[0] == "None"
+    assert photos["hat"].isna().tolist() == photos["iou"].isna().tolist() == [False, True]
+
+
 def test_missing_trials_or_photo_scores_are_refused_with_the_command_that_gets_them(tmp_path):
     write(tmp_path, "plain", 1, photos=False)
     with pytest.raises(InputError, match=r"holds no trial of this report; run them with: dvc repro trials/dvc.yaml"):
