@@ -1,7 +1,7 @@
 """python -m benchmarks.ceiling FOLDER: agreement of two annotators' masks in the official PFCN release.
 
 PFCN holds some photos twice, each with its own mask. Their agreement shows how exact the masks are. Pairs are
-photos of one scene by `study.datasets.pfcn` whose pixels differ by compression alone.
+photos of one scene by `study.datasets.pfcn` whose pixels are the same apart from compression and colour.
 """
 
 from pathlib import Path

@@ -21,6 +21,7 @@ from benchmarks.step import Step, made_up_batch
 from bsn.alignment import FRAME
 from bsn.inputs import WorkingPhoto, scaling
 from bsn.models import build
+from bsn.models.layers import freeze_batch_norm
 from bsn.training.patches import PatchSampler, TrainingPhoto
 from bsn.training.recipe import NO_AUGMENTATION, Augmentation
 from study.params import PARAMS_FILE, PROFILES_FOLDER, DeepLabParams, check, read_yaml
@@ -83,10 +84,19 @@ def sampler(profile: DeepLabParams, photos: list[TrainingPhoto], augmentation: A
 
 def training_step(profile: DeepLabParams, batch: int) -> Step:
     """Return the training step of stages.train on a CPU."""
-    options = {"backbone": profile.backbone, "base_width": profile.base_width, "scales": profile.scales}
+    options = {
+        **profile.architecture(),
+        "aspp_rates": profile.aspp_rates,
+        "scales": profile.scales,
+        "attribute_neurons": profile.attribute_neurons,
+        "attribute_classifiers": profile.attribute_classifiers,
+    }
     torch.manual_seed(0)
+    model = build("deeplab", classes=3, attributes=ATTRIBUTES, **options).train()
+    if profile.freeze_batch_norm:
+        freeze_batch_norm(model)
     return Step(
-        build("deeplab", classes=3, attributes=ATTRIBUTES, **options).train(),
+        model,
         made_up_batch(batch, tuple(profile.crop), attributes=ATTRIBUTES),
         optimizer=profile.optimizer,
         head_lr_multiplier=profile.head_lr_multiplier,

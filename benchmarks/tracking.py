@@ -34,8 +34,7 @@ save_file(build("fcn8s", **options).state_dict(), method / "weights.safetensors"
 np.save(folder / "mean_mask.npy", np.zeros((800, 600), np.float32))
 
 before = time.perf_counter()
-from study.tracking.runs import RunSpec
-from study.tracking.runs import start_run
+from study.tracking.runs import RunSpec, start_run
 
 params = {{f"key.{{number}}": number for number in range(120)}}
 with start_run(RunSpec(experiment="bsn-benchmark", study=sys.argv[2], kind="method", name="bsn", params=params)) as run:

@@ -80,9 +80,10 @@ def hair_rule(*, min_width: float, above_mouth: float, below_mouth: float) -> Ru
     Args:
         min_width: of the portrait. This and the others are in distances between the eyes.
         above_mouth: from the mouth up to the first row.
-        below_mouth: from the mouth down to the last row.
+        below_mouth: from the mouth down to the last row. Rows outside of the frame are left out.
     """
-    rows = slice(MOUTH_ROW - round(above_mouth * EYE_DISTANCE), MOUTH_ROW + round(below_mouth * EYE_DISTANCE) + 1)
+    first = max(MOUTH_ROW - round(above_mouth * EYE_DISTANCE), 0)
+    rows = slice(first, MOUTH_ROW + round(below_mouth * EYE_DISTANCE) + 1)
 
     def classify(aligned: np.ndarray) -> str:
         narrowest = (aligned[rows] == 1).sum(axis=1).min()

@@ -59,11 +59,14 @@ class ModelDescription:
                 "use a newer version of the project"
             )
         size = content.get("size")
+        if size is not None:
+            height, width = size
+            size = (height, width)
         return cls(
             version=version,
             network=content["network"],
             options=content["options"],
-            size=None if size is None else (size[0], size[1]),
+            size=size,
             attributes=tuple(content.get("attributes", ())),
         )
 

@@ -93,14 +93,14 @@ def _nobody(rng: np.random.Generator, width: int, height: int) -> Scene:
     return replace(scene, bystanders=0, things=things, backdrop=backdrop)
 
 
-def _hatless(look: Look) -> Look:
+def _unadorned(look: Look) -> Look:
     return replace(look, hat="none", glasses="none", earrings="none", beard="none")
 
 
 def _back(rng: np.random.Generator, width: int, height: int) -> Scene:
     scene = _portrait(rng, width, height)
     person = scene.people[0]
-    return replace(scene, kind="back", bystanders=0, people=[replace(person, look=_hatless(person.look), back=True)])
+    return replace(scene, kind="back", bystanders=0, people=[replace(person, look=_unadorned(person.look), back=True)])
 
 
 def _poster(rng: np.random.Generator, width: int, height: int) -> Scene:
@@ -111,12 +111,12 @@ def _poster(rng: np.random.Generator, width: int, height: int) -> Scene:
     margin = int(rng.uniform(0.04, 0.08) * width)
     x0 = margin if left else width - margin - w
     y0 = int(rng.uniform(0.04, 0.09) * height)
-    face = Person(_hatless(draw_look(rng)), draw_pose(rng, w / 2, 0.4 * h, unit, turned=0.4))
+    face = Person(_unadorned(draw_look(rng)), draw_pose(rng, w / 2, 0.4 * h, unit, turned=0.4))
     people = []
     if rng.random() < 0.5:
         x = width * (0.84 if left else 0.16)
         pose = draw_pose(rng, x, height * float(rng.uniform(0.55, 0.66)), unit * 0.72)
-        people = [Person(_hatless(draw_look(rng)), pose, back=True)]
+        people = [Person(_unadorned(draw_look(rng)), pose, back=True)]
     scene = draw_setting(rng, "poster", width, height, people)
     backdrop = str(pick(rng, ("gradient", "bricks", "room", "street")))
     return replace(scene, bystanders=0, poster=face, poster_box=(x0, y0, x0 + w, y0 + h), backdrop=backdrop)

@@ -36,7 +36,7 @@ class Lock:
     width: float = 0.02
     hull: bool = True
 
-    def curves(self, across: np.ndarray, rng: np.random.Generator | None = None, reach: float = 1.0) -> np.ndarray:
+    def curves(self, across: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
         """Curves (k, SAMPLES, 2) at positions `across` (k,) in 0..1 of the lock; `rng` scatters them."""
         guides = np.asarray(self.guides, float)
         place = np.clip(across, 0, 1) * (len(guides) - 1)
@@ -48,7 +48,7 @@ class Lock:
             controls = controls + rng.normal(0, self.spread, controls.shape) * growth
         lines = curve(controls, SAMPLES)
         if rng is not None:
-            lengths = reach + self.ragged * rng.normal(0, 1, (len(lines), 1, 1))
+            lengths = 1 + self.ragged * rng.normal(0, 1, (len(lines), 1, 1))
             at = np.clip(np.linspace(0, 1, SAMPLES)[None, :, None] * lengths, 0, 1)[..., 0] * (SAMPLES - 1)
             step = np.minimum(at.astype(int), SAMPLES - 2)
             rest = (at - step)[..., None]
@@ -144,7 +144,7 @@ def _sweep(look: Look, v: float) -> list[Lock]:
     return locks
 
 
-def _upward(look: Look, v: float, *, past: float, lean: float, strands: int = 190) -> list[Lock]:
+def _upward(v: float, *, past: float, lean: float, strands: int = 190) -> list[Lock]:
     """Hair that grows up from the forehead; `past` > 1 lets spikes pass the outer line."""
     line, top = hairline(-0.98, 0.22), crown(v, 0.04, 0.3)
     guides = _between(line, top, 0.0, 0.55, 1.0, past)
@@ -163,7 +163,7 @@ def _fringe(look: Look, low: float, sweep: float) -> Lock:
     )
 
 
-def _cap(look: Look, v: float, bottom: float = 0.22, high: float = -0.98) -> Lock:
+def _cap(v: float, bottom: float = 0.22, high: float = -0.98) -> Lock:
     """A plain layer over the skull, under the other locks."""
     return Lock(
         _between(hairline(high, bottom), crown(v, 0.3 * v, bottom + 0.05), 0.0, 0.5, 1.0), strands=70, ragged=0.02
@@ -248,22 +248,22 @@ def _short(cut: Haircut, look: Look, rng: np.random.Generator) -> None:
         guides = _between(hairline(-0.95, 0.2), crown(0.02, 0.0, 0.22), 0, 0.5, 1.0, 1.02)
         cut.front.append(Lock(guides, strands=150, width=0.012, spread=0.02))
     elif style == "parted":
-        cut.front += [_cap(look, 0.6 * v), *_sweep(look, v + 0.04)]
+        cut.front += [_cap(0.6 * v), *_sweep(look, v + 0.04)]
     elif style == "crop":
-        cut.front += [_cap(look, 0.7 * v), _fringe(look, -0.74, float(rng.uniform(-0.25, 0.25)))]
+        cut.front += [_cap(0.7 * v), _fringe(look, -0.74, float(rng.uniform(-0.25, 0.25)))]
     elif style in ("quiff", "spikes"):
         past = 1.12 if style == "quiff" else 1.35
         lean = float(rng.uniform(-1, 1))
-        cut.front += [_cap(look, 0.5 * v), *_upward(look, v + 0.12, past=past, lean=lean)]
+        cut.front += [_cap(0.5 * v), *_upward(v + 0.12, past=past, lean=lean)]
     elif style == "bowl":
-        cut.front += [_cap(look, v, bottom=0.3), *_sweep(look, v), _fringe(look, -0.5, float(rng.uniform(-0.25, 0.25)))]
+        cut.front += [_cap(v, bottom=0.3), *_sweep(look, v), _fringe(look, -0.5, float(rng.uniform(-0.25, 0.25)))]
     elif style in ("afro", "curly"):
         big = float(rng.uniform(0.5, 0.95)) if style == "afro" else float(rng.uniform(0.18, 0.4))
         low = 0.7 if style == "afro" else 0.2
         ball = oval(0.0, -0.5, 1.2 + big, 1.25 + big, 16)
         guides = np.stack([ball * (0.9, 0.9) + (0, -0.04), ball * (0.98, 0.98)], 1)[np.r_[0:16, 0]]
         cut.back.append(Lock(guides, strands=10, depth=0.0, hull=False))
-        cut.front.append(_cap(look, 0.6 * big))
+        cut.front.append(_cap(0.6 * big))
         points = _scatter(rng, big, big, low, 420 if style == "afro" else 330)
         cut.ringlets.append((points, 0.13 if style == "afro" else 0.15))
     elif style in ("bun", "buns"):
@@ -273,7 +273,7 @@ def _short(cut: Haircut, look: Look, rng: np.random.Generator) -> None:
             cut.buns = [(float(rng.uniform(-0.25, 0.25)), top, r)]
         else:
             cut.buns = [(-0.85, top + 0.3, 0.8 * r), (0.85, top + 0.3, 0.8 * r)]
-        cut.front += [_cap(look, 0.5 * v), *_upward(look, 0.4 * v, past=1.02, lean=0.0, strands=150)]
+        cut.front += [_cap(0.5 * v), *_upward(0.4 * v, past=1.02, lean=0.0, strands=150)]
     elif style == "bob":
         tip = float(rng.uniform(1.0, 1.45))
         back = np.array(

@@ -26,6 +26,7 @@ from study.runner import run_stage
 from study.tables.formats import percent, signed_percent
 
 HEADLINE = "metrics/headline"
+PROFILE_SECTIONS = ("data", "instructions", "networks", "validation")  # of profiles/<profile>.yaml
 AGAIN = "queue it again: finished stages are kept"
 
 
@@ -180,7 +181,7 @@ def _changes(params: Mapping[str, Any], own: Mapping[str, Any]) -> Iterator[tupl
     """Changed parameters; of another profile its name alone."""
     same_profile = params.get("profile") == own.get("profile")
     for key in [*params, *(key for key in own if key not in params)]:
-        if params.get(key) != own.get(key) and (same_profile or not key.startswith(("data.", "networks."))):
+        if params.get(key) != own.get(key) and (same_profile or key.partition(".")[0] not in PROFILE_SECTIONS):
             yield key, params.get(key)
 
 

@@ -53,10 +53,10 @@ def sync() -> None:
     try:
         revisions = _revisions()
     except GitError as error:
-        print(f"sync: DVC's experiments and the committed study stay unknown to MLflow: {error}")
+        print(f"sync: experiments and the committed results were not logged: {error}")
         revisions = []
     added = sum(_record(origin, revision, known) for origin, revision in revisions)
-    print(f"sync: mlflow.db has {added} more of DVC's studies")
+    print(f"sync: studies newly logged to mlflow.db: {added}")
     site, shown = UI, client
     if uri is not None:
         shown = _copy(client, root, uri)
@@ -110,7 +110,9 @@ def _record(origin: Origin, revision: str, known: set[tuple[str, str] | str]) ->
             params = load(folder)
         except InputError as error:
             line = str(error).splitlines()[0]
-            print(f"sync: {origin.title} at {revision[:10]} is left out, for it is not of this code: {line}")
+            print(
+                f"sync: {origin.title} at {revision[:10]} is skipped: this version of the code cannot read it: {line}"
+            )
             return False
         spec = study_run(params, origin, folder=folder)
         if known & {spec.study, (origin.experiment, results_hash(spec.params, folder))}:

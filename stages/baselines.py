@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from bsn.errors import InputError
 from bsn.model_format import ModelDescription
+from study.checking import require_choice
 from study.params import load
 from study.runner import run_stage
 
@@ -12,8 +12,7 @@ OUT = Path("models")
 
 def baselines(name: str) -> None:
     options = {"graph_cut": load().graph_cut.model_dump(), "mean_mask": {}}
-    if name not in options:
-        raise InputError(f"baseline = {name!r} is refused; allowed: {', '.join(options)}")
+    require_choice("baseline", name, options)
     (OUT / name).mkdir(parents=True, exist_ok=True)
     ModelDescription(network=name, options=options[name]).write(OUT / name)
 

@@ -33,7 +33,7 @@ def crf(name: str) -> None:
         plain.model, size=plain.size, aligned_mean_mask=plain.aligned_mean_mask, device=plain.device
     )
     print("| photos | method | mean IoU | boundary IoU | band of 4 px |\n|---|---|---|---|---|")
-    for split in ("validation", "test"):
+    for split in ("validation", "test") if params.validation else ("test",):
         for title, method in ((name, plain), (f"{name} + CRF", refined)):
             print(_row(split, title, method, params.boundary_iou.frame_is_boundary), flush=True)
 

@@ -27,7 +27,7 @@ def download(set_name: str) -> None:
     folder.mkdir(parents=True)
     if params.data.draw is not None:
         write = getattr(drawn, f"write_{set_name}")
-        write(folder, seed=params.data.draw.seed, **getattr(params.data.draw, set_name))
+        write(folder, seed=params.data.draw.seed, **getattr(params.data.draw, set_name).model_dump())
         return
     if params.data.folder is not None:
         source = own_set(set_name, params)

@@ -18,14 +18,17 @@ def pretrained(network: str) -> None:
 
     from bsn.disk import write_atomically
     from bsn.models import build
+    from bsn.models.layers import freeze_batch_norm
     from bsn.models.weights import starting_weights
 
     settings = getattr(load().networks, network)
     own = checkout() / Path(settings.weights).expanduser()
     source = str(own) if own.is_file() else settings.weights
     try:
-        build(network, classes=2, **settings.architecture())
-    except ValueError as error:  # timm cannot build the backbone
+        model = build(network, classes=2, **settings.architecture())
+        if settings.freeze_batch_norm:
+            freeze_batch_norm(model)
+    except ValueError as error:  # timm cannot build the backbone, or it has no batch normalisation
         raise InputError(f"networks.{network}: {error}") from None
     tensors = starting_weights(network, source, added_channels=settings.added_channels, **settings.architecture())
     write_atomically(OUT / f"{network}.safetensors", [save(tensors)])

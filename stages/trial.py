@@ -27,11 +27,11 @@ def trial(key: str) -> None:
     # On one thread in every profile, because trials run side by side.
     fabric = launch(threads=1, devices=1)
     if variant == BASE:
-        train_trial(params, variant, base, base=base, fabric=fabric)
+        train_trial(params, variant, base, base=base, fabric=fabric).clear()
         return
     with TemporaryDirectory() as scratch, start_run(trial_run(study, params, f"trial {key}")) as run:
         model = Path(scratch) / "model"
-        train_trial(params, variant, model, base=base, fabric=fabric)
+        checkpoint = train_trial(params, variant, model, base=base, fabric=fabric)
         photos, summaries = evaluate_trial(params, variant, model, masks=Path(scratch) / "masks", title=key)
         run.log_metrics(flat_metrics(summaries))
         out = METRICS / params.profile
@@ -41,6 +41,7 @@ def trial(key: str) -> None:
     photos.to_csv(out / "photos" / f"{key}.csv", index=False, float_format="%.6g")
     found = {"method": VARIANTS[variant], "trial": variant, "seed": seed, "profile": params.profile, **summaries}
     (out / f"{key}.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    checkpoint.clear()
 
 
 if __name__ == "__main__":

@@ -84,6 +84,9 @@ def _whole_as_int(value: Any) -> Any:
 
 
 def _line(root: type[Section], problem: ErrorDetails) -> str:
+    if problem["loc"][-1] == "[key]":
+        *outer, name, _ = problem["loc"]
+        return f"{'.'.join(map(str, outer))}: the name {name!r} is refused; allowed: {_allowed_names(root, outer)}"
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "missing":
         return f"{key} is missing; allowed: {_allowed(root, problem['loc'])}"
@@ -99,6 +102,15 @@ def _allowed(root: type[Section], loc: tuple[str | int, ...]) -> str:
         annotation, description = _inside(annotation, part)
         found = description or found
     return found
+
+
+def _allowed_names(root: type[Section], loc: Sequence[str | int]) -> str:
+    """Description of the keys of the dict at `loc`."""
+    annotation: Any = root
+    for part in loc:
+        annotation, _ = _inside(annotation, part)
+    _, description = _plain(get_args(annotation)[0], None)
+    return description or "other names"
 
 
 def _siblings(root: type[Section], loc: tuple[str | int, ...]) -> list[str]:

@@ -142,7 +142,7 @@ def summarise_sets(photos: pd.DataFrame, portraits: Path, *, seed: int) -> dict[
 
 def _absence(set_name: str, portraits: Path) -> str:
     if set_name == VALIDATION:
-        return "validation names no photo"
+        return "no validation photo is listed, or none can be used"
     return absence(portraits / set_name) or "no photo of this set passed the portrait filter"
 
 

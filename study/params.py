@@ -79,8 +79,9 @@ class Hair(Section):
     """The rule for long and short hair (bsn.attributes.hair_rule), in distances between the eyes."""
 
     min_width: Positive
-    above_mouth: NotNegative
-    below_mouth: NotNegative
+    # The frame has no rows further up or down.
+    above_mouth: Annotated[float, Field(ge=0, le=3.3, description="a number from 0 to 3.3")]
+    below_mouth: Annotated[float, Field(ge=0, le=2.7, description="a number from 0 to 2.7")]
 
 
 class BoundaryIoU(Section):
@@ -181,14 +182,28 @@ class NetworksParams(Section):
     fcn8s: FCN8sParams
 
 
+class DrawnPfcn(Section):
+    """Numbers of drawn photos in PFCN's lists."""
+
+    train: Count
+    test: Count
+
+
+class DrawnSet(Section):
+    """Numbers of drawn photos that the portrait filter must keep, and must reject."""
+
+    portraits: Count
+    others: Count
+
+
 class Drawn(Section):
     """Numbers of drawn photos per set, and the seed of the drawings."""
 
     seed: ZeroOrMore
-    pfcn: dict[Literal["train", "test"], Count]
-    coco: dict[Literal["portraits", "others"], Count]
-    cocostuff: dict[Literal["portraits", "others"], Count]
-    voc: dict[Literal["portraits", "others"], Count]
+    pfcn: DrawnPfcn
+    coco: DrawnSet
+    cocostuff: DrawnSet
+    voc: DrawnSet
 
 
 class DownloadParams(Section):
@@ -283,6 +298,11 @@ def check(raw: dict[str, Any], profile: dict[str, Any]) -> Params:
 
 def _contradictions(params: Params) -> Iterator[str]:
     """One line per combination of values that are valid alone but contradict each other."""
+    data = params.data
+    if data.draw is None and data.folder is None and data.download is None:
+        yield "data names no photos; allowed: draw, folder or download in it"
+    if data.draw is not None and (data.folder is not None or data.download is not None):
+        yield "data.draw is refused beside data.folder and data.download; for real photos: profile = lite or paper"
     for key, network in (("deeplab", params.networks.deeplab), ("fcn8s", params.networks.fcn8s)):
         for name, values in network.augmentation.unordered_ranges().items():
             yield (

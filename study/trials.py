@@ -12,7 +12,7 @@ from bsn.kernels import global_kernel
 from bsn.methods.prediction import Segmenter, load_method
 from bsn.metrics import summarise
 from bsn.training import loop
-from bsn.training.checkpoints import load_phase_one, open_checkpoint, save_model, save_phase_one
+from bsn.training.checkpoints import Checkpoint, load_phase_one, open_checkpoint, save_model, save_phase_one
 from study.evaluation import evaluate_samples, kept_photos
 from study.params import Params
 from study.training import (
@@ -66,8 +66,10 @@ def trial_params(params: Params, variant: str, seed: int) -> Params:
     return params.model_copy(update=changes)
 
 
-def train_trial(params: Params, variant: str, folder: Path, *, base: Path, fabric: Fabric) -> None:
+def train_trial(params: Params, variant: str, folder: Path, *, base: Path, fabric: Fabric) -> Checkpoint:
     """Train a variant and write its model folder; "base" writes phase one instead.
+
+    The checkpoint is returned, to be cleared once what was made of the network is safe.
 
     Args:
         params: of `trial_params`.
@@ -95,7 +97,7 @@ def train_trial(params: Params, variant: str, folder: Path, *, base: Path, fabri
         save_phase_one(folder, state)
     else:
         save_model(folder, description, state)
-    checkpoint.clear()
+    return checkpoint
 
 
 def evaluate_trial(

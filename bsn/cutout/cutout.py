@@ -209,7 +209,7 @@ def _load_mean_mask(file: Path) -> np.ndarray:
     try:
         prior = np.load(file)
     # What numpy raises depends on what the file is instead.
-    except (ValueError, OSError, EOFError) as error:
+    except Exception as error:
         raise InputError(f"{file} is not a readable .npy file ({brief(error)})") from None
     if not isinstance(prior, np.ndarray):
         raise InputError(f"{file} is an .npz file; the aligned mean mask is an .npy file")

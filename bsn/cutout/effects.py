@@ -65,10 +65,13 @@ def backdrop(text: str) -> Backdrop:
         Function that makes the background for a photo's (height, width).
 
     Raises:
-        InputError: `text` is neither, or the picture cannot be read.
+        InputError: `text` is neither, or the picture cannot be read or has transparent pixels.
     """
     if os.path.isfile(text):
-        picture = read_upright(text).pixels
+        found = read_upright(text)
+        if found.opacity is not None:
+            raise InputError(f"background = {text!r} has transparent pixels; save it without transparency")
+        picture = found.pixels
         return lambda height, width: cropped_to_fill(picture, (width, height))
     try:
         colour = ImageColor.getrgb(text)

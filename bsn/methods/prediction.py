@@ -188,7 +188,7 @@ class Segmenter:
         device: of the network.
     """
 
-    parallel = False  # torch uses all cores, or the GPU
+    parallel = False  # one process: torch has threads of its own, or the GPU
 
     def __init__(
         self,

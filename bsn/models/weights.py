@@ -131,7 +131,6 @@ def _download(entry: Any) -> dict[str, Tensor]:
 
 
 def _read(file: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     if not file.is_file():
@@ -142,11 +141,12 @@ def _read(file: Path) -> dict[str, Tensor]:
             if file.suffix == ".safetensors"
             else torch.load(file, weights_only=True, map_location="cpu")
         )
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError):
-        raise InputError(f"{file} holds no weights; allowed: .safetensors, or a state dict by torch.save") from None
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}; check that it is complete and readable") from None
-    if not isinstance(tensors, dict) or not all(isinstance(tensor, Tensor) for tensor in tensors.values()):
+    except Exception:  # what torch raises depends on what the file is instead
+        raise InputError(f"{file} holds no weights; allowed: .safetensors, or a state dict by torch.save") from None
+    named = isinstance(tensors, dict) and all(isinstance(name, str) for name in tensors)
+    if not named or not all(isinstance(tensor, Tensor) for tensor in tensors.values()):
         raise InputError(f"{file} holds no tensors by name; save only the network's state_dict()")
     return tensors
 

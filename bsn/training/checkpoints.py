@@ -160,7 +160,13 @@ def open_checkpoint(
     run = fingerprint(settings, [*sampler.arrays(), *(tensor.numpy() for tensor in tensors)], code=_code())
     _check_that_processes_agree(fabric, run)
     # Not compared between processes: hosts may differ in these, and only the first one has the checkpoint.
-    machine = {"run": run, "threads": torch.get_num_threads(), "instructions": instructions()}
+    machine = {
+        "run": run,
+        "threads": torch.get_num_threads(),
+        "instructions": instructions(),
+        "torch": torch.__version__,
+        "device": torch.cuda.get_device_name() if fabric.device.type == "cuda" else "cpu",
+    }
     return Checkpoint(folder / fingerprint(machine, []))
 
 

@@ -165,7 +165,7 @@ def _members(release: Download, archives: Path) -> Members:
     if not (archives / release.name).is_file():
         try:
             return RemoteZip(release.urls, name=release.name, folder=archives)
-        except NoRanges as reason:
-            print(f"{reason}; fetching all of {release.name}")
+        except NoRanges:
+            print(f"{release.name}: the server sends no parts of a file; downloading the whole archive")
     (archive,) = fetch_archives([release], archives)
     return LocalZip(archive)

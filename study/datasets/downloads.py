@@ -117,7 +117,7 @@ def fetch_photos(photos: Mapping[str, Download], folder: Path, *, label: str) ->
         if not isinstance(got, FetchError):
             in_a_row = 0
             continue
-        missing.append(MissingPhoto(id=name, url=download.urls[0], reason=str(got)))
+        missing.append(MissingPhoto(id=name, url=download.urls[0] if download.urls else "", reason=str(got)))
         in_a_row += 1
         if in_a_row == DEAD_IN_A_ROW:
             raise InputError(

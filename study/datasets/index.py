@@ -60,7 +60,8 @@ class PhotoRow:
 
     Attributes:
         id, split, listed: as the candidate has them.
-        kept: whether the photo is a portrait; `reason` says why not.
+        kept: whether the photo is used.
+        reason: why not; of a kept photo of PFCN, the earlier photos of the same scene.
         image, mask: paths relative to the index's folder, empty unless kept.
         height, width: of the photo, pixels.
         persons: number of persons by the annotations.

@@ -40,11 +40,10 @@ def download_set(name: str, params: Params, sources: Sources, raw: Path) -> Sour
         raw: `data/raw`; COCO's folder in it counts the persons of COCO-Stuff's photos.
 
     Raises:
-        InputError: the profile names no data, or the set cannot be downloaded.
+        InputError: the set cannot be downloaded.
     """
     settings = params.data.download
-    if settings is None:
-        raise InputError(f"profiles/{params.profile}.yaml names no data: give data.folder, data.download or data.draw")
+    assert settings is not None  # study.params requires a source
     if name not in settings.sets:
         return Source(absent=f"data.download.sets in profiles/{params.profile}.yaml does not name it")
     kept = Path(settings.folder)

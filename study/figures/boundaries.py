@@ -56,7 +56,8 @@ def draw_trimaps(material: Material) -> tuple[Image.Image, str]:
     photos = [effects.cropped_to_fill(cutout.photo, size) for cutout in cutouts]
     trimaps = [effects.cropped_to_fill(np.dstack([cutout.trimap] * 3), size) for cutout in cutouts]
     caption = (
-        "Trimaps for image matting, as `python -m bsn segment --trimap` writes them, from BSN's masks of PFCN test "
+        "Trimaps for image matting, as `python -m bsn segment --trimap --band "
+        f"{material.kernel_width:g}` writes them, from BSN's masks of PFCN test "
         f"photos evenly spread over the list. Unknown (grey): the predicted contour, {material.kernel_width:g} pixels "
         "wide on an 800x600 photo, as in training."
     )
@@ -101,8 +102,9 @@ def draw_applications(material: Material) -> tuple[Image.Image, str]:
     cutouts = [material.cutout("bsn", "pfcn", photo) for photo in best]
     rows = [[_cell(cutout.photo), *map(_cell, applied(cutout).values())] for cutout in cutouts]
     caption = (
-        "Applications of BSN's masks, with the matting of `python -m bsn segment`: background replacement, depth of "
-        f"field, cartoon and stylisation. Photos: those with BSN's highest IoU, {' and '.join(best)}."
+        f"Applications of BSN's masks, with the matting of `python -m bsn segment --band {material.kernel_width:g}`: "
+        "background replacement, depth of field, cartoon and stylisation. Photos: those with BSN's highest IoU, "
+        f"{' and '.join(best)}."
     )
     return grid(rows, heads=["Photo", *applied(cutouts[0])]), caption
 

@@ -14,7 +14,6 @@ from PIL import Image, ImageDraw, ImageFont
 Picture = np.ndarray
 """uint8 (H, W, 3) RGB."""
 
-# The methods' colours are Okabe and Ito's, which colour-blind readers can tell apart.
 INK = "#1f2933"
 MUTED = "#667483"
 PALE = "#eef1f4"
@@ -25,6 +24,7 @@ BOUNDARY = (255, 138, 61)
 BACKGROUND = (31, 45, 66)
 
 SET_COLOURS = {"coco": "#0072b2", "cocostuff": "#009e73", "voc": "#d55e00"}
+# Okabe and Ito's, which colour-blind readers can tell apart.
 METHOD_COLOURS = {
     "graph_cut": "#999999",
     "portrait_fcn": "#e69f00",

@@ -41,6 +41,7 @@ PROCESS_TAG = "process"  # "<host> <pid> <start>" of the process that writes a r
 NOTE_TAG = "mlflow.note.content"
 PARENT_TAG = "mlflow.parentRunId"
 FLUSH_SECONDS = 30.0  # between writes of curve points
+LOCK_ATTEMPTS, LOCK_SECONDS = 25, 0.2  # to read dvc.lock, and between
 MAX_METRICS, MAX_PARAMS, MAX_VALUE = 1000, 100, 500  # what MLflow takes per call, and characters per parameter
 
 
@@ -243,7 +244,7 @@ class Run:
                 action()
         except Exception as error:  # whatever MLflow, the database and the disk raise
             if not self._warned:
-                warnings.warn(f"mlflow.db does not get all of this run ({reason(error)}); going on", stacklevel=4)
+                warnings.warn(f"this run is incomplete in mlflow.db ({reason(error)}); the stage goes on", stacklevel=4)
             self._warned = True
 
 
@@ -353,7 +354,13 @@ def _lives(pid: str, start: str) -> bool:
 
 def _data_versions(lock: Path) -> dict[str, str]:
     """`{"data.pfcn": <md5>, ...}`: DVC's hash of each data set that the lock has."""
-    # The C loader: the Python one takes a quarter of a second for a lock of this size, in every tracked stage.
-    stages = yaml.load(lock.read_text("utf-8"), Loader=yaml.CSafeLoader)["stages"] if lock.exists() else {}
-    known = (name.partition("@") for name in stages)
-    return {f"data.{key}": stages[f"{name}@{key}"]["outs"][0]["md5"] for name, _, key in known if name == "download"}
+    for _ in range(LOCK_ATTEMPTS):
+        try:
+            # The C loader: the Python one takes a quarter of a second for a lock of this size, in every tracked stage.
+            stages = yaml.load(lock.read_text("utf-8"), Loader=yaml.CSafeLoader)["stages"] if lock.exists() else {}
+            known = (name.partition("@") for name in stages)
+            keys = [key for name, _, key in known if name == "download"]
+            return {f"data.{key}": stages[f"download@{key}"]["outs"][0]["md5"] for key in keys}
+        except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError):
+            time.sleep(LOCK_SECONDS)  # another `dvc repro` is writing it, in place
+    return {}

@@ -64,6 +64,14 @@ def test_user_overrides_the_rule_and_a_photo_without_a_face_is_unknown():
     ]
 
 
+def test_hair_rows_above_the_frame_are_left_out():
+    # Narrow only in the frame's first row, which 6 eye distances above the mouth lie beyond.
+    mask = np.ones(FRAME, np.uint8)
+    mask[0] = 0
+    assert hair_rule(min_width=2.6, above_mouth=6, below_mouth=0.3).classify(mask) == "short"
+    assert RULE.classify(mask) == "long"
+
+
 def confusion(root: Path, true: dict[str, str], rule: Rule = RULE) -> Counter:
     """How often (true, found) occurs among the photos of a release, with the faces that the pipeline finds."""
     found = {c.id: c for c in pfcn.candidates(root)}

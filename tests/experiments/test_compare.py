@@ -37,7 +37,11 @@ def shown(
         "params": {
             "params.yaml": {"data": {"profile": profile, "kernel": {"width": width}}},
             f"profiles/{profile}.yaml": {
-                "data": {"networks": {"size": [64, 48] if profile == "sketch" else [800, 600]}}
+                "data": {
+                    "networks": {"size": [64, 48] if profile == "sketch" else [800, 600]},
+                    "validation": [2] if profile == "sketch" else [7, 29],
+                    "instructions": "avx2" if profile == "sketch" else "native",
+                }
             },
             # A parameter file that a stage writes: it follows from the other parameters.
             "data/labels/soft/kernel.json": {"data": {"width": float(width)}},

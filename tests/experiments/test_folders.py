@@ -80,9 +80,9 @@ def test_sync_reports_a_missing_commit_and_still_syncs(lacking, capsys):
     _, how = lacking
     sync.sync()
     first, second = capsys.readouterr().out.splitlines()
-    assert first.startswith("sync: DVC's experiments and the committed study stay unknown to MLflow: ")
+    assert first.startswith("sync: experiments and the committed results were not logged: ")
     assert how in first
-    assert second == "sync: mlflow.db has 0 more of DVC's studies"
+    assert second == "sync: studies newly logged to mlflow.db: 0"
 
 
 def test_make_repro_runs_without_a_commit_and_prints_the_tables(lacking):

@@ -21,7 +21,7 @@ def root(tmp_path, monkeypatch):
 def test_runs_are_copied_once_and_an_unreachable_server_is_reported_in_one_line(root, monkeypatch, capsys):
     sync.sync()
     assert capsys.readouterr().out.splitlines() == [
-        "sync: mlflow.db has 0 more of DVC's studies",
+        "sync: studies newly logged to mlflow.db: 0",
         "sync: runs of bsn-sketch: http://127.0.0.1:5000/#/experiments/1/runs",
     ]
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")

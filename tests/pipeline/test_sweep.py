@@ -125,4 +125,4 @@ def test_mlflow_and_dvc_agree_on_every_experiment_including_the_cached_one(proje
             fresh = dict.fromkeys(("mean_mask", "graph_cut", "bsn", "bsn_ik"))
             assert origins == {**fresh, **{name: name for name in untrained}}
     # A second sync has nothing to add.
-    assert "has 0 more of DVC's studies" in project.run("python", "-m", "experiments.sync")
+    assert "studies newly logged to mlflow.db: 0" in project.run("python", "-m", "experiments.sync")

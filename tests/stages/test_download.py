@@ -102,7 +102,7 @@ def test_without_pfcn_nothing_can_be_trained(project, folder):
 @pytest.mark.parametrize(
     ("section", "line"),
     [
-        ({}, r"profiles/lite\.yaml names no data: give data\.folder, data\.download or data\.draw"),
+        ({}, r"data names no photos; allowed: draw, folder or download in it"),
         ({"folder": "nowhere"}, r"data\.folder = 'nowhere' in profiles/lite\.yaml is not a folder"),
         ({"folder": "profiles"}, f"holds none of {', '.join(SETS)}"),
         ({"download": {**DOWNLOAD, "voc_years": [2011]}}, "voc_years.0 = 2011 is refused; allowed: a list of 2007"),

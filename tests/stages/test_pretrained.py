@@ -29,6 +29,11 @@ def test_random_weights_are_a_file_without_tensors(study, network):
     assert study(network, weights="none") == {}
 
 
+def test_a_backbone_without_batch_norm_cannot_freeze_it(study):
+    with pytest.raises(InputError, match=r"^networks.deeplab: .* has no batch normalisation to freeze; leave .* off$"):
+        study("deeplab", backbone="test_convnext", weights="own.pth", freeze_batch_norm=True)
+
+
 def test_a_file_s_weights_come_in_our_names_for_six_channels(study, tmp_path):
     theirs = build("deeplab", classes=2, channels=3, backbone="resnet18", base_width=8).backbone.state_dict()
     torch.save(theirs, tmp_path / "resnet.pth")

@@ -27,10 +27,10 @@ def test_the_pipeline_has_every_trial_with_three_seeds():
 @pytest.mark.parametrize(
     ("variant", "readings"),
     [
-        ("plain", ("distance", "text")),
-        ("bsn", ("distance", "text")),
+        ("plain", ("closeness", "text")),
+        ("bsn", ("closeness", "text")),
         ("sum", ("sum", "text")),
-        ("printed", ("distance", "printed")),
+        ("printed", ("closeness", "printed")),
     ],
 )
 def test_a_trial_s_parameters_are_the_study_s_but_for_its_reading_and_seed(variant, readings):

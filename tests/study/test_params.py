@@ -69,7 +69,7 @@ def test_the_papers_values_are_the_defaults():
         ),
         ("portraits.min_face", 1.5, "portraits.min_face = 1.5 is refused; allowed: a fraction from 0 to 1"),
         ("seed", -1, "seed = -1 is refused; allowed: a whole number from 0 to 2147483647"),
-        ("methods.bsn@x", BSN, "methods.bsn@x"),
+        ("methods.bsn@x", BSN, "methods: the name 'bsn@x' is refused; allowed: small letters, digits and _,"),
         ("methods.graph_cut", BSN, "methods.graph_cut is refused; allowed: another name, because that is a baseline's"),
         ("methods.bsn.network", "unet", "methods.bsn.network = 'unet' is refused; allowed: deeplab or fcn8s"),
         ("methods.bsn.labels", "fuzzy", "methods.bsn.labels = 'fuzzy' is refused; allowed: hard or soft"),
@@ -88,6 +88,20 @@ def test_the_papers_values_are_the_defaults():
         ),
         ("networks.deeplab.momentum", 1, "networks.deeplab.momentum = 1 is refused; allowed: a number from 0, below 1"),
         ("networks.deeplab.scales", [0, 1], "scales.0 = 0 is refused; allowed: a list of numbers from 0.1 to 1"),
+        ("data.draw.pfcn", {"train": 3}, "data.draw.pfcn.test is missing; allowed: a whole number, 1 or more"),
+        ("data.draw.voc.test", 3, "data.draw.voc.test is not a parameter; allowed beside it: portraits, others"),
+        ("data", {}, "data names no photos; allowed: draw, folder or download in it"),
+        (
+            "data.folder",
+            "x",
+            "data.draw is refused beside data.folder and data.download; for real photos: profile = lite",
+        ),
+        (
+            "methods.BSN2",
+            BSN,
+            "methods: the name 'BSN2' is refused; allowed: small letters, digits and _, with a letter",
+        ),
+        ("hair.above_mouth", 4, "hair.above_mouth = 4 is refused; allowed: a number from 0 to 3.3"),
         ("data.draw.pfcn.train", 0, "data.draw.pfcn.train = 0 is refused; allowed: a whole number, 1 or more"),
     ],
 )
@@ -222,7 +236,7 @@ def test_invalid_yaml_is_refused_in_one_line(tmp_path, content, line):
             "hair",
             "methods.portrait_fcn.attribute = 'hair' is refused; allowed: one that",
         ),
-        ("hair.below_mouth", -1, "hair.below_mouth = -1 is refused; allowed: a number, 0 or more"),
+        ("hair.below_mouth", -1, "hair.below_mouth = -1 is refused; allowed: a number from 0 to 2.7"),
     ],
 )
 def test_invalid_attribute_parameters_are_refused_in_one_line(key, value, line):

@@ -117,6 +117,12 @@ def test_a_picture_is_cut_to_the_photos_shape_and_not_stretched(tmp_path):
     assert (twice[20, [2, 30, 57], 0] == [0, 200, 0]).all()
 
 
+def test_a_picture_with_transparent_pixels_is_refused_as_a_background(tmp_path):
+    Image.new("RGBA", (8, 8), (255, 0, 0, 0)).save(tmp_path / "logo.png")
+    with pytest.raises(InputError, match=r"logo.png' has transparent pixels; save it without transparency$"):
+        backdrop(str(tmp_path / "logo.png"))
+
+
 def test_scaling_crops_the_centre_and_keeps_the_aspect_ratio():
     photo = np.zeros((100, 300, 3), np.uint8)
     photo[:, 100:200] = 255

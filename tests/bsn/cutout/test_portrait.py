@@ -180,6 +180,7 @@ def test_another_mean_mask_is_an_error_of_one_line(trained):
         np.savez(stream, LOWER_HALF)
     with pytest.raises(InputError, match=r"is an .npz file; the aligned mean mask is an .npy file$"):
         loaded(trained)
-    file.write_text("no array")
-    with pytest.raises(InputError, match=r"is not a readable .npy file"):
-        loaded(trained)
+    for content in (b"no array", b"PK\x03\x04", b"\x93NUMPY\x01\x00\x10\x00{'descr': '<f4'(((("):
+        file.write_bytes(content)
+        with pytest.raises(InputError, match=r"is not a readable .npy file"):
+            loaded(trained)

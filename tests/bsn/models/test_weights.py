@@ -166,6 +166,10 @@ def test_a_file_without_weights_is_refused(tmp_path):
     for name in ("page.pth", "page.safetensors"):
         (tmp_path / name).write_text("<html>Not found</html>")
         assert f"{name} holds no weights" in refusal(tmp_path / name)
+    (tmp_path / "code.pth").write_text("(")
+    assert "code.pth holds no weights" in refusal(tmp_path / "code.pth")
+    torch.save({0: torch.zeros(1)}, tmp_path / "numbers.pth")
+    assert "numbers.pth holds no tensors by name" in refusal(tmp_path / "numbers.pth")
     (tmp_path / "empty.pth").touch()
     assert "empty.pth holds no weights" in refusal(tmp_path / "empty.pth")
     whole = (tmp_path / "whole.pth", tmp_path / "cut.pth")

@@ -1,12 +1,14 @@
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from threading import Timer
 
 import pytest
 import yaml
 
 from study.params import load
 from study.provenance import Origin
+from study.tracking import runs
 from study.tracking.runs import method_run, study_run, trial_run
 
 ORIGIN = Origin(experiment="moody-cat", commit="9f86d081884c7d659a2f")
@@ -78,6 +80,21 @@ def test_study_tags_hold_profile_experiment_commit_and_md5_of_each_data_set(para
     told = {name: spec.tags[name] for name in ("profile", "dvc.experiment", "git.commit")}
     assert told == {"profile": "sketch", "dvc.experiment": "moody-cat", "git.commit": ORIGIN.commit}
     assert {name: value for name, value in spec.tags.items() if name.startswith("data.")} == {"data.pfcn": "0af3.dir"}
+
+
+def test_a_lock_that_another_process_is_writing_is_read_once_it_is_whole(params, tmp_path):
+    whole = yaml.safe_dump({"stages": {"download@pfcn": {"outs": [{"md5": "0af3.dir"}]}}})
+    (tmp_path / "dvc.lock").write_text(whole[: whole.index("md5")])
+    writer = Timer(0.5, (tmp_path / "dvc.lock").write_text, [whole])
+    writer.start()
+    assert study_run(params, ORIGIN, folder=tmp_path).tags["data.pfcn"] == "0af3.dir"
+    writer.join()
+
+
+def test_a_damaged_lock_leaves_the_data_sets_unknown(params, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "LOCK_ATTEMPTS", 1)
+    (tmp_path / "dvc.lock").write_text("stages:\n  download@pfcn: [")
+    assert not any(name.startswith("data.") for name in study_run(params, ORIGIN, folder=tmp_path).tags)
 
 
 def test_method_and_trial_runs_have_parent_runs_and_method_runs_a_machine_tag(params, project):

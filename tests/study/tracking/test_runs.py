@@ -208,7 +208,7 @@ def test_a_database_that_cannot_be_opened_causes_one_warning_and_the_work_contin
     else:
         monkeypatch.setenv("DVC_ROOT", "/proc/nowhere")
     done = []
-    with pytest.warns(UserWarning, match=r"mlflow.db does not get all of this run \(.+\); going on") as caught:  # noqa: SIM117, PT031
+    with pytest.warns(UserWarning, match=r"this run is incomplete in mlflow.db \(.+\); the stage goes on") as caught:  # noqa: SIM117, PT031
         with start_run(spec) as run:
             run.log_point({"train/loss": 0.5}, step=10)
             run.log_metrics({"pfcn/mean_iou": 0.9})
@@ -217,7 +217,7 @@ def test_a_database_that_cannot_be_opened_causes_one_warning_and_the_work_contin
 
 
 def test_failed_writes_cause_one_warning_and_the_rest_is_written(root, spec, tmp_path):
-    with pytest.warns(UserWarning, match="does not get all of this run") as caught:  # noqa: SIM117, PT031
+    with pytest.warns(UserWarning, match="this run is incomplete") as caught:  # noqa: SIM117, PT031
         with start_run(spec) as run:
             run.log_artifact(tmp_path / "nothing.png")
             run.log_artifact(tmp_path / "nothing else.png")
