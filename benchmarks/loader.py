@@ -24,7 +24,8 @@ from bsn.models import build
 from bsn.models.layers import freeze_batch_norm
 from bsn.training.patches import PatchSampler, TrainingPhoto
 from bsn.training.recipe import NO_AUGMENTATION, Augmentation
-from study.params import PARAMS_FILE, PROFILES_FOLDER, DeepLabParams, check, read_yaml
+from study.params import PARAMS_FILE, PROFILES_FOLDER, DeepLabParams, Params, check, read_yaml
+from study.training import model_description
 
 CORES, GOAL, PHOTOS = 2, 10, 32
 LOADER_SECONDS = 0.5  # per round
@@ -48,10 +49,14 @@ ROUNDS = {
 }
 
 
+def parameters(profile: str) -> Params:
+    """Return params.yaml with profiles/<profile>.yaml."""
+    return check({**read_yaml(PARAMS_FILE), "profile": profile}, read_yaml(PROFILES_FOLDER / f"{profile}.yaml"))
+
+
 def network(profile: str) -> DeepLabParams:
     """Return DeepLabv2's section of profiles/<profile>.yaml."""
-    raw = {**read_yaml(PARAMS_FILE), "profile": profile}
-    return check(raw, read_yaml(PROFILES_FOLDER / f"{profile}.yaml")).networks.deeplab
+    return parameters(profile).networks.deeplab
 
 
 def made_up_photos(size: tuple[int, int]) -> list[TrainingPhoto]:
@@ -82,17 +87,12 @@ def sampler(profile: DeepLabParams, photos: list[TrainingPhoto], augmentation: A
     )
 
 
-def training_step(profile: DeepLabParams, batch: int) -> Step:
-    """Return the training step of stages.train on a CPU."""
-    options = {
-        **profile.architecture(),
-        "aspp_rates": profile.aspp_rates,
-        "scales": profile.scales,
-        "attribute_neurons": profile.attribute_neurons,
-        "attribute_classifiers": profile.attribute_classifiers,
-    }
+def training_step(params: Params, batch: int) -> Step:
+    """Return the training step of stages.train for BSN on a CPU."""
+    profile, bsn = params.networks.deeplab, params.methods["bsn"]
+    description = model_description(params, bsn, params.attributes[bsn.attribute])
     torch.manual_seed(0)
-    model = build("deeplab", classes=3, attributes=ATTRIBUTES, **options).train()
+    model = build(description.network, **description.options).train()
     if profile.freeze_batch_norm:
         freeze_batch_norm(model)
     return Step(
@@ -144,7 +144,7 @@ def main() -> None:
     for name, plan in ROUNDS.items():
         profile = network(name)
         photos, batch = made_up_photos(tuple(profile.size)), plan.batch or profile.batch
-        step = training_step(profile, batch)
+        step = training_step(parameters(name), batch)
         patches_trained(step, batch, plan.warm_up)
         loaders = {words: sampler(profile, photos, augmentation) for words, augmentation in augmentations.items()}
         calls = {words: lambda loader=loader: patches_made(loader) for words, loader in loaders.items()}

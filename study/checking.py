@@ -106,18 +106,20 @@ def _allowed(root: type[Section], loc: tuple[str | int, ...]) -> str:
 
 def _allowed_names(root: type[Section], loc: Sequence[str | int]) -> str:
     """Description of the keys of the dict at `loc`."""
-    annotation: Any = root
-    for part in loc:
-        annotation, _ = _inside(annotation, part)
-    _, description = _plain(get_args(annotation)[0], None)
+    key, _ = get_args(_type_at(root, loc))
+    _, description = _plain(key, None)
     return description or "other names"
 
 
 def _siblings(root: type[Section], loc: tuple[str | int, ...]) -> list[str]:
+    return list(_fields(_type_at(root, loc[:-1])))
+
+
+def _type_at(root: type[Section], loc: Sequence[str | int]) -> Any:
     annotation: Any = root
-    for part in loc[:-1]:
+    for part in loc:
         annotation, _ = _inside(annotation, part)
-    return list(_fields(annotation))
+    return annotation
 
 
 def _inside(annotation: Any, part: str | int) -> tuple[Any, str | None]:
