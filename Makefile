@@ -28,7 +28,7 @@ repro: .venv/installed
 	@echo "next:  dvc exp run -S kernel.width=15, then make compare"
 
 test: .venv/installed
-	python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+	python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --durations 12
 
 ui: sync
 	@case "$$MLFLOW_TRACKING_URI" in \
