@@ -50,9 +50,9 @@ class Case:
     """A network and its training.
 
     Attributes:
-        options: Arguments of `bsn.models.build`.
+        options: arguments of `bsn.models.build`.
         size, crop: Height and width of working copies and of patches, pixels.
-        goal: Most seconds per step, None without a goal.
+        goal: most seconds per step, None without a goal.
     """
 
     network: str
@@ -154,7 +154,7 @@ def run(name: str, folder: str, kind: str) -> dict[str, Any]:
     """Run a training process and return its result.
 
     Raises:
-        InputError: It failed.
+        InputError: it failed.
     """
     done = subprocess.run(_command(name, folder, kind), capture_output=True, text=True, check=False)
     if done.returncode:
@@ -182,8 +182,8 @@ def train(name: str, folder: str, kind: str) -> None:
     """Train one case and print the result as JSON.
 
     Args:
-        name: Of the case.
-        folder: For checkpoints.
+        name: of the case.
+        folder: for checkpoints.
         kind: "whole" or "killed" for all steps; "first" or "float32" for the first ones.
     """
     case = cases()[name]

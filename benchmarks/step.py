@@ -35,13 +35,13 @@ class Step:
     """A training step; each call updates the model's weights once.
 
     Args:
-        model: On its device, in its mode.
-        host: A batch as returned by `made_up_batch`.
+        model: on its device, in its mode.
+        host: a batch as returned by `made_up_batch`.
         optimizer: "sgd" or "adamw".
-        head_lr_multiplier: As in a profile.
-        weight_decay: As in a profile.
+        head_lr_multiplier: as in a profile.
+        weight_decay: as in a profile.
         mixed: bf16 autocast around the network, as Fabric's "bf16-mixed", and channels last.
-        compiled: Whether torch.compile compiles the network and its losses.
+        compiled: whether torch.compile compiles the network and its losses.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Step:
         """Capture the step as a CUDA graph, which later calls replay.
 
         Raises:
-            RuntimeError: The capture failed.
+            RuntimeError: the capture failed.
         """
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())

@@ -15,15 +15,15 @@ def clone(project: Path, folder: Path) -> tuple[str, Path]:
     """Clone the current commit of `project`, with an empty DVC cache of its own whatever .dvc/config says.
 
     Args:
-        project: Folder of the project, which may lie inside a larger repository.
-        folder: Where to clone the repository; empty or new.
+        project: folder of the project, which may lie inside a larger repository.
+        folder: where to clone the repository; empty or new.
 
     Returns:
         The commit, and the project's folder in the clone.
 
     Raises:
-        GitError: There is no commit.
-        InputError: Tracked files differ from the commit, or `folder` is not empty.
+        GitError: there is no commit.
+        InputError: tracked files differ from the commit, or `folder` is not empty.
     """
     if folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder} is not empty; name a new folder")
@@ -43,7 +43,7 @@ def clone_variables(settings: Path) -> dict[str, str]:
     """Return all environment variables for commands in such a clone.
 
     Args:
-        settings: An empty folder, used in place of the user's and the system's DVC settings.
+        settings: an empty folder, used in place of the user's and the system's DVC settings.
     """
     own = {key: value for key, value in os.environ.items() if not key.startswith(FOREIGN)}
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])

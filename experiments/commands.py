@@ -22,10 +22,10 @@ def run(
     """Run a command in which `python` is this interpreter.
 
     Args:
-        command: The program and its arguments.
-        folder: Working directory.
-        environment: Variables added to those of this process.
-        keep_open: File descriptors that the command inherits.
+        command: the program and its arguments.
+        folder: working directory.
+        environment: variables added to those of this process.
+        keep_open: file descriptors that the command inherits.
 
     Returns:
         Its standard output.
@@ -59,10 +59,10 @@ def run_attached(
     Running ones are waited for, also after Ctrl-C.
 
     Args:
-        commands: Each a program and its arguments.
-        folder: Working directory.
-        variables: All of their environment variables; None for those of this process.
-        at_once: Largest number of commands that run in parallel.
+        commands: each a program and its arguments.
+        folder: working directory.
+        variables: all of their environment variables; None for those of this process.
+        at_once: largest number of commands that run in parallel.
 
     Returns:
         Exit status of the first command that failed, 128 plus the signal's number after a signal; 0 if none did.

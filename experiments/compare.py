@@ -36,10 +36,10 @@ class Experiment:
 
     Attributes:
         name: DVC's name of the experiment; of the commit its branch or hash.
-        changed: Parameters that differ from the commit's.
-        metrics: Per method its `mean_iou` and `boundary_iou` on PFCN.
-        state: State of its job, empty when done.
-        reason: Why its job failed, empty otherwise.
+        changed: parameters that differ from the commit's.
+        metrics: per method its `mean_iou` and `boundary_iou` on PFCN.
+        state: state of its job, empty when done.
+        reason: why its job failed, empty otherwise.
     """
 
     name: str
@@ -62,8 +62,8 @@ def experiments(shown: list[dict[str, Any]], *, has_worker: Callable[[], bool]) 
     """Read the commit and its experiments from `dvc exp show --json`.
 
     Args:
-        shown: The parsed output.
-        has_worker: Says whether DVC's queue has a worker.
+        shown: the parsed output.
+        has_worker: says whether DVC's queue has a worker.
     """
     commit = next(entry for entry in shown if entry["rev"] != "workspace")
     own = _params(commit["data"])
@@ -142,7 +142,7 @@ def compare(method: str = "bsn") -> None:
     """Print the table.
 
     Raises:
-        InputError: There is no commit, DVC fails, or no experiment has the method.
+        InputError: there is no commit, DVC fails, or no experiment has the method.
     """
     head(Path())  # raises the reason where there is no commit
     try:

@@ -41,10 +41,10 @@ class JobResult:
     """Result of a job on a worker.
 
     Attributes:
-        worker: The worker's name.
-        seconds: Wall time of the job.
-        bundle: The experiment as a git bundle; None where the job failed.
-        reason: Why it failed, a few lines.
+        worker: the worker's name.
+        seconds: wall time of the job.
+        bundle: the experiment as a git bundle; None where the job failed.
+        reason: why it failed, a few lines.
     """
 
     worker: str
@@ -68,15 +68,15 @@ def run_job(
     """Run one experiment and push its data. A failure is part of the result, not raised.
 
     Args:
-        project: Name of the folder with this project's clones.
-        prefix: The project's folder in its repository; "" for the repository itself.
-        head: Commit, from the bundle that Dask has put into the worker's folder.
-        bundle: File name of that bundle.
-        name: Name of the experiment.
-        settings: Values of `--set-param`.
-        remote: Options of the DVC remote, its name under "name".
-        environment: Additional variables for the stages.
-        versions: Of the packages that the worker must have.
+        project: name of the folder with this project's clones.
+        prefix: the project's folder in its repository; "" for the repository itself.
+        head: commit, from the bundle that Dask has put into the worker's folder.
+        bundle: file name of that bundle.
+        name: name of the experiment.
+        settings: values of `--set-param`.
+        remote: options of the DVC remote, its name under "name".
+        environment: additional variables for the stages.
+        versions: of the packages that the worker must have.
     """
     worker = get_worker()
     start, made = time.monotonic(), None

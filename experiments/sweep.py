@@ -71,16 +71,16 @@ def sweep(root: Path, *, scheduler: str, settings: Sequence[str], prefix: str | 
     """Run all points of the sweep, import each as it ends, and print what failed.
 
     Args:
-        root: The project's folder.
-        scheduler: Address of the Dask scheduler.
-        settings: Values of `-S`, in DVC's syntax.
-        prefix: Names the experiments PREFIX-1, PREFIX-2, ...; without it DVC's random names.
+        root: the project's folder.
+        scheduler: address of the Dask scheduler.
+        settings: values of `-S`, in DVC's syntax.
+        prefix: names the experiments PREFIX-1, PREFIX-2, ...; without it DVC's random names.
 
     Returns:
         The number of failed points.
 
     Raises:
-        InputError: Something would make every job fail.
+        InputError: something would make every job fail.
     """
     for line in repair(root):
         print(f"sweep: {line}", flush=True)
@@ -119,7 +119,7 @@ def head_commit(root: Path) -> str:
     """Return HEAD, which all workers run.
 
     Raises:
-        InputError: Files differ from it.
+        InputError: files differ from it.
     """
     commit, different = study.git.head(root), changed(root, untracked=True)
     if different:
@@ -133,7 +133,7 @@ def shared_remote(root: Path) -> dict[str, str]:
     """Return the default DVC remote's name and location, without credentials.
 
     Raises:
-        InputError: There is none, workers cannot reach it, or its address holds a password.
+        InputError: there is none, workers cannot reach it, or its address holds a password.
     """
     options = dict(line.split("=", 1) for line in dvc("config", "--list", folder=root).splitlines() if "=" in line)
     name = options.get("core.remote")
@@ -162,7 +162,7 @@ def expand(settings: Sequence[str], prefix: str | None) -> list[Point]:
     """Return every combination of settings in the syntax of `dvc exp run --queue`: commas, range(5,20,5), choice(a,b).
 
     Raises:
-        InputError: The syntax is wrong.
+        InputError: the syntax is wrong.
     """
     # late: DVC and hydra take a second to load
     from dvc.exceptions import DvcException
@@ -210,7 +210,7 @@ def connected(scheduler: str, root: Path) -> Iterator[tuple[Client, dict[str, st
         The client, the versions that a worker must have, and the file name of the git bundle in a worker's folder.
 
     Raises:
-        InputError: No scheduler answers, or a worker has other versions.
+        InputError: no scheduler answers, or a worker has other versions.
     """
     versions = job.comparable(get_versions(requirements(root)))
     for module in (bsn.errors, study.git, commands, job):
@@ -258,12 +258,12 @@ def run_points(
     """Submit the points and import each experiment as it ends.
 
     Args:
-        root: The project's folder.
-        head: The commit.
-        client: Connection to Dask.
-        points: What to run.
-        common: Arguments of `job.run_job` that all points share.
-        one_first: Run points one at a time until one succeeds; the others start from what it has pushed.
+        root: the project's folder.
+        head: the commit.
+        client: connection to Dask.
+        points: what to run.
+        common: arguments of `job.run_job` that all points share.
+        one_first: run points one at a time until one succeeds; the others start from what it has pushed.
     """
     waiting, running, failures = list(points), {}, []
     run_job = job.run_job

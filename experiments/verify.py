@@ -88,7 +88,7 @@ def verify(*arguments: str) -> None:
     """Verify the commit and exit with 1 where it is not reproduced.
 
     Raises:
-        InputError: There is no commit, nothing to compare, or `dvc repro` failed.
+        InputError: there is no commit, nothing to compare, or `dvc repro` failed.
     """
     parser = argparse.ArgumentParser(prog="make verify", description="Reproduce the last commit and compare it.")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="clone to FOLDER and keep it")
@@ -148,9 +148,9 @@ def allowance(file: str, key: str, photos: dict[str, int]) -> float:
     """Return by how much a number may differ where the instruction set is not pinned.
 
     Args:
-        file: Its file.
-        key: Its key in the file, such as sets.pfcn.mean_iou.
-        photos: Number of photos per set.
+        file: its file.
+        key: its key in the file, such as sets.pfcn.mean_iou.
+        photos: number of photos per set.
     """
     parts = key.split(".")
     measure = "band" if "band" in parts else parts[-1]
