@@ -39,10 +39,10 @@ def unpack(
     """Extract members into `folder`; each file is replaced only when its new content is complete.
 
     Args:
-        archive: A .zip, .tar or .tar.gz.
-        folder: Where members go, under their names.
-        wanted: Whether to extract the member of this name (forward slashes).
-        max_bytes: How many bytes all wanted members may declare together.
+        archive: a .zip, .tar or .tar.gz.
+        folder: where members go, under their names.
+        wanted: whether to extract the member of this name (forward slashes).
+        max_bytes: how many bytes all wanted members may declare together.
 
     Returns:
         The files, in the archive's order.

@@ -248,10 +248,10 @@ def fetch_archives(downloads: Sequence[Download], folder: Path, *, at_once: int 
     """Download large files by `at_once` threads and verify them; those that are there already are verified only.
 
     Args:
-        downloads: What to download. Without a published hash, the hash of the first good copy is recorded in `folder`,
+        downloads: what to download. Without a published hash, the hash of the first good copy is recorded in `folder`,
             and other content is refused later.
-        folder: Where they go.
-        at_once: Number of threads.
+        folder: where they go.
+        at_once: number of threads.
 
     Returns:
         The files, in order.
@@ -279,10 +279,10 @@ def fetch_files(
     """Download many small files under one bar; those that are there are kept, unless empty or of another size.
 
     Args:
-        downloads: What to download. Their hashes are not recorded.
-        folder: Where they go.
-        at_once: Number of threads.
-        label: Names the bar.
+        downloads: what to download. Their hashes are not recorded.
+        folder: where they go.
+        at_once: number of threads.
+        label: names the bar.
 
     Yields:
         Each download with its file, or with the error if no URL served it, in order.

@@ -61,8 +61,8 @@ class RemoteZip:
     every member, so no member can change unnoticed.
 
     Attributes:
-        names: All members but folders, in order.
-        size: Bytes of the whole archive.
+        names: all members but folders, in order.
+        size: bytes of the whole archive.
 
     Raises:
         NoRanges: if a URL has the archive but serves only the whole.

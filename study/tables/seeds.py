@@ -218,7 +218,7 @@ def _training_labels(folder: Path, attribute: str) -> pd.Series:
 
 
 def attributes_table(photos: pd.DataFrame, *, attribute: str, by_eye: pd.Series, rule: pd.Series) -> Table:
-    """Build the table of the attribute branch's accuracy against labels by eye; one row per method.
+    """Build the table of the attribute branch's accuracy against labels by eye; methods in the order of `photos`.
 
     Args:
         photos: `method`, `seed`, `id` and the attribute's column, of photos that no network was trained on.
@@ -228,10 +228,10 @@ def attributes_table(photos: pd.DataFrame, *, attribute: str, by_eye: pd.Series,
     """
     judged = photos.loc[photos["id"].isin(list(by_eye.index)) & photos[attribute].notna()]
     right = judged.loc[:, attribute] == judged.loc[:, "id"].map(by_eye)
-    by_seed = right.groupby([judged["method"], judged["seed"]]).mean()
+    by_seed = right.groupby([judged["method"], judged["seed"]], sort=False).mean()
     rows = [
         {"method": method, "seeds": len(shares), "accuracy": shares.mean(), "accuracy_sd": shares.std()}
-        for method, shares in by_seed.groupby(level="method")
+        for method, shares in by_seed.groupby(level="method", sort=False)
     ]
     columns: Columns = {
         "Method": method_name,
