@@ -5,7 +5,7 @@ import hashlib
 import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import cv2
@@ -83,7 +83,8 @@ def write_atomically(file: Path, chunks: Iterable[bytes]) -> int:
             error.filename = str(file)
         raise
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # of a read-only disk, in place of the error above
+            partial.unlink()
     return written
 
 

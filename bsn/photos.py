@@ -37,7 +37,7 @@ _TO_UPRIGHT = {
     8: Transpose.ROTATE_90,
 }
 _TO_STORED = {**_TO_UPRIGHT, 6: Transpose.ROTATE_90, 8: Transpose.ROTATE_270}
-_BLACK = "is black all over when brought to 8 bits; scale its values to 0..65535, or save it as 8 bits"
+_BLACK = "is all black in 8 bits; scale its values to 0..65535, or save it as 8 bits"
 _SUBFILE_TYPE, _BITS_PER_SAMPLE = 254, 258  # tags of TIFF
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 
@@ -119,7 +119,7 @@ def read_palette(file: Path) -> np.ndarray:
 def _read(source: Path | str | io.BytesIO, name: str, decode: Callable[[Image.Image], Result]) -> Result:
     """Open a picture and `decode` it; any error becomes an InputError that names the file."""
     if not isinstance(source, io.BytesIO) and not os.path.isfile(source):
-        raise InputError(f"{name} is missing")
+        raise InputError(f"{name} is a link to nothing" if os.path.islink(source) else f"{name} is missing")
     try:
         with source if isinstance(source, io.BytesIO) else open(source, "rb") as stream:
             return decode(_open(stream))

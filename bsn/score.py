@@ -6,7 +6,7 @@ bsn score OURS THEIRS TRUTH     # both, and their paired difference
 
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +22,10 @@ from bsn.metrics import BAND_WIDTHS, bootstrap, evaluate_photo, miou_two_class, 
 from bsn.photos import read_upright
 from bsn.workers import threaded_map
 
-SHOWN = 5  # at most so many names in the message about missing masks
+SHOWN = 5  # at most so many names in a message
+FEW = 8  # values of a picture that is no soft mask
+BESIDE = 8  # grey levels by which a lossy format changes black and white
+LABELS = (0, 1, 255)
 # Rows of the summary: column of `evaluate_photo`, and title.
 _MEASURES = {
     "iou": "Mean IoU",
@@ -32,17 +35,18 @@ _MEASURES = {
 }
 
 
-def read_mask(file: Path) -> np.ndarray:
+def read_mask(file: Path, *, labels: bool = False) -> np.ndarray:
     """Read a mask by the rules of `bsn score --help`.
 
     Args:
         file: a picture, or a .mat file with the variable `mask`.
+        labels: whether the pictures of its folder hold labels (`hold_labels`).
 
     Returns:
         (H, W) uint8: 0 background, 1 portrait, 255 ignored.
 
     Raises:
-        InputError: the file cannot be read as a mask.
+        InputError: the file cannot be read as a mask, or which of its pixels are portrait is unclear.
     """
     if file.suffix.lower() == ".mat":
         mask = _matrix(file)
@@ -52,13 +56,40 @@ def read_mask(file: Path) -> np.ndarray:
     picture = read_upright(file)
     if picture.opacity is not None:
         return (picture.opacity >= 128).astype(np.uint8)
-    brightest = picture.pixels.max(axis=2)  # masks may be coloured
-    values = np.unique(brightest)
-    if 1 in values and np.isin(values, (0, 1, 255)).all():
+    brightest, values = _brightest(picture.pixels)
+    if labels and np.isin(values, LABELS).all():
         return brightest
-    if len(values) == 2 and values[1] < 128:
-        raise InputError(f"{file} holds {values[0]} and {values[1]}, which are both background; save it as 0 and 255")
+    low, high = values[0], values[-1]
+    if len(values) <= FEW:
+        shown = ", ".join(map(str, values))
+        if ((values > low + BESIDE) & (values < high - BESIDE)).any():
+            raise InputError(f"{file} holds {shown}: which of them are portrait is unclear; save it as 0 and 255")
+        if 0 < high < 128:
+            raise InputError(f"{file} holds {shown}, which are all background; save it as 0 and 255")
+        if low >= 128 and (picture.pixels != picture.pixels[0, 0]).any():
+            raise InputError(f"{file} holds {shown}, which are all portrait; save it as 0 and 255")
     return (brightest >= 128).astype(np.uint8)
+
+
+def hold_labels(masks: Iterable[Path]) -> bool:
+    """Whether the pictures of a folder hold 0, 1 and 255 = ignored: one that holds a 1, and no other value, says so.
+
+    Raises:
+        InputError: a picture cannot be read.
+    """
+    return any(threaded_map(_holds_labels, [file for file in masks if file.suffix.lower() != ".mat"]))
+
+
+def _holds_labels(file: Path) -> bool:
+    picture = read_upright(file)
+    values = _brightest(picture.pixels)[1]
+    return picture.opacity is None and 1 in values and bool(np.isin(values, LABELS).all())
+
+
+def _brightest(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The brightest channel of each pixel, as masks may be coloured, and its values in the picture, ascending."""
+    brightest = pixels.max(axis=2)
+    return brightest, np.flatnonzero(np.bincount(brightest.ravel(), minlength=256))
 
 
 def _matrix(file: Path) -> np.ndarray:
@@ -85,13 +116,16 @@ def score(
     Raises:
         InputError: a mask cannot be read, or its size is not that of the true mask.
     """
-    measure = partial(_measure, predictions=predictions, truth=truth)
+    labels = hold_labels(predictions[name] for name in names), hold_labels(truth[name] for name in names)
+    measure = partial(_measure, predictions=predictions, truth=truth, labels=labels)
     rows = tqdm(threaded_map(measure, names), total=len(names), desc=title, unit=" masks")
     return pd.DataFrame([{"id": name, **row} for name, row in zip(names, rows, strict=True)])
 
 
-def _measure(name: str, *, predictions: Mapping[str, Path], truth: Mapping[str, Path]) -> dict[str, float]:
-    found, wanted = read_mask(predictions[name]), read_mask(truth[name])
+def _measure(
+    name: str, *, predictions: Mapping[str, Path], truth: Mapping[str, Path], labels: tuple[bool, bool]
+) -> dict[str, float]:
+    found, wanted = read_mask(predictions[name], labels=labels[0]), read_mask(truth[name], labels=labels[1])
     if found.shape != wanted.shape:
         sizes = " and ".join(f"{mask.shape[1]}x{mask.shape[0]}" for mask in (found, wanted))
         raise InputError(f"{predictions[name]} and {truth[name]} are {sizes} pixels; resize the first")
@@ -130,7 +164,7 @@ def compare(predictions: Sequence[Path], truth: Path, *, csv: Path | None = None
         InputError: as in `score`; or there are more than two folders, no names match, or `csv` cannot be written.
     """
     if len(predictions) > 2:
-        raise InputError(f"PREDICTIONS are {len(predictions)} folders; allowed: one or two")
+        raise InputError(f"{len(predictions)} folders of PREDICTIONS; give one or two")
     true_masks = _masks(truth)
     found = [_masks(folder) for folder in predictions]
     names = [name for name in true_masks if all(name in masks for masks in found)]
@@ -159,10 +193,17 @@ def compare(predictions: Sequence[Path], truth: Path, *, csv: Path | None = None
     for title, masks in zip(titles, found, strict=True):
         missing = [name for name in true_masks if name not in masks]
         if missing:
-            shown = ", ".join(missing[:SHOWN]) + (", ..." if len(missing) > SHOWN else "")
-            print(f"score: {title} has no mask of {len(missing)} of {len(true_masks)} photos: {shown}", file=sys.stderr)
+            told = f"{title} has no mask of {len(missing)} of {len(true_masks)} photos: {_some(missing)}"
+            print(f"score: {told}", file=sys.stderr)
             status = 1
+        if extra := [name for name in masks if name not in true_masks]:
+            told = f"{truth} has no mask of {len(extra)} photos of {title}, which were left out: {_some(extra)}"
+            print(f"score: {told}", file=sys.stderr)
     return status
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
 
 
 def summary(titles: Sequence[str], tables: Sequence[pd.DataFrame]) -> str:

@@ -334,7 +334,15 @@ def main(*arguments: str) -> int:
         prog="python -m experiments.sweep", description="Run experiments on several machines by Dask."
     )
     parser.add_argument("--scheduler", required=True, help="address of the Dask scheduler: tcp://host:8786")
-    parser.add_argument("-S", "--set-param", action="append", required=True, metavar="PARAM=VALUES", dest="settings")
+    parser.add_argument(
+        "-S",
+        "--set-param",
+        action="append",
+        required=True,
+        metavar="PARAM=VALUES",
+        dest="settings",
+        help="as of dvc exp run: kernel.width=5,10,15 is three points",
+    )
     parser.add_argument("-n", "--name", metavar="PREFIX", help="experiments are PREFIX-1, PREFIX-2, ...")
     asked = parser.parse_args(arguments)
     try:

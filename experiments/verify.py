@@ -90,7 +90,9 @@ def verify(*arguments: str) -> None:
     Raises:
         InputError: there is no commit, nothing to compare, or `dvc repro` failed.
     """
-    parser = argparse.ArgumentParser(prog="make verify", description="Reproduce the last commit and compare it.")
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.verify", description="Run the last commit again, and compare its numbers."
+    )
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="clone to FOLDER and keep it")
     keep = parser.parse_args(arguments).keep
     with ExitStack() as stack:

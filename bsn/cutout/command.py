@@ -11,7 +11,7 @@ import numpy as np
 
 from bsn.cutout import effects
 from bsn.cutout.cutout import Cutout, Portrait
-from bsn.cutout.photo_files import find_photos, write_picture
+from bsn.cutout.photo_files import find_photos, is_written, write_picture
 from bsn.disk import disk_errors
 from bsn.errors import InputError, brief
 from bsn.workers import ahead
@@ -53,8 +53,7 @@ def segment_photos(
         return 1
     try:
         behind = effects.backdrop(background) if background is not None else None
-        with disk_errors(out):
-            out.mkdir(parents=True, exist_ok=True)
+        _make_folder(out)
         portrait = Portrait.load(model, mean_mask=mean_mask)
     except InputError as error:
         _complain(error)
@@ -83,8 +82,17 @@ def _targets(file: Path, kinds: Sequence[str], out: Path) -> dict[str, Path]:
     return {kind: out / f"{file.stem}_{kind}.png" for kind in kinds}
 
 
+def _make_folder(out: Path) -> None:
+    if os.path.exists(out) and not os.path.isdir(out):
+        raise InputError(f"--out {out} is a file; name a folder")
+    with disk_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
+    if not os.access(out, os.W_OK):
+        raise InputError(f"--out {out} cannot be written to; name another folder")
+
+
 class _Claims:
-    """Output files written so far; refuses to overwrite an input or another photo's picture."""
+    """Output files written so far; refuses to overwrite an input, another photo's picture, or a foreign file."""
 
     def __init__(self, inputs: Iterable[Path]) -> None:
         self._inputs = {os.path.realpath(file) for file in inputs}
@@ -97,9 +105,9 @@ class _Claims:
             if place in self._inputs:
                 raise InputError(f"{photo}: {target} would overwrite a photo that was given; take another --out")
             if place in self._taken:
-                raise InputError(
-                    f"{photo}: {target} is the picture of {self._taken[place]}; photos of one name need an --out each"
-                )
+                raise InputError(f"{photo}: {target} is already written for {self._taken[place]}; take another --out")
+            if os.path.isfile(target) and not is_written(target):
+                raise InputError(f"{photo}: {target} is there, and bsn segment did not write it; take another --out")
 
     def take(self, target: Path, photo: Path) -> None:
         """Record that the picture of `photo` is written."""

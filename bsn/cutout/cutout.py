@@ -21,11 +21,12 @@ from bsn.errors import InputError, brief
 from bsn.exported import BROKEN, ExportedSegmenter, Segment, runs_exported
 from bsn.faces import MIN_FACE, Detector, FaceDetector
 from bsn.inputs import scaling
-from bsn.model_format import BASELINES, DESCRIPTION, FACES, WEIGHTS
+from bsn.model_format import DESCRIPTION, FACES, WEIGHTS
 from bsn.photos import read_upright
 from bsn.workers import cores
 
 MODEL, MEAN_MASK = Path("models/bsn"), Path("data/mean_mask/aligned.npy")
+_TRAINED = f"name the folder of a trained network: `dvc repro train@bsn` makes {MODEL}"
 BAND = 10.0  # section 4.4.3, in pixels of an 800x600 photo
 _MIN_PROBABILITY = 0.9  # as in params.yaml
 
@@ -116,20 +117,17 @@ class Portrait:
         """
         folder = Path(model)
         if not os.path.isfile(folder / DESCRIPTION):
-            raise InputError(_untrained(folder / DESCRIPTION, folder))
+            raise InputError(f"{folder / DESCRIPTION} is not there; {_TRAINED}")
         prior = _load_mean_mask(Path(mean_mask))
         try:
             method, detector = load_method(folder, aligned_mean_mask=prior), face_detector(folder)
         except InputError:
             raise
         except FileNotFoundError:
-            raise InputError(_untrained(folder / WEIGHTS, folder)) from None
+            raise InputError(f"{folder / WEIGHTS} is not there; {_TRAINED}") from None
         # Which of these a damaged or foreign folder raises depends on its content.
         except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError, *BROKEN) as error:
-            raise InputError(
-                f"{folder} is not a network that this code trained ({brief(error)}); "
-                f"`dvc repro {_stage(folder)}` makes one"
-            ) from None
+            raise InputError(f"{folder} is not a network of this code ({brief(error)}); {_TRAINED}") from None
         # torch uses all cores for one photo, and its detector keeps state.
         return cls(method, detector=detector, threads=cores() if runs_exported(folder) else 1)
 
@@ -205,12 +203,14 @@ def find_face(photo: np.ndarray, *, detector: Detector) -> tuple[int, np.ndarray
 
 def _load_mean_mask(file: Path) -> np.ndarray:
     if not os.path.isfile(file):
-        raise InputError(f"{file} is not there; `dvc repro mean_mask` makes {MEAN_MASK}, the training set's")
+        raise InputError(
+            f"{file} is not there; name the training set's aligned mean mask: `dvc repro mean_mask` makes {MEAN_MASK}"
+        )
     try:
         prior = np.load(file)
-    # What numpy raises depends on what the file is instead.
-    except Exception as error:
-        raise InputError(f"{file} is not a readable .npy file ({brief(error)})") from None
+    # What numpy raises depends on what the file is instead, and its advice is to unpickle it.
+    except Exception:
+        raise InputError(f"{file} is not a readable .npy file") from None
     if not isinstance(prior, np.ndarray):
         raise InputError(f"{file} is an .npz file; the aligned mean mask is an .npy file")
     if prior.shape != FRAME or prior.dtype != np.float32:
@@ -218,13 +218,3 @@ def _load_mean_mask(file: Path) -> np.ndarray:
     if not ((prior >= 0) & (prior <= 1)).all():
         raise InputError(f"{file} holds values outside of 0..1; the aligned mean mask is a share")
     return prior
-
-
-def _untrained(missing: Path, folder: Path) -> str:
-    return f"{missing} is not there, and nothing is trained here; `dvc repro {_stage(folder)}` makes it"
-
-
-def _stage(folder: Path) -> str:
-    # Names in data/phase_one/ are those of phases, not of methods.
-    name = MODEL.name if folder.parent.name == "phase_one" else folder.name or MODEL.name
-    return f"baselines@{name}" if name in BASELINES else f"train@{name}"

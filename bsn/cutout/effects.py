@@ -79,7 +79,7 @@ def backdrop(text: str) -> Backdrop:
         colour = ()
     if len(colour) != 3 or max(colour) > 255:
         raise InputError(
-            f"background = {text!r} is neither a picture that is there nor a colour; "
+            f"background = {text!r} is neither a file nor a colour; "
             "colours are written as white, #00b140 or rgb(0,177,64)"
         )
     return lambda height, width: np.full((height, width, 3), colour, np.uint8)

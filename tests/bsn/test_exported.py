@@ -143,5 +143,5 @@ def test_a_damaged_network_is_one_line(folder, tmp_path, content):
     (damaged / "network.onnx").write_bytes(content)
     with pytest.raises(InputError) as told:
         load(damaged)
-    assert str(told.value).startswith(f"{damaged} is not a network that this code trained (")
+    assert str(told.value).startswith(f"{damaged} is not a network of this code (")
     assert "\n" not in str(told.value)

@@ -75,8 +75,8 @@ def test_12_bits_are_scaled_by_their_own_white(tmp_path):
         (np.float32([[-0.1, 1]]), "holds values from -0.1 to 1, "),
         (np.float32([[0, np.nan]]), "holds values from nan to nan, "),
         (np.int32([[0, 70000]]), "holds values from 0 to 70000, and is read from 0 .black. to 65535 .white."),
-        (np.uint16([[0, 255]]), "is black all over when brought to 8 bits"),
-        (np.float32([[0, 0.001]]), "is black all over when brought to 8 bits"),
+        (np.uint16([[0, 255]]), "is all black in 8 bits"),
+        (np.float32([[0, 0.001]]), "is all black in 8 bits"),
     ],
 )
 def test_what_would_be_read_as_black_or_white_alone_is_refused(tmp_path, values, reason):
@@ -88,7 +88,7 @@ def test_what_would_be_read_as_black_or_white_alone_is_refused(tmp_path, values,
 @pytest.mark.parametrize("form", ["png", "tif"])
 def test_16_bit_colour_of_8_bits_is_refused(tmp_path, form):
     cv2.imwrite(str(tmp_path / f"deep.{form}"), np.full((2, 2, 3), 200, np.uint16))
-    with pytest.raises(InputError, match="is black all over when brought to 8 bits"):
+    with pytest.raises(InputError, match="is all black in 8 bits"):
         read_photo(tmp_path / f"deep.{form}")
 
 

@@ -11,7 +11,7 @@ from scipy.io import savemat
 
 from bsn.__main__ import main
 from bsn.errors import InputError
-from bsn.score import read_mask
+from bsn.score import hold_labels, read_mask
 
 
 def square(left, right, *, size=(40, 60)):
@@ -38,11 +38,43 @@ def folders(tmp_path):
 
 @pytest.mark.parametrize(
     ("values", "expected"),
-    [([0, 1, 255], [0, 1, 255]), ([0, 255, 255], [0, 1, 1]), ([0, 127, 128], [0, 0, 1]), ([0, 0, 0], [0, 0, 0])],
+    [
+        ([0, 255, 255], [0, 1, 1]),
+        ([0, 127, 128], [0, 0, 1]),
+        ([0, 0, 0], [0, 0, 0]),
+        ([255, 255, 255], [1, 1, 1]),
+        ([*range(0, 250, 25)], [0] * 6 + [1] * 4),
+    ],
 )
-def test_a_mask_is_0_1_and_ignored_or_else_everything_from_128_on(tmp_path, values, expected):
+def test_portrait_is_everything_from_128_on(tmp_path, values, expected):
     Image.fromarray(np.array([values], np.uint8)).save(tmp_path / "mask.png")
     assert read_mask(tmp_path / "mask.png").tolist() == [expected]
+
+
+@pytest.mark.parametrize(("values", "expected"), [([0, 1, 255], [0, 1, 255]), ([0, 255, 255], [0, 255, 255])])
+def test_in_a_folder_with_labels_1_is_portrait_and_255_ignored(tmp_path, values, expected):
+    for name, content in (("a.png", values), ("b.png", [0, 0, 1]), ("c.png", [0, 0, 0])):
+        Image.fromarray(np.array([content], np.uint8)).save(tmp_path / name)
+    assert hold_labels(tmp_path.iterdir())
+    assert not hold_labels([tmp_path / "c.png"])
+    assert read_mask(tmp_path / "a.png", labels=True).tolist() == [expected]
+
+
+@pytest.mark.parametrize(
+    ("pixels", "reason"),
+    [
+        ([[0, 15, 255]], "holds 0, 15, 255: which of them are portrait is unclear"),
+        ([[0, 128, 255]], "holds 0, 128, 255: which of them are portrait is unclear"),
+        ([[0, 1, 2]], "holds 0, 1, 2, which are all background"),
+        ([[128, 255]], "holds 128, 255, which are all portrait"),
+        ([[[128, 0, 0], [0, 128, 0]]], "holds 128, which are all portrait"),
+    ],
+)
+def test_a_picture_of_few_values_that_is_no_mask_is_refused(tmp_path, pixels, reason):
+    Image.fromarray(np.array(pixels, np.uint8)).save(tmp_path / "mask.png")
+    with pytest.raises(InputError) as told:
+        read_mask(tmp_path / "mask.png", labels=True)
+    assert str(told.value) == f"{tmp_path / 'mask.png'} {reason}; save it as 0 and 255"
 
 
 def test_masks_of_any_form_are_matched_by_name_and_two_folders_compared_in_pairs(folders, capsys):
@@ -64,6 +96,15 @@ def test_missing_masks_are_named_and_the_others_measured(folders, capsys):
     told = capsys.readouterr()
     assert "Mean IoU        100.0" in told.out
     assert "ours has no mask of 1 of 2 photos: b\n" in told.err
+
+
+def test_masks_without_a_true_one_are_named_and_left_out(folders, capsys):
+    Image.fromarray(square(0, 60) * 255).save(folders / "ours/c.png")
+    assert main(["score", str(folders / "ours"), str(folders / "truth")]) == 0
+    told = capsys.readouterr()
+    assert told.out.splitlines()[1].split() == ["Photos", "2"]
+    assert "truth has no mask of 1 photos of " in told.err
+    assert "ours, which were left out: c\n" in told.err
 
 
 def test_a_mask_is_turned_as_its_exif_says_in_grey_and_in_colour(tmp_path):
@@ -127,7 +168,7 @@ def test_no_file_of_the_measured_folders_is_overwritten(folders):
         ),
         (
             lambda root: Image.fromarray(square(1, 9) * 2).save(root / "ours/b.png"),
-            "holds 0 and 2, which are both back",
+            "holds 0, 2, which are all background",
         ),
         (
             lambda root: Image.fromarray(square(1, 2, size=(20, 60))).save(root / "ours/b.png"),

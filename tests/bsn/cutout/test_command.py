@@ -161,7 +161,7 @@ def test_every_kind_of_bad_photo_is_one_line_and_the_others_are_processed(here, 
         "bad_exif.png": " has EXIF data that can't be read (SyntaxError: ",
         "bomb.png": " has more than 40000 pixels",
         "empty.webp": " is empty (0 bytes)",
-        "gone.jpg": " is missing",
+        "gone.jpg": " is a link to nothing",
         "half.jpg": " is truncated or broken (",
         "narrow.png": ": 9x1 pixels are too few",
         "notes.txt": " is not a picture",
@@ -297,6 +297,39 @@ def test_no_input_is_overwritten(here, capsys):
     assert Path("p/a.png").read_bytes() == before
 
 
+def test_a_picture_of_the_users_own_is_kept_and_one_of_an_earlier_run_replaced(here, capsys):
+    Image.fromarray(np.zeros((3, 3), np.uint8)).save("p/b.png")
+    before = Path("p/b.png").read_bytes()
+    status, lines, errors = segment(capsys, "p/b.jpg", "--out", "p")
+    assert (status, lines) == (1, [])
+    assert errors == ["segment: p/b.jpg: p/b.png is there, and bsn segment did not write it; take another --out"]
+    assert Path("p/b.png").read_bytes() == before
+    Path("p/b.png").unlink()
+    for _ in range(2):
+        assert segment(capsys, "p/b.jpg", "--out", "p") == (0, ["p/b.jpg -> p/b.png"], [])
+
+
+def test_pictures_of_an_earlier_run_are_no_photos_of_their_folder(here, capsys):
+    for photos in ("p", "p", "p/*"):
+        assert segment(capsys, photos, "--out", "p", "--mask") == (
+            0,
+            ["p/a.png -> p/a_mask.png", "p/b.jpg -> p/b_mask.png"],
+            [],
+        )
+
+
+def test_an_empty_folder_name_is_refused(here, capsys):
+    with pytest.raises(SystemExit):
+        main(["segment", "p", "--out", ""])
+    assert "argument --out: it is empty; name a folder" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_to_is_one_line_before_the_first_photo(here, capsys, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)  # as on a read-only disk; root may write to any other folder
+    status, lines, errors = segment(capsys, "p", "--out", "o")
+    assert (status, lines, errors) == (1, [], ["segment: --out o cannot be written to; name another folder"])
+
+
 def test_the_background_picture_is_an_input_too(here, capsys):
     shutil.copy("p/a.png", "a_background.png")
     status, _, errors = segment(capsys, "p/a.png", "--background", "a_background.png", "--out", ".")
@@ -309,22 +342,20 @@ def test_two_photos_of_one_name_do_not_overwrite_each_other(here, capsys):
     shutil.copy("p/b.jpg", "q/a.jpg")
     status, lines, errors = segment(capsys, "p/a.png", "q/a.jpg", "--out", "o", "--trimap")
     assert (status, len(lines)) == (1, 1)
-    assert errors == [
-        "segment: q/a.jpg: o/a_trimap.png is the picture of p/a.png; photos of one name need an --out each"
-    ]
+    assert errors == ["segment: q/a.jpg: o/a_trimap.png is already written for p/a.png; take another --out"]
 
 
 def test_an_unknown_colour_stops_before_anything_is_written(here, capsys):
     status, lines, errors = segment(capsys, "p", "--out", "o", "--background", "blurple")
     assert (status, lines, len(errors)) == (1, [], 1)
-    assert errors[0].startswith("segment: background = 'blurple' is neither a picture that is there nor a colour")
+    assert errors[0].startswith("segment: background = 'blurple' is neither a file nor a colour")
     assert not Path("o").exists()
 
 
 def test_a_file_in_the_folders_place_is_an_error_of_one_line(here, capsys):
     Path("o").write_text("")
     status, _, errors = segment(capsys, "p", "--out", "o")
-    assert (status, errors) == (1, ["segment: o cannot be read or written: File exists"])
+    assert (status, errors) == (1, ["segment: --out o is a file; name a folder"])
 
 
 def test_without_weights_it_says_which_command_makes_them(here, capsys):
@@ -332,7 +363,8 @@ def test_without_weights_it_says_which_command_makes_them(here, capsys):
     status, _, errors = segment(capsys, "p", "--out", "o")
     assert status == 1
     assert errors == [
-        "segment: models/bsn/model.json is not there, and nothing is trained here; `dvc repro train@bsn` makes it"
+        "segment: models/bsn/model.json is not there; "
+        "name the folder of a trained network: `dvc repro train@bsn` makes models/bsn"
     ]
 
 
