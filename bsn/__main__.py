@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     segment.add_argument("--trimap", action="store_true", help="portrait white, background black, unknown edge grey")
     segment.add_argument("--matte", action="store_true", help="portrait opacity of each pixel, black to white")
     segment.add_argument(
-        "--background", metavar="IMG|COLOUR", help="the portrait on a new background: a picture or a colour"
+        "--background", metavar="PICTURE|COLOUR", help="the portrait on a new background: a picture or a colour"
     )
     segment.add_argument("--blur", action="store_true", help="the photo with its background out of focus")
     segment.add_argument(
