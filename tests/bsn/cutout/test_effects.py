@@ -132,9 +132,7 @@ def test_scaling_crops_the_centre_and_keeps_the_aspect_ratio():
 @pytest.mark.parametrize("text", ["blurple", "beach.jpg", "#12345", "#11223344", ".", "rgb(300,0,0)"])
 def test_a_background_that_is_neither_picture_nor_colour_is_refused(text, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(
-        InputError, match=rf"^background = '{re.escape(text)}' is neither a file nor a colour; .*$"
-    ):
+    with pytest.raises(InputError, match=rf"^background = '{re.escape(text)}' is neither a file nor a colour; .*$"):
         backdrop(text)
 
 
