@@ -13,6 +13,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 # DVC runs its stages through a shell, where `python` must be this environment's.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Containers often set it. Each of the study's processes would then compile torch anew, for ten seconds.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help repro test ui sync compare sweep verify lint gpu-check
 help:

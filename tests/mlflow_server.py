@@ -4,14 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from contextlib import suppress
 from pathlib import Path
 
 import requests
 
 from tests.ports import free_port
-
-START = 120  # seconds that it gets on a busy machine
+from tests.waiting import wait_until
 
 
 class Server:
@@ -38,15 +37,13 @@ class Server:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        until = time.monotonic() + START
-        while time.monotonic() < until:
-            assert self.process.poll() is None, "the server has ended"
-            try:
-                if requests.get(f"{self.uri}/health", timeout=5).ok:
-                    return
-            except requests.ConnectionError:
-                time.sleep(0.2)
-        raise AssertionError("the server does not answer")
+        wait_until(self._answers)
+
+    def _answers(self) -> bool:
+        assert self.process.poll() is None, "the server has ended"
+        with suppress(requests.RequestException):
+            return requests.get(f"{self.uri}/health", timeout=5).ok
+        return False
 
     def signal(self, number: int) -> None:
         """To all of its processes."""

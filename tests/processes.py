@@ -7,6 +7,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from tests.ports import free_port
+from tests.waiting import HUNG
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["pytest", "pandas", "cv2", "safetensors.torch", "bsn.models", "bsn.training.loop"])
@@ -32,15 +33,15 @@ def exit_code(function: Callable[..., None], *arguments: Any) -> int:
     return process.exitcode
 
 
-def exit_codes(world: int, function: Callable[..., None], *arguments: Any, patience: float = 120) -> list[int | None]:
+def exit_codes(world: int, function: Callable[..., None], *arguments: Any) -> list[int | None]:
     """Call a function in `world` processes that find each other as under `torchrun`; return their exit codes.
 
-    A process that has not ended after `patience` seconds is killed; its exit code is None.
+    A process that hangs is killed; its exit code is None.
     """
     port = free_port()
     processes = [start(_join_group, rank, world, port, function, arguments) for rank in range(world)]
     for process in processes:
-        process.join(patience)
+        process.join(HUNG)
     codes = [process.exitcode for process in processes]
     for process in processes:
         process.kill()

@@ -69,7 +69,7 @@ def cluster() -> Iterator[dict[str, str]]:
 
 
 def _wait(variables: dict[str, str], folder: Path) -> None:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 120  # a busy machine
     while True:
         asked = subprocess.run(
             ["sinfo", "--noheader", "--format=%T"],

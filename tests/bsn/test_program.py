@@ -12,6 +12,7 @@ import pytest
 
 from bsn import program
 from bsn.errors import InputError
+from tests.waiting import HUNG, wait_until
 
 ROOT = Path(__file__).parents[2]
 # Written at once: two processes share the pipe, and print may write a line's end by itself.
@@ -62,7 +63,7 @@ def started(tmp_path):
 
 
 def ended(process):
-    _, told = process.communicate(timeout=30)
+    _, told = process.communicate(timeout=HUNG)
     return process.returncode, told
 
 
@@ -216,15 +217,12 @@ def test_worker_processes_end_with_it_and_print_nothing(started, work, until):
         )
     )
     process = started(until, imports=imports, work=work)
-    began = time.monotonic()
     os.killpg(process.pid, signal.SIGINT)
     status, told = ended(process)
     # Bars are told over and over; what else there is, is the line.
     assert (status, told.replace("\r", "\n").splitlines()[-1]) == (130, "sell: interrupted; sell again")
     assert "Traceback" not in told
-    while group_lives(process.pid):
-        assert time.monotonic() - began < 20
-        time.sleep(0.1)
+    wait_until(lambda: not group_lives(process.pid))
 
 
 def test_a_character_that_the_terminal_cannot_encode_does_not_end_it(started):

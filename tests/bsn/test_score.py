@@ -12,6 +12,7 @@ from scipy.io import savemat
 from bsn.__main__ import main
 from bsn.errors import InputError
 from bsn.score import hold_labels, read_mask
+from tests.waiting import HUNG
 
 
 def square(left, right, *, size=(40, 60)):
@@ -133,7 +134,7 @@ def test_the_table_of_photos_can_go_to_a_pipe(folders):
     reader = threading.Thread(target=lambda: read.append(pipe.read_text()), daemon=True)
     reader.start()
     main(["score", str(folders / "ours"), str(folders / "truth"), "--csv", str(pipe)])
-    reader.join(timeout=10)
+    reader.join(HUNG)
     assert pipe.is_fifo()
     assert read[0].startswith("id,")
 

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +16,7 @@ from experiments.job import comparable, different_versions, locked_clone
 from experiments.sweep import expand, head_commit, shared_remote
 from tests.experiments.conftest import server, someone
 from tests.ports import free_port
+from tests.waiting import HUNG, wait_until
 
 DASK = str(Path(sys.executable).parent / "dask")
 
@@ -50,16 +50,12 @@ def cluster(tmp_path):
 
 def kill_the_worker_that_hangs(file: Path, workers: dict[str, subprocess.Popen], started: subprocess.Popen) -> str:
     """Send SIGKILL to the worker whose stage hangs and to that stage; return the worker's name."""
-    until = time.monotonic() + 400
-    while started.poll() is None and time.monotonic() < until:
-        if file.exists() and (told := file.read_text().split()):
-            name, stage = told
-            workers[name].send_signal(signal.SIGKILL)
-            os.kill(int(stage), signal.SIGKILL)
-            return name
-        time.sleep(0.1)
-    started.kill()
-    raise AssertionError(f"the stage that hangs never began: {started.stdout.read()}")
+    wait_until(lambda: started.poll() is not None or (file.exists() and file.read_text()))
+    assert file.exists(), f"the stage that hangs never began: {started.stdout.read()}"
+    name, stage = file.read_text().split()
+    workers[name].send_signal(signal.SIGKILL)
+    os.kill(int(stage), signal.SIGKILL)
+    return name
 
 
 def test_a_sweep_over_two_workers_returns_its_experiments_although_one_dies(toy, bucket, storage, cluster, tmp_path):
@@ -121,7 +117,7 @@ def test_ctrl_c_while_a_sweep_waits_for_workers_prints_one_line(toy, bucket, sto
         while "waiting for a worker" not in (line := process.stdout.readline()):
             assert line
         os.killpg(process.pid, signal.SIGINT)
-        _, told = process.communicate(timeout=60)
+        _, told = process.communicate(timeout=HUNG)
     assert (process.returncode, told) == (
         130,
         "sweep: interrupted; what is done is here (dvc exp show); run it again for the other points\n",

@@ -13,6 +13,7 @@ import yaml
 
 from experiments import verify
 from tests.study.test_provenance import git
+from tests.waiting import HUNG
 
 ROOT = Path(__file__).parents[2]
 METHOD = {
@@ -233,7 +234,7 @@ def test_an_interrupt_waits_for_dvc_and_ends_with_one_line(project, tmp_path, wh
         assert lines[-1], lines
     time.sleep(0.5)
     (os.killpg if whole_group else os.kill)(process.pid, signal.SIGINT)
-    rest, _ = process.communicate(timeout=60)
+    rest, _ = process.communicate(timeout=HUNG)
     assert process.returncode == 130
     assert rest.splitlines()[-1] == "verify: interrupted; nothing was compared; run the same command again"
     assert "Traceback" not in rest

@@ -3,8 +3,7 @@
 import json
 import re
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -12,17 +11,7 @@ import pytest
 from mlflow import MlflowClient
 
 from tests.miniature import TRAINED, Project
-
-# Seconds after which a sweep has hung. Beside two other test processes, two slow cores needed more than 600.
-HUNG = 3000
-
-
-def until(done: Callable[[], bool]) -> None:
-    """Wait until `done` is true."""
-    end = time.monotonic() + HUNG
-    while not done():
-        assert time.monotonic() < end, "the sweep hangs"
-        time.sleep(0.2)
+from tests.waiting import wait_until
 
 
 def trainings(project: Project, method: str) -> Iterator[psutil.Process]:
@@ -57,8 +46,10 @@ def sweep(project) -> dict[str, str]:
         project.run("dvc", "exp", "run", "--queue", "--set-param", change, "--name", name, *targets)
     # The worker inherits these streams and keeps them open.
     project.run("sh", "-c", "dvc queue start > /dev/null 2>&1")
-    until(lambda: kill_a_training(project, "bsn_ik"))
-    until(lambda: not re.search(r"Running|Queued|[1-9] (active|idle)", project.run("dvc", "queue", "status")))
+    wait_until(lambda: kill_a_training(project, "bsn_ik"), every=0.2)
+    wait_until(
+        lambda: not re.search(r"Running|Queued|[1-9] (active|idle)", project.run("dvc", "queue", "status")), every=5
+    )
     return dict(re.findall(r"^\w{7} +(\S+) .* (\w+)$", project.run("dvc", "queue", "status"), re.MULTILINE))
 
 

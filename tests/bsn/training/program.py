@@ -23,6 +23,7 @@ from bsn.training.checkpoints import open_checkpoint, save_model
 from bsn.training.recipe import NO_AUGMENTATION
 from study.runner import run_stage
 from tests.bsn.training.test_loop import SIZE, recipe, toy_sampler
+from tests.waiting import HUNG
 
 STEPS = 6
 OPTIONS = {"classes": 2, "backbone": "resnet18", "base_width": 8, "attributes": 1, "attribute_neurons": 64}
@@ -32,7 +33,7 @@ def program(options: str) -> None:
     """The steps that it does are printed; the weights go to models/toy, checkpoints to checkpoints."""
     asked = json.loads(options)
     loop.RECORD_EVERY, loop.SAVE_EVERY = 1, 0.0
-    launch.TIMEOUT = timedelta(seconds=asked.get("patience", 60))
+    launch.TIMEOUT = timedelta(seconds=asked.get("patience", HUNG))
     fabric = launch.launch(threads=1)
     sampler = toy_sampler()
     sampler.batch, sampler.augmentation = 4, replace(NO_AUGMENTATION, flip=0.5)
@@ -45,7 +46,7 @@ def program(options: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         if fabric.global_rank == 1 and iteration == asked.get("lost"):
             Path("lost").touch()
-            time.sleep(600)
+            time.sleep(HUNG)
         return patch(iteration, slot)
 
     sampler.patch = patch_or_end

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import time
 from contextlib import ExitStack
 
 import pytest
@@ -14,9 +13,9 @@ from bsn.errors import InputError
 from tests.bsn.training.program import STEPS, program
 from tests.hosts import Host, two_hosts
 from tests.processes import exit_code, exit_codes
+from tests.waiting import HUNG, wait_until
 
 LOST = 4  # the step in which the second process is lost
-SECONDS = 60  # after which a host that has not come to its end hangs
 LINE = r"process 0 of 2 lost another one, or never connected to it \(.*{}.*\); read the other's message, then start .*"
 
 
@@ -38,10 +37,7 @@ def start(hosts, **options):
 
 
 def wait_until_it_hangs(host: Host):
-    until = time.monotonic() + SECONDS
-    while not (host.folder / "lost").exists():
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    wait_until((host.folder / "lost").exists)
     (host.folder / "lost").unlink()
 
 
@@ -58,20 +54,20 @@ def work(folder, options="{}"):
 def test_two_hosts_end_where_one_process_does_and_go_on_after_one_of_them_was_lost(tmp_path, hosts):
     first, second = hosts
 
-    # Nobody hears of a cable that is pulled: only patience ends the waiting.
-    survivor, other = start(hosts, lost=LOST, patience=4)
+    # Nobody hears of a cable that is pulled: only patience ends the waiting. Both must also have started within it.
+    survivor, other = start(hosts, lost=LOST, patience=40)
     wait_until_it_hangs(second)
     second.pull_cable()
-    said, _ = survivor.communicate(timeout=SECONDS)
+    said, _ = survivor.communicate(timeout=HUNG)
     assert survivor.returncode == 1
     (line,) = [line for line in said.splitlines() if line.startswith("program: ")]
     assert re.fullmatch("program: " + LINE.format("(Timed out|timeout)"), line)
     second.power_off()
-    other.communicate(timeout=SECONDS)
+    other.communicate(timeout=HUNG)
     second.plug_cable()
 
     together = start(hosts)
-    said = "".join(process.communicate(timeout=SECONDS)[0] for process in together)
+    said = "".join(process.communicate(timeout=HUNG)[0] for process in together)
     assert [process.returncode for process in together] == [0, 0], said
     # The second host's disk never had a checkpoint, and it went on from the first one's.
     assert re.findall(r"step (\d+) of 2", said) == [str(step) for step in range(LOST + 1, STEPS + 1)]

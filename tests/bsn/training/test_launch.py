@@ -18,6 +18,7 @@ from bsn.training import launch
 from tests.bsn.training.program import program
 from tests.processes import exit_code
 from tests.slurm import cluster
+from tests.waiting import HUNG
 
 ROOT = Path(__file__).parents[3]
 # What Slurm 22.05 was seen to set: in a batch script or salloc's shell of a job of four, and in what srun starts there.
@@ -158,7 +159,7 @@ def test_two_processes_of_srun_end_where_one_does_and_a_job_without_srun_runs_al
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=HUNG,
         )
         said[name] = done.stdout + done.stderr
         assert done.returncode == 0, said[name]

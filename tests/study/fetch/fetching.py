@@ -2,7 +2,6 @@
 
 import hashlib
 import random
-import time
 from pathlib import Path
 
 import pytest
@@ -49,13 +48,6 @@ def broken_off(site, folder: Path, download: Download, path: str) -> None:
     assert (folder / "a.bin.part").stat().st_size == HALF
     assert not (folder / "a.bin").exists()
     site.requests.clear()
-
-
-def wait_until(condition) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.01)
 
 
 def part_size(folder: Path) -> int:

@@ -18,14 +18,15 @@ from tests.study.fetch.fetching import (
     refusal,
     sha256,
     unpublished,
-    wait_until,
 )
+from tests.waiting import HUNG, wait_until
 
 ROOT = Path(__file__).parents[3]
-SCRIPT = """
+SCRIPT = f"""
 import signal, sys
 from pathlib import Path
-from study.fetch import Download, fetch_archives
+from study.fetch import Download, fetch_archives, http
+http.READ_TIMEOUT = {HUNG}
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit that it is ignored
 folder, url, size, digest = sys.argv[1:]
 print("begins", file=sys.stderr)
@@ -230,8 +231,8 @@ def test_ctrl_c_ends_at_once_and_keeps_the_partial_file(site, tmp_path):
     process = start(tmp_path, site.url("/a"))
     wait_until(lambda: part_size(tmp_path) == HALF)
     process.send_signal(signal.SIGINT)
-    # The server stalls until the test ends, so waiting for the connection would end in the read time-out of 30 s.
-    _, errors = process.communicate(timeout=25)
+    # The server stalls until the test ends, so a process that waits for the connection hangs.
+    _, errors = process.communicate(timeout=HUNG)
     assert process.returncode == -signal.SIGINT
     assert "KeyboardInterrupt" in errors
     assert part_size(tmp_path) == HALF
@@ -293,7 +294,7 @@ def test_two_processes_share_one_download(site, tmp_path):
     time.sleep(0.5)  # the second waits for the first
     first.kill()
     first.communicate()
-    _, errors = second.communicate(timeout=60)
+    _, errors = second.communicate(timeout=HUNG)
     assert second.returncode == 0, errors
     assert (tmp_path / "a.bin").read_bytes() == CONTENT
     assert [(r.range, r.sent) for r in site.requests] == [(None, HALF), (f"bytes={HALF}-", HALF)]

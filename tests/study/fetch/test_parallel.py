@@ -7,7 +7,8 @@ import pytest
 from bsn.disk import FullDisk
 from bsn.errors import InputError
 from study.fetch import Download, FetchError, fetch_archives, fetch_files, http
-from tests.study.fetch.fetching import CONTENT, HALF, fetch, part_size, published, refusal, unpublished, wait_until
+from tests.study.fetch.fetching import CONTENT, HALF, fetch, part_size, published, refusal, unpublished
+from tests.waiting import wait_until
 
 
 def test_a_file_is_fetched_in_one_request_without_content_encoding(site, tmp_path):

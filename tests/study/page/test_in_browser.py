@@ -1,7 +1,6 @@
 """The page in a headless Chromium, opened from its file: mouse, touch, keyboard and clicks."""
 
 import json
-import time
 
 import pytest
 from PIL import Image
@@ -17,6 +16,7 @@ from study.page.comparison import compare
 from study.tables.results import read_results
 from study.tables.tables import paper_tables
 from tests.chromium import chromium, needs_chromium
+from tests.waiting import wait_until
 
 FIGURES = [
     {"file": "figure2.jpg", "title": "Figure 2. Kernels", "caption": "How the kernels come about."},
@@ -190,9 +190,8 @@ def test_every_image_loads_without_changing_the_page_height(opened):
     before = opened.execute_script(height)
     opened.execute_script("document.querySelectorAll('img').forEach((image) => (image.loading = 'eager'))")
     images = "return [...document.querySelectorAll('main img')].map((one) => [one.src, one.naturalWidth])"
-    deadline = time.monotonic() + 20
-    while not all(width for _, width in opened.execute_script(images)) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    complete = "return [...document.querySelectorAll('main img')].every((one) => one.complete)"
+    wait_until(lambda: opened.execute_script(complete))
     assert [source for source, width in opened.execute_script(images) if not width] == []
     assert opened.execute_script(height) == before
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from threading import Barrier, Lock
 from types import SimpleNamespace
@@ -33,10 +34,10 @@ from study.tracking.package import package_model
 from study.tracking.runs import RunSpec, start_run
 from study.tracking.served import PortraitModel
 from tests.ports import free_port
+from tests.waiting import HUNG, wait_until
 
 MEAN_MASK = np.zeros(FRAME, np.float32)
 MEAN_MASK[300:, 100:500] = 1
-START = 60  # seconds within which a server must answer, also on a busy machine
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +200,7 @@ class TwoAtATime:
     threads = 2
 
     def __init__(self):
-        self.both = Barrier(2, timeout=START)
+        self.both = Barrier(2, timeout=HUNG)
 
     def segment(self, photo):
         self.both.wait()
@@ -291,18 +292,17 @@ def test_mlflow_serves_a_logged_model_and_predicts_with_it(method, mean_mask, po
 def _post(port, body):
     session = requests.Session()
     session.trust_env = False  # ignore the machine's proxy
-    return session.post(f"http://127.0.0.1:{port}/invocations", json=body, timeout=START)
+    return session.post(f"http://127.0.0.1:{port}/invocations", json=body, timeout=HUNG)
 
 
 def _wait_for(address, server):
     session = requests.Session()
     session.trust_env = False
-    until = time.monotonic() + START
-    while time.monotonic() < until:
+
+    def answers():
         assert server.poll() is None, "the server has ended"
-        try:
-            if session.get(address, timeout=5).ok:
-                return
-        except requests.ConnectionError:
-            time.sleep(0.2)
-    raise AssertionError("the server does not answer")
+        with suppress(requests.RequestException):
+            return session.get(address, timeout=5).ok
+        return False
+
+    wait_until(answers)
