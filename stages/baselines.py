@@ -11,6 +11,7 @@ OUT = Path("models")
 
 
 def baselines(name: str) -> None:
+    """Write one baseline's model folder."""
     options = {"graph_cut": load().graph_cut.model_dump(), "mean_mask": {}}
     require_choice("baseline", name, options)
     (OUT / name).mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ from bsn.methods.dense_crf import RefinedSegmenter
 from bsn.methods.prediction import Segmenter, load_method
 from bsn.metrics import summarise
 from bsn.model_format import WEIGHTS
+from study.checking import require_choice
 from study.evaluation import evaluate_samples, kept_photos
 from study.params import load
 from study.runner import run_stage
@@ -22,7 +23,9 @@ DATA, MODELS = Path("data"), Path("models")
 
 
 def crf(name: str) -> None:
+    """Print a table of the method with and without the CRF."""
     params = load()
+    require_choice("method", name, params.methods)
     if not (MODELS / name / WEIGHTS).exists():
         raise InputError(
             f"method = {name!r} has no trained network in {MODELS / name}; train it: dvc repro train@{name}"

@@ -13,7 +13,8 @@ import torch
 from bsn.disk import file_fingerprint
 from bsn.errors import InputError
 from bsn.methods.prediction import load_method
-from bsn.model_format import WEIGHTS
+from bsn.model_format import BASELINES, WEIGHTS
+from study.checking import require_choice
 from study.evaluation import (
     evaluate_samples,
     evaluated_photos,
@@ -29,12 +30,15 @@ DATA, MODELS, METRICS = Path("data"), Path("models"), Path("metrics")
 
 
 def evaluate(name: str) -> None:
+    """Measure one method and write its numbers, masks and seconds per photo."""
     params = load()
+    require_choice("method", name, [*params.methods, *BASELINES])
     # The last digits of a score depend on the number of threads.
     torch.set_num_threads(1)
     folder = MODELS / name
     if not folder.is_dir():
-        raise InputError(f"method = {name!r} has no folder {folder}; train it with: dvc repro train@{name}")
+        stage = "baselines" if name in BASELINES else "train"
+        raise InputError(f"method = {name!r} has no folder {folder}; make it with: dvc repro {stage}@{name}")
     file = folder / WEIGHTS
     weights = file_fingerprint(file) if file.exists() else None
     method = load_method(folder, aligned_mean_mask=np.load(DATA / "mean_mask/aligned.npy"))

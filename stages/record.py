@@ -13,6 +13,7 @@ OUT = Path("data/recorded")
 
 
 def record() -> None:
+    """Log the study, and copy it to the server that MLFLOW_TRACKING_URI names, if any."""
     params = load()
     record_study(study_run(params, Origin.here()), tags=environment())
     copy_briefly()

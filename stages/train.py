@@ -23,11 +23,12 @@ OUT, PHASE_ONE = Path("models"), Path("data/phase_one")
 
 
 def train(name: str) -> None:
+    """Train one method, and write it as weights, as ONNX files and to MLflow."""
     params = load()
     require_choice("method", name, params.methods)
     method = params.methods[name]
     network, recipe = params.network(method), params.recipe(method)
-    fabric = launch(threads=network.threads)
+    fabric = launch(threads=network.threads, devices=network.batch)
     with (
         start_run(method_run(params, name)) if fabric.is_global_zero else nullcontext() as run,
         report_lost_process(fabric),

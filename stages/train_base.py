@@ -18,12 +18,13 @@ OUT = Path("data/phase_one")
 
 
 def train_base(name: str) -> None:
+    """Train phase one of one combination of network, labels and loss weights."""
     require_choice("phase one", name, base_names())
     params = load()
     words = dict(zip(("network", "labels", "weight"), name.split("-"), strict=True))
     method = validated(MethodParams, {**words, "attribute": "none"})
     network, recipe = params.network(method), params.recipe(method)
-    fabric = launch(threads=network.threads)
+    fabric = launch(threads=network.threads, devices=network.batch)
     with report_lost_process(fabric):
         sampler = patch_sampler(params, method, attributes={})
         description = model_description(params, method, attributes=())

@@ -20,16 +20,17 @@ PHASE_ONE, METRICS = Path("data/phase_one"), Path("metrics/trials")
 
 
 def trial(key: str) -> None:
+    """Train and test one trial, or train a phase one that two of them share."""
     variant, seed = parse_trial(key)
-    study = load()
-    params = trial_params(study, variant, seed)
+    own = load()
+    params = trial_params(own, variant, seed)
     base = PHASE_ONE / f"plain-{seed}"
     # On one thread in every profile, because trials run side by side.
     fabric = launch(threads=1, devices=1)
     if variant == BASE:
         train_trial(params, variant, base, base=base, fabric=fabric).clear()
         return
-    with TemporaryDirectory() as scratch, start_run(trial_run(study, params, f"trial {key}")) as run:
+    with TemporaryDirectory() as scratch, start_run(trial_run(own, params, f"trial {key}")) as run:
         model = Path(scratch) / "model"
         checkpoint = train_trial(params, variant, model, base=base, fabric=fabric)
         photos, summaries = evaluate_trial(params, variant, model, masks=Path(scratch) / "masks", title=key)

@@ -105,7 +105,10 @@ class _Claims:
             if place in self._inputs:
                 raise InputError(f"{photo}: {target} would overwrite a photo that was given; take another --out")
             if place in self._taken:
-                raise InputError(f"{photo}: {target} is already written for {self._taken[place]}; take another --out")
+                raise InputError(
+                    f"{photo}: {target} is already written for {self._taken[place]}; segment it in a call of its own, "
+                    "with another --out"
+                )
             if os.path.isfile(target) and not is_written(target):
                 raise InputError(f"{photo}: {target} is there, and bsn segment did not write it; take another --out")
 

@@ -151,6 +151,6 @@ def _staircase(tone: np.ndarray) -> np.ndarray:
 
 
 def _ink(tone: np.ndarray, scale: float) -> np.ndarray:
-    """Near 0 on dark lines and 1 on plain areas, (H, W) float32: difference of Gaussians of a tone in 0..1."""
+    """0.15 on dark lines and 1 on plain areas, (H, W) float32: difference of Gaussians of a tone in 0..1."""
     fine, coarse = (cv2.GaussianBlur(tone, (0, 0), sigma * scale) for sigma in (1.2, 2.4))
     return 0.15 + 0.85 * (1 + np.tanh(90 * np.minimum(fine - 0.98 * coarse, 0)))

@@ -180,7 +180,7 @@ def _pymatting() -> ModuleType:
 def _check_size(values: np.ndarray) -> None:
     height, width = values.shape
     if min(shrunk_size(height, width)) < _SMALLEST:
-        raise InputError(f"{height}x{width} pixels are too few, or too oblong, for a soft edge; --trimap needs none")
+        raise InputError(f"{height}x{width} pixels are too few, or too oblong, for a soft edge; a trimap needs none")
 
 
 def _closed_form(photo: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -189,7 +189,7 @@ def _closed_form(photo: np.ndarray, known: np.ndarray) -> np.ndarray:
     try:
         return solve(photo / 255, known, laplacian_kwargs={"epsilon": _FLAT}).astype(np.float32)
     except ValueError as error:
-        raise InputError(f"the matte can't be solved ({error}); take another --band") from None
+        raise InputError(f"the matte can't be solved ({error}); take another band") from None
 
 
 def _enlarged(alpha: np.ndarray, small: np.ndarray, large: np.ndarray) -> np.ndarray:

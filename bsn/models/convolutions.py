@@ -78,7 +78,8 @@ def fold_frozen_batch_norm(model: nn.Module, *, channels: int) -> None:
         channels: of the model's input.
     """
     for conv, norm in _convolutions_before_batch_norms(model, channels):
-        pads_like_tensorflow = type(conv).__name__ == "Conv2dSame"
+        # A folded model is folded again for its next training, from other weights.
+        pads_like_tensorflow = getattr(conv, "pads_like_tensorflow", type(conv).__name__ == "Conv2dSame")
         scale = norm.weight * (cast(Tensor, norm.running_var) + norm.eps).rsqrt()
         conv.register_buffer("scale", scale.view(-1, 1, 1, 1), persistent=False)
         conv.register_buffer("shift", norm.bias - cast(Tensor, norm.running_mean) * scale, persistent=False)

@@ -32,7 +32,7 @@ _PHASE_ONE_TENSORS, _PHASE_ONE_CURVES = "state.safetensors", "state.json"
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """Point of the training curves: means over the iterations since the previous point.
+    """Point of the training curves: mean losses over the iterations since the previous point, and the last one's rate.
 
     It holds no times, so that equal runs have equal curves.
     """
@@ -157,7 +157,7 @@ def open_checkpoint(
     }
     tensors = [*model.state_dict().values(), *start.model.values()]
     tensors += [tensor for values in start.optimizer.values() for tensor in values.values()]
-    run = fingerprint(settings, [*sampler.arrays(), *(tensor.numpy() for tensor in tensors)], code=_code())
+    run = fingerprint(settings, [*sampler.arrays(), *(tensor.cpu().numpy() for tensor in tensors)], code=_code())
     _check_that_processes_agree(fabric, run)
     # Not compared between processes: hosts may differ in these, and only the first one has the checkpoint.
     machine = {

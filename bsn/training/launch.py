@@ -45,7 +45,8 @@ def launch(*, threads: int, devices: int | None = None) -> Fabric:
         Fabric, launched.
 
     Raises:
-        InputError: the other processes do not connect, or hosts have different numbers of processes.
+        InputError: the first host cannot be found, the other processes do not connect, or hosts have different numbers
+            of processes.
     """
     enable_determinism()
     environment, local, nodes = _launcher()
@@ -53,11 +54,11 @@ def launch(*, threads: int, devices: int | None = None) -> Fabric:
     local = local or min(devices or gpus, gpus) or 1
     several = local * nodes > 1
     fabric = Fabric(
-        accelerator="auto",
+        accelerator="cuda" if gpus else "cpu",
         devices=local,
         num_nodes=nodes,
         strategy=DDPStrategy(timeout=TIMEOUT) if several else "auto",
-        precision="bf16-mixed" if torch.cuda.is_available() else "32-true",
+        precision="bf16-mixed" if gpus else "32-true",
         plugins=[environment],
     )
     if nodes > 1:
@@ -118,7 +119,13 @@ def _choose_interface(main_address: str) -> None:
 
     By default it uses the address of this host's name, often 127.0.1.1, which other hosts cannot reach.
     """
-    family, _, _, _, where = socket.getaddrinfo(main_address, 9, type=socket.SOCK_DGRAM)[0]
+    try:
+        family, _, _, _, where = socket.getaddrinfo(main_address, 9, type=socket.SOCK_DGRAM)[0]
+    except OSError as error:
+        raise InputError(
+            f"the first host, {main_address}, has no address here ({brief(error)}); name one that every host can reach "
+            "(torchrun: --master-addr)"
+        ) from None
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         probe.connect(where)  # sends nothing
         own = probe.getsockname()[0]

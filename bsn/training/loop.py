@@ -55,7 +55,8 @@ def train(
             if there is a checkpoint.
         phases: number of the recipe's phases after which to end; None for all.
         workers: processes that prepare batches; 0 prepares them in this one.
-        on_point: called in the first process with each point of the curves, those of `start` first.
+        on_point: called in the first process with each point of the curves; without a checkpoint, with those of `start`
+            first. After a kill, points since the last checkpoint come again, with the same values.
         title: of the progress bar.
 
     Returns:
@@ -67,9 +68,12 @@ def train(
         ValueError: the recipe's optimizer or schedule is unknown.
     """
     if sampler.batch < fabric.world_size:
-        raise InputError(f"batch = {sampler.batch} is less than the {fabric.world_size} processes; give each a patch")
+        raise InputError(
+            f"batch = {sampler.batch} is less than the {fabric.world_size} processes; start as many as the batch has "
+            "patches, or fewer"
+        )
     saved = fabric.broadcast(checkpoint.load() if fabric.is_global_zero else None)
-    state = TrainingState.of(saved) if saved else start or TrainingState()
+    state = TrainingState.of(saved) if saved else TrainingState.of((start or TrainingState()).content())
     # Tensors that are not in the state, such as the attribute branch's after phase one, keep their initial values.
     model.load_state_dict({**model.state_dict(), **state.model})
     fabric.to_device(model)
@@ -188,10 +192,10 @@ def _restore_optimizer(optimizer: Optimizer, model: nn.Module, state: TrainingSt
     content["state"] = {index: state.optimizer[name] for index, name in names.items() if name in state.optimizer}
     optimizer.load_state_dict(content)
     for parameter, values in optimizer.state.items():
-        # Fused optimizers walk through memory: a state needs the strides of its parameter, which files do not keep.
+        # Copies, because an optimizer changes its state in place. Fused optimizers walk through memory: a state needs
+        # the strides of its parameter, which files do not keep.
         for key, value in values.items():
-            if value.shape == parameter.shape:
-                values[key] = torch.empty_like(parameter).copy_(value)
+            values[key] = torch.empty_like(parameter if value.shape == parameter.shape else value).copy_(value)
     if isinstance(optimizer, SGD):
         # Fused SGD needs a momentum for every parameter or for none; the attribute branch has none until phase two.
         for group in optimizer.param_groups:

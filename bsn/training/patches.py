@@ -1,4 +1,4 @@
-"""Training patches and batches. A patch is a function of (seed, iteration, slot) alone.
+"""Training patches and batches. A patch of a given sampler depends only on (iteration, slot).
 
 Crop, flip, scale and rotation are one affine map from patch pixels to photo pixels. The photo, its labels and the
 global kernel are warped by it. Position and mean mask are computed through it, and in a mirrored patch are those of the
@@ -70,7 +70,7 @@ class PatchSampler:
         kernel: (800, 600) float32, the global kernel of eq. (6), or ones.
 
     Raises:
-        ValueError: a range of the augmentation is not two numbers in order, or another value of it is invalid.
+        ValueError: a value of the augmentation is invalid.
     """
 
     def __init__(
@@ -128,8 +128,8 @@ class PatchSampler:
         """Make one patch; keys and arrays as in `load`, without the batch axis."""
         sample = self.photos[self.photo_index(iteration, slot)]
         photo = sample.photo
-        draw = np.random.default_rng([self.seed, iteration, slot])
-        to_photo, mirrored, gamma = self._draw_map(draw, photo.image.shape[:2])
+        rng = np.random.default_rng([self.seed, iteration, slot])
+        to_photo, mirrored, gamma = self._draw_map(rng, photo.image.shape[:2])
         # Outside of the photo labels are zero, which is ignored, and the image repeats its border.
         image = _warp(photo.image, to_photo, self.crop, cv2.BORDER_REPLICATE)
         if gamma != 1:
@@ -149,15 +149,15 @@ class PatchSampler:
             "attributes": sample.attributes,
         }
 
-    def _draw_map(self, draw: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndarray, bool, float]:
+    def _draw_map(self, rng: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndarray, bool, float]:
         """A random 3x3 map from patch pixels to photo pixels, whether it mirrors, and a gamma."""
         (height, width), (crop_height, crop_width) = size, self.crop
-        scale, rotation, gamma = self.augmentation.change(draw)
+        scale, rotation, gamma = self.augmentation.change(rng)
         angle = np.deg2rad(rotation)
-        mirrored = bool(draw.random() < self.augmentation.flip)
+        mirrored = bool(rng.random() < self.augmentation.flip)
         # Whole pixels, so that without scale and rotation the patch is a plain crop, not interpolated.
         room_y, room_x = height - round(crop_height / scale), width - round(crop_width / scale)
-        top, left = (int(draw.integers(min(room, 0), max(room, 0) + 1)) for room in (room_y, room_x))
+        top, left = (int(rng.integers(min(room, 0), max(room, 0) + 1)) for room in (room_y, room_x))
         cosine, sine = np.cos(angle) / scale, np.sin(angle) / scale
         centre_x, centre_y = (crop_width - 1) / 2, (crop_height - 1) / 2
         to_photo = np.array(

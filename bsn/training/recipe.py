@@ -1,7 +1,7 @@
 """How a network is trained: phases, optimizer, schedule and augmentation, as plain frozen dataclasses.
 
-params.yaml is validated against these types, whose ranges are pydantic annotations. A recipe that is built in Python is
-not validated. This module imports no torch.
+params.yaml is validated against Phase and Augmentation, whose ranges are pydantic annotations. A recipe that is built
+in Python is not validated. This module imports no torch.
 """
 
 from collections.abc import Sequence
@@ -65,32 +65,35 @@ class Augmentation:
         return {name: values for name, values in ranges.items() if len(values) != 2 or values[0] > values[1]}
 
     def check(self) -> None:
-        """Raise ValueError if `draw` or `flip` is invalid, or a range is not two numbers in ascending order."""
+        """Raise ValueError if a value is invalid, or a range is not two numbers in ascending order."""
         if self.draw not in ("range", "one"):
             raise ValueError(f"draw is {self.draw!r}; it is range or one")
         if not 0 <= self.flip <= 1:
             raise ValueError(f"flip is {self.flip}; it is a probability, from 0 to 1")
+        for name, values in (("scale", self.scale), ("gamma", self.gamma)):
+            if min(values, default=1) <= 0:
+                raise ValueError(f"{name} is {values}; give numbers above 0")
         for name, values in self.unordered_ranges().items():
             raise ValueError(f"{name} is {values}; where draw is range, give two numbers, the lower one first")
 
-    def change(self, draw: np.random.Generator) -> tuple[float, float, float]:
+    def change(self, rng: np.random.Generator) -> tuple[float, float, float]:
         """Draw one change.
 
         Args:
-            draw: generator of random numbers.
+            rng: generator of random numbers.
 
         Returns:
             Scale factor, rotation in degrees, and gamma.
         """
         if self.draw == "range":
-            scale = np.exp(draw.uniform(*np.log(self.scale)))
-            rotation = draw.uniform(self.rotation[0], self.rotation[1])
-            return float(scale), float(rotation), float(np.exp(draw.uniform(*np.log(self.gamma))))
+            scale = np.exp(rng.uniform(*np.log(self.scale)))
+            rotation = rng.uniform(self.rotation[0], self.rotation[1])
+            return float(scale), float(rotation), float(np.exp(rng.uniform(*np.log(self.gamma))))
         scales = [(scale, 0.0, 1.0) for scale in self.scale]
         rotations = [(1.0, rotation, 1.0) for rotation in self.rotation]
         gammas = [(1.0, 0.0, gamma) for gamma in self.gamma]
         changes = [(1.0, 0.0, 1.0), *scales, *rotations, *gammas]
-        return changes[draw.integers(len(changes))]
+        return changes[rng.integers(len(changes))]
 
 
 # Only the random crop.
@@ -109,8 +112,9 @@ class Recipe:
         freeze_batch_norm: keep statistics, scale and shift of every batch norm, as when fine-tuning.
         schedule: "step", a constant learning rate in each phase, as in the paper; or "poly", DeepLab's, which lowers
             the phases' rates by (1 - i / n)^0.9 over all n iterations.
-        warmup: iterations over which the learning rate rises from 0.
-        head_lr_multiplier: of the learning rate of the layers above the backbone.
+        warmup: iterations over which the learning rate rises, in equal steps from 1 / warmup of it.
+        head_lr_multiplier: of the learning rate of the layers above the backbone; in DeepLabv2 their biases get twice
+            that.
         combination: of eq. (4) and eq. (7), see `bsn.losses.boundary_sensitive_loss`.
         attribute_weight: of the attribute loss beside the segmentation loss.
     """

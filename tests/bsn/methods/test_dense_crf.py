@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from bsn.errors import InputError
-from bsn.methods.dense_crf import refine
+from bsn.methods.dense_crf import RefinedSegmenter, refine
+from bsn.models import build
 
 
 def scene():
@@ -39,5 +40,7 @@ def test_a_certain_mask_stays():
 
 def test_without_its_package_the_error_names_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "pydensecrf.densecrf", None)
+    model = build("deeplab", classes=2, backbone="resnet18", base_width=4)
+    # Before a photo is segmented, which an evaluation does for all of them.
     with pytest.raises(InputError, match=r"needs pydensecrf2: pip install -r requirements-crf\.txt"):
-        refine(*scene())
+        RefinedSegmenter(model, size=(64, 48), aligned_mean_mask=np.zeros((800, 600), np.float32))

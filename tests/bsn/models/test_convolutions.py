@@ -56,6 +56,13 @@ def test_a_folded_network_and_its_gradients_are_those_of_the_plain_one(options, 
     for one, other in zip(*results, strict=True):
         assert torch.allclose(one, other, rtol=1e-6, atol=1e-9 * float(one.detach().abs().max()))
 
+    # As in a second training of the same model, which starts from other weights.
+    other = randomised(copy.deepcopy(plain))
+    fast.load_state_dict(other.state_dict())
+    fold_frozen_batch_norm(fast.backbone, channels=6)
+    with torch.no_grad():
+        assert torch.allclose(fast(x).fused, other(x).fused, rtol=1e-6)
+
 
 def test_a_convolution_with_a_bias_is_left_as_it_is():
     model = nn.Sequential(nn.Conv2d(6, 4, 1), nn.BatchNorm2d(4)).eval()

@@ -129,4 +129,5 @@ def test_nan_in_one_share_ends_both_processes_and_names_the_whole_batch(tmp_path
 
 def test_more_processes_than_patches_in_a_batch_are_refused(tmp_path):
     assert exit_codes(2, work, tmp_path, 2, {"batch": 1}) == [1, 1]
-    assert (tmp_path / "0.error").read_text() == "batch = 1 is less than the 2 processes; give each a patch"
+    message = "batch = 1 is less than the 2 processes; start as many as the batch has patches, or fewer"
+    assert (tmp_path / "0.error").read_text() == message

@@ -94,6 +94,11 @@ def test_a_terminal_from_srun_is_one_process(started, monkeypatch):
     assert launch._launcher()[1:] == (None, 1)
 
 
+def test_a_first_host_without_an_address_is_refused():
+    with pytest.raises(InputError, match=r"^the first host, nowhere\.invalid, has no address here \("):
+        launch._choose_interface("nowhere.invalid")
+
+
 class Launched(Exception):
     """Raised in place of Fabric's start, with the number of processes."""
 

@@ -179,10 +179,11 @@ def test_phase_two_from_another_run_s_phase_one_gives_the_same_bytes(tmp_path, l
     curves = train_toy(tmp_path / "whole", whole, plan=plan).curves
     save_phase_one(tmp_path / "base", train_toy(tmp_path / "checkpoint", made(), plan=plan, phases=1))
     base = load_phase_one(tmp_path / "base")
-    assert base.iteration == 12
-    model = made(**branch)
-    state = train_toy(tmp_path / "rest", model, plan=plan, start=base)
-    assert_same(model, whole)
+    for folder in ("rest", "again"):
+        model = made(**branch)
+        state = train_toy(tmp_path / folder, model, plan=plan, start=base)
+        assert_same(model, whole)
+        assert (base.iteration, len(base.curves)) == (12, 2)
     # Phase one of the whole run has an attribute loss to report, which nobody trained on.
     assert [point.loss for point in state.curves] == [point.loss for point in curves]
 

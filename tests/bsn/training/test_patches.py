@@ -142,6 +142,7 @@ def test_gamma_brightens_or_darkens_the_photo_and_nothing_else():
         ({"flip": 1.5}, "flip is 1.5; it is a probability"),
         ({"scale": (0.5, 0.8, 1.2)}, "scale is .* give two numbers"),
         ({"rotation": (20, -20)}, "rotation is .* the lower one first"),
+        ({"draw": "one", "scale": (0.5, 0.0)}, "scale is .* give numbers above 0"),
     ],
 )
 def test_an_invalid_augmentation_is_refused(options, line):
