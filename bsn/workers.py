@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
+from threading import Thread
 from typing import Any, TypeVar
 
 from bsn.errors import InputError
@@ -35,6 +37,22 @@ def interrupts_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def end_with_parent() -> None:
+    """End this worker process as soon as the process that started it is gone, whatever killed that one.
+
+    A worker of the standard library's pools or of torch's loader would otherwise stay, with all its memory: it holds
+    both ends of the pipe on which it waits, so it never sees the other side close.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        Thread(target=_end_after, args=(parent,), daemon=True).start()
+
+
+def _end_after(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def ordered_map(
@@ -128,6 +146,7 @@ def _start(function: Callable[[Any], Any]) -> None:
 
     global _function
     _function = function
+    end_with_parent()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
 

@@ -13,7 +13,7 @@ import numpy as np
 import scipy.io
 from tqdm import tqdm
 
-from bsn.workers import interrupts_blocked
+from bsn.workers import end_with_parent, interrupts_blocked
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -63,7 +63,7 @@ def draw_all(task: Callable[[Item], Result], items: Sequence[Item], *, label: st
                 bar.update()
             return results
         context = get_context("spawn")  # safe beside torch's threads
-        pool = ProcessPoolExecutor(processes, context, initializer=cv2.setNumThreads, initargs=(1,))
+        pool = ProcessPoolExecutor(processes, context, initializer=_start)
         try:
             with interrupts_blocked():
                 drawn = pool.map(task, items, chunksize=4)
@@ -73,3 +73,8 @@ def draw_all(task: Callable[[Item], Result], items: Sequence[Item], *, label: st
         finally:
             pool.shutdown(cancel_futures=True)
         return results
+
+
+def _start() -> None:
+    end_with_parent()
+    cv2.setNumThreads(1)

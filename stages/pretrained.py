@@ -5,7 +5,7 @@ from pathlib import Path
 from bsn.errors import InputError
 from study.checking import require_choice
 from study.params import NetworksParams, load
-from study.runner import checkout, run_stage
+from study.runner import run_stage, user_path
 
 OUT = Path("data/pretrained")
 
@@ -22,7 +22,7 @@ def pretrained(network: str) -> None:
     from bsn.models.weights import starting_weights
 
     settings = getattr(load().networks, network)
-    own = checkout() / Path(settings.weights).expanduser()
+    own = user_path(settings.weights)
     source = str(own) if own.is_file() else settings.weights
     try:
         model = build(network, classes=2, **settings.architecture())

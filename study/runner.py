@@ -52,6 +52,18 @@ def _call(stage: Callable[..., int | None], arguments: list[str]) -> int | None:
         raise
 
 
+def user_path(text: str) -> Path:
+    """Path that a user gave: `~` is a home, and a relative one lies in the checkout.
+
+    Raises:
+        InputError: it starts with ~ and the name of an unknown user.
+    """
+    try:
+        return checkout() / Path(text).expanduser()
+    except RuntimeError:
+        raise InputError(f"{text!r} is in the home of an unknown user; write the whole path") from None
+
+
 def checkout() -> Path:
     """The project's folder. An experiment runs in a temporary copy of it; DVC sets DVC_ROOT to the folder itself."""
     return Path(os.environ.get("DVC_ROOT", ".")).resolve()

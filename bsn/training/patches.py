@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from bsn.inputs import WorkingPhoto, prior_channels, scaling
 from bsn.kernels import soft_label_table
 from bsn.training.recipe import Augmentation
+from bsn.workers import end_with_parent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,7 +211,12 @@ def batches(
         Iterator over (iteration, batch as by `PatchSampler.load`), in order.
     """
     loader: DataLoader[dict[str, np.ndarray]] = DataLoader(
-        _Batches(sampler, slots), sampler=iterations, batch_size=None, num_workers=workers, collate_fn=_unchanged
+        _Batches(sampler, slots),
+        sampler=iterations,
+        batch_size=None,
+        num_workers=workers,
+        collate_fn=_unchanged,
+        worker_init_fn=_start_worker,
     )
     return zip(iterations, loader, strict=True)
 
@@ -228,3 +234,7 @@ class _Batches(Dataset[dict[str, np.ndarray]]):
 
 def _unchanged(batch: Any) -> Any:
     return batch
+
+
+def _start_worker(_: int) -> None:
+    end_with_parent()

@@ -17,8 +17,8 @@ from bsn.errors import InputError
 from study.checking import Section, read_yaml, validated
 from study.fetch import Download, FetchError, fetch_files
 
-# Single dead links are common; so many in a row mean that the network is down.
-DEAD_IN_A_ROW = 50
+# A single server may be down; so many photos in a row for which none answers mean that the network is.
+UNREACHABLE_IN_A_ROW = 50
 
 
 SOURCES_FILE = Path("sources.yaml")
@@ -110,18 +110,18 @@ def fetch_photos(photos: Mapping[str, Download], folder: Path, *, label: str) ->
         label: title of the progress bar.
 
     Raises:
-        InputError: DEAD_IN_A_ROW photos in a row could not be fetched.
+        InputError: no server answered for UNREACHABLE_IN_A_ROW photos in a row. A dead link is an answer.
     """
     missing, in_a_row = [], 0
     for name, (download, got) in zip(photos, fetch_files(photos.values(), folder, label=label), strict=True):
         if not isinstance(got, FetchError):
             in_a_row = 0
             continue
-        missing.append(MissingPhoto(id=name, url=download.urls[0] if download.urls else "", reason=str(got)))
-        in_a_row += 1
-        if in_a_row == DEAD_IN_A_ROW:
+        missing.append(MissingPhoto(id=name, url=download.urls[0] if download.urls else "", reason=got.reason))
+        in_a_row = in_a_row + 1 if got.unreachable else 0
+        if in_a_row == UNREACHABLE_IN_A_ROW:
             raise InputError(
-                f"{DEAD_IN_A_ROW} photos in a row could not be fetched, the last one because: {got}; "
+                f"no server answered for {in_a_row} photos in a row, for the last one because: {got}; "
                 "run this again when the network is back, it continues where it stopped"
             )
     return missing

@@ -8,7 +8,7 @@ from study.datasets import SETS, Source, coco, coco_year, cocostuff, pfcn, tree,
 from study.datasets.downloads import Downloaded, Sources, write_missing
 from study.datasets.index import Candidate
 from study.params import Params
-from study.runner import checkout
+from study.runner import checkout, user_path
 
 MISSING_FILE = "missing.csv"
 PRINTED = 5  # missing photos that are printed one by one
@@ -20,7 +20,7 @@ def own_set(name: str, params: Params) -> Source:
     Raises InputError when `data.folder` is not a folder, or holds no set at all.
     """
     folder = str(params.data.folder)
-    root = checkout() / Path(folder).expanduser()
+    root = user_path(folder)
     if not root.is_dir():
         raise InputError(f"data.folder = {folder!r} in profiles/{params.profile}.yaml is not a folder")
     if not any((root / known).is_dir() for known in SETS):
@@ -46,8 +46,7 @@ def download_set(name: str, params: Params, sources: Sources, raw: Path) -> Sour
     assert settings is not None  # study.params requires a source
     if name not in settings.sets:
         return Source(absent=f"data.download.sets in profiles/{params.profile}.yaml does not name it")
-    kept = Path(settings.folder)
-    place = checkout() / kept.expanduser()
+    place = user_path(settings.folder)
     result = _download(name, params, settings.voc_years, sources, raw, place)
     for photo in result.missing[:PRINTED]:
         print(f"{name}: {photo.id} could not be downloaded: {photo.reason}")
@@ -56,7 +55,7 @@ def download_set(name: str, params: Params, sources: Sources, raw: Path) -> Sour
         write_missing(file, result.missing)
         print(f"{name}: all {len(result.missing)} photos that could not be downloaded are listed in {file}")
     print(f"{name}: {result.summary}")
-    folder = str(kept / result.root.relative_to(place))
+    folder = str(Path(settings.folder) / result.root.relative_to(place))
     return Source(folder=folder, summary=result.summary, missing=len(result.missing))
 
 

@@ -24,14 +24,25 @@ from bsn.errors import InputError
 from study.fetch import http
 from study.fetch.archives import safe_name
 from study.fetch.checksums import HashRecord, digests
-from study.fetch.http import PermanentError, TransientError
+from study.fetch.http import GaveUp, PermanentError, TransientError
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
 class FetchError(InputError):
-    """A file that no URL served: one line with what was tried and what to do by hand."""
+    """A file that no URL served: one line with what was tried and what to do by hand.
+
+    Args:
+        message: that line.
+        reason: why the last URL failed; equal for equal failures on every machine.
+        unreachable: whether no server answered, so that the network may be down.
+    """
+
+    def __init__(self, message: str, *, reason: str = "", unreachable: bool = False) -> None:
+        super().__init__(message)
+        self.reason = reason or message
+        self.unreachable = unreachable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,14 +156,19 @@ class Transfer:
     def _complete_part(self) -> None:
         """Complete the partial file from the first URL that can."""
         # The URL that it is from goes first: without a published hash, only that one can continue it.
-        origin, tried = self._origin(), []
+        origin, tried, unreachable = self._origin(), [], True
         with tqdm(desc=self._download.name, unit="B", unit_scale=True, disable=self._record is None) as self._bar:
             for url in sorted(self._download.urls, key=lambda url: origin is None or url != origin.url):
                 try:
                     return self._complete_part_from(url)
                 except PermanentError as reason:
                     tried.append((url, str(reason)))
-        raise FetchError(by_hand(self._download.name, tried, self.target))
+                    unreachable &= isinstance(reason, GaveUp)
+        raise FetchError(
+            by_hand(self._download.name, tried, self.target),
+            reason=tried[-1][1] if tried else "no address is known",
+            unreachable=unreachable,
+        )
 
     def _complete_part_from(self, url: str) -> None:
         older = self._length() > 0

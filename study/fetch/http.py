@@ -5,6 +5,7 @@ succeed. Both carry a reason of a few words, which ends up in the line that the 
 """
 
 import re
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -34,6 +35,10 @@ _threads = threading.local()
 
 class PermanentError(Exception):
     """This URL does not serve the file; the text is the reason."""
+
+
+class GaveUp(PermanentError):
+    """No attempt reached the file; a later one may."""
 
 
 class TransientError(Exception):
@@ -103,7 +108,7 @@ def retried(attempt: Callable[[], Result], *, stop: threading.Event, progress: C
             try:
                 retries = retries.increment(error=error)
             except urllib3.exceptions.MaxRetryError:
-                raise PermanentError(f"{error}, {ATTEMPTS} times") from None
+                raise GaveUp(f"{error}, {ATTEMPTS} times") from None
             pause(retries.get_backoff_time() if error.wait is None else error.wait, stop)
 
 
@@ -132,20 +137,28 @@ def _classified_errors() -> Iterator[None]:
         yield
     except TooManyRedirects:
         raise PermanentError("its redirects never end") from None
-    except SSLError:
-        raise PermanentError("its certificate is not valid") from None
+    except SSLError as error:
+        if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error)):
+            raise PermanentError("its certificate is not valid") from None
+        raise TransientError("the connection broke off") from None
     except (InvalidURL, InvalidSchema, MissingSchema):
         raise PermanentError("it is or leads to no http address") from None
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise TransientError(_reason(error)) from None
 
 
-def _reason(error: BaseException | None) -> str:
+def _reason(error: BaseException) -> str:
     """The operating system's message, which lies some exceptions deep."""
-    while error is not None:
-        if isinstance(error, TimeoutError):
+    for cause in _causes(error):
+        if isinstance(cause, TimeoutError):
             return "no answer in time"
-        if isinstance(error, OSError) and error.strerror:
-            return error.strerror
-        error = error.__cause__ or error.__context__
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
     return "the connection broke off"
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, what caused it, what caused that, and so on."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

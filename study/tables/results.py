@@ -1,7 +1,7 @@
 """The measured numbers of one run, read from metrics/ and data/portraits/, and series of them for plots."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import pandas as pd
 
 from bsn.errors import InputError
 from bsn.metrics import paired_difference
+from bsn.model_format import BASELINES
 from study.datasets.index import PhotoRow, read_index
 from study.datasets.portraits import portraits_by_margin
 from study.paper import BASELINE, NAMES, SETS, TABLE_2
@@ -104,6 +105,7 @@ def load_results(params: Params) -> Results:
     return read_results(
         Path("metrics"),
         Path("data/portraits"),
+        methods=[*params.methods, *BASELINES],
         profile=params.profile,
         drawn=params.data.draw is not None,
         seed=params.seed,
@@ -113,13 +115,22 @@ def load_results(params: Params) -> Results:
 
 
 def read_results(
-    metrics: Path, portraits: Path, *, profile: str, drawn: bool, seed: int, min_face: float, min_on_mask: float
+    metrics: Path,
+    portraits: Path,
+    *,
+    methods: Collection[str] = tuple(NAMES),
+    profile: str,
+    drawn: bool,
+    seed: int,
+    min_face: float,
+    min_on_mask: float,
 ) -> Results:
     """Read the results of one run.
 
     Args:
         metrics: folder of `methods/<method>.json` and `photos/<method>.csv`.
         portraits: folder of `<set>/index.csv`.
+        methods: names; files of others are of methods that the user has removed from params.yaml.
         profile: that the metrics must come from.
         drawn: whether the photos are drawings.
         seed: of the bootstrap.
@@ -132,7 +143,7 @@ def read_results(
     results = Results(profile, drawn, seed, min_face, min_on_mask)
     for method in NAMES:
         file = metrics / "methods" / f"{method}.json"
-        if not file.exists():
+        if method not in methods or not file.exists():
             continue
         results.metrics[method] = _record(file, profile)
         rows = metrics / "photos" / f"{method}.csv"

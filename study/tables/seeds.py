@@ -101,7 +101,7 @@ def crossed_mean(values: np.ndarray) -> CrossedMean:
 
     Args:
         values: float (S, N), one row per seed and one column per photo, such as gains over the baseline with the
-            same seed. Seeds without any value and photos without a value under every other seed are left out.
+            same seed. Seeds without any value and photos that lack a value under one of the other seeds are left out.
 
     Returns:
         The mean (NaN without values), and with at least two seeds and two photos its error.

@@ -13,6 +13,7 @@ from typing import Any
 
 from PIL import Image
 
+from bsn.disk import file_fingerprint
 from bsn.photos import read_palette, read_photo
 from study.evaluation import Sample, evaluated_photos
 from study.figures.sheet import outlined
@@ -52,6 +53,8 @@ def record_trials(params: Params, *tables: Path) -> None:
     with start_run(study_run(params, Origin.here(), kind="trials")) as run:
         for table in tables:
             run.log_artifact(table, "tables")
+            # A copy on a server is renewed when a tag changes, and not for a file.
+            run.set_tag(f"{RESULTS_TAG}.{table.name}", file_fingerprint(table))
 
 
 def results_hash(params: Mapping[str, Any], folder: Path) -> str:

@@ -41,8 +41,9 @@ PROCESS_TAG = "process"  # "<host> <pid> <start>" of the process that writes a r
 NOTE_TAG = "mlflow.note.content"
 PARENT_TAG = "mlflow.parentRunId"
 FLUSH_SECONDS = 30.0  # between writes of curve points
-LOCK_ATTEMPTS, LOCK_SECONDS = 25, 0.2  # to read dvc.lock, and between
-MAX_METRICS, MAX_PARAMS, MAX_VALUE = 1000, 100, 500  # what MLflow takes per call, and characters per parameter
+LOCK_ATTEMPTS, LOCK_PAUSE = 25, 0.2  # attempts to read dvc.lock, and seconds between them
+MAX_METRICS, MAX_PARAMS = 1000, 100  # what MLflow takes per call
+MAX_VALUE = 6000  # characters that MLflow takes per parameter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -334,9 +335,14 @@ def _find_or_create(
     client: "MlflowClient", experiment: str, spec: RunSpec, tags: Mapping[str, str]
 ) -> "mlflow.entities.Run":
     identity = {"study": spec.study, "kind": spec.kind, "name": spec.name}
-    wanted = " and ".join(f"tags.{key} = '{value}'" for key, value in identity.items())
+    wanted = " and ".join(f"tags.{key} = {_quoted(value)}" for key, value in identity.items())
     found = client.search_runs([experiment], wanted, max_results=1)
     return found[0] if found else client.create_run(experiment, run_name=spec.name, tags={**identity, **tags})
+
+
+def _quoted(value: str) -> str:
+    """A string of MLflow's filters, which know no escapes; an experiment's name may have an apostrophe."""
+    return f'"{value}"' if "'" in value else f"'{value}'"
 
 
 def _this_process() -> str:
@@ -362,5 +368,5 @@ def _data_versions(lock: Path) -> dict[str, str]:
             keys = [key for name, _, key in known if name == "download"]
             return {f"data.{key}": stages[f"download@{key}"]["outs"][0]["md5"] for key in keys}
         except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError):
-            time.sleep(LOCK_SECONDS)  # another `dvc repro` is writing it, in place
+            time.sleep(LOCK_PAUSE)  # another `dvc repro` is writing it, in place
     return {}

@@ -223,7 +223,7 @@ def _identity(run: "Run") -> tuple[str | None, ...]:
 
 
 def _state(run: "Run") -> str:
-    """Hash of all that is logged to a run."""
+    """Hash of all that is logged to a run, but its files; a run whose files change has a tag that does."""
     content = [run.info.status, run.info.end_time, run.data.params, run.data.tags, run.data.metrics]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -242,14 +242,14 @@ def main(seconds: str = "") -> None:
     uri = target(root)
     if uri is None:
         return
-    with open_database(root) as source:
-        pass
-    if seconds:
-        # It may be ended at any moment, as a copy that was broken off is completed later.
-        give_up = Timer(float(seconds), lambda: (os.write(2, b"it is slow"), os._exit(1)))
-        give_up.daemon = True
-        give_up.start()
     try:
+        with open_database(root) as source:
+            pass
+        if seconds:
+            # It may be ended at any moment, as a copy that was broken off is completed later.
+            give_up = Timer(float(seconds), lambda: (os.write(2, b"it is slow"), os._exit(1)))
+            give_up.daemon = True
+            give_up.start()
         failed = copy_runs(source, root, uri).failed
     except Exception as error:  # whatever keeps the target from answering
         failed = [reason(error)]

@@ -58,7 +58,8 @@ def started(tmp_path):
 
     yield start
     for process in processes:
-        process.kill()
+        if group_lives(process.pid):
+            os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
 
 
@@ -205,23 +206,33 @@ POOLS = {
 }
 
 
+IMPORTS = "\n".join(
+    (
+        "from drawn.files import draw_all",
+        "from bsn.workers import ordered_map, threaded_map",
+        "def wait(number): print('waits', flush=True); time.sleep(.2)",
+    )
+)
+
+
 @pytest.mark.parametrize("until", ["works", "waits"])
 @pytest.mark.parametrize("work", POOLS.values(), ids=POOLS)
 def test_worker_processes_end_with_it_and_print_nothing(started, work, until):
     """As soon as the pool starts, and when its processes work: a terminal's Ctrl-C reaches them all."""
-    imports = "\n".join(
-        (
-            "from drawn.files import draw_all",
-            "from bsn.workers import ordered_map, threaded_map",
-            "def wait(number): print('waits', flush=True); time.sleep(.2)",
-        )
-    )
-    process = started(until, imports=imports, work=work)
+    process = started(until, imports=IMPORTS, work=work)
     os.killpg(process.pid, signal.SIGINT)
     status, told = ended(process)
     # Bars are told over and over; what else there is, is the line.
     assert (status, told.replace("\r", "\n").splitlines()[-1]) == (130, "sell: interrupted; sell again")
     assert "Traceback" not in told
+    wait_until(lambda: not group_lives(process.pid))
+
+
+@pytest.mark.parametrize("work", [POOLS["worker processes"], POOLS["drawing processes"]], ids=["worker", "drawing"])
+def test_worker_processes_end_when_it_is_killed(started, work):
+    process = started("waits", imports=IMPORTS, work=work)
+    process.kill()
+    process.wait()
     wait_until(lambda: not group_lives(process.pid))
 
 

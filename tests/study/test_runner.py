@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from study.runner import run_stage
+from bsn.errors import InputError
+from study.runner import run_stage, user_path
 
 ROOT = Path(__file__).parents[2]
 
@@ -90,3 +91,11 @@ def test_a_stage_run_before_its_inputs_are_made_names_one_and_writes_no_table(tm
     assert re.search(r"^\w+: (data|metrics)/\S+\.csv is missing; `dvc repro` makes it$", done.stderr, re.MULTILINE)
     assert (done.returncode, "Traceback" in done.stderr) == (1, False)
     assert [file for file in tmp_path.glob("reports/*") if file.is_file()] == []
+
+
+def test_a_users_path_is_beside_the_checkout_in_their_home_or_refused(monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", "/project")
+    monkeypatch.setenv("HOME", "/home/me")
+    assert [str(user_path(text)) for text in ("data", "/data", "~/data")] == ["/project/data", "/data", "/home/me/data"]
+    with pytest.raises(InputError, match=r"^'~nobody-of-that-name/data' is in the home of an unknown user"):
+        user_path("~nobody-of-that-name/data")

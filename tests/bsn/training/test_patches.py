@@ -1,13 +1,17 @@
+import time
 from dataclasses import replace
 
 import numpy as np
+import psutil
 import pytest
 
 from bsn.alignment import FRAME
 from bsn.inputs import WorkingPhoto
 from bsn.kernels import label_codes
-from bsn.training.patches import PatchSampler, TrainingPhoto, working_labels
+from bsn.training.patches import PatchSampler, TrainingPhoto, batches, working_labels
 from bsn.training.recipe import NO_AUGMENTATION
+from tests.processes import start
+from tests.waiting import HUNG, wait_until
 
 SIZE = (40, 30)
 
@@ -148,3 +152,21 @@ def test_gamma_brightens_or_darkens_the_photo_and_nothing_else():
 def test_an_invalid_augmentation_is_refused(options, line):
     with pytest.raises(ValueError, match=line):
         sampler(augmentation=replace(NO_AUGMENTATION, **options))
+
+
+def take_one_batch(ready):
+    """Take one batch, while the workers wait to hand over the next ones: each is more than a pipe holds."""
+    made = batches(sampler(crop=(160, 120)), range(100), slots=range(4), workers=2)
+    next(made)
+    ready.touch()
+    time.sleep(HUNG)
+
+
+def test_loader_workers_end_when_the_training_is_killed(tmp_path):
+    process = start(take_one_batch, tmp_path / "ready")
+    wait_until((tmp_path / "ready").exists)
+    workers = psutil.Process(process.pid).children()
+    assert len(workers) == 2
+    process.kill()
+    process.join()
+    wait_until(lambda: not any(worker.is_running() for worker in workers))

@@ -14,6 +14,7 @@ from study.datasets.portraits import PortraitRule, annotated_rejection
 from study.datasets.voc import download_voc
 from study.fetch import Download
 from tests.bsn.mat_files import save_v5, save_v73
+from tests.ports import free_port
 from tests.study.datasets.publishers import (
     files,
     pack_zip,
@@ -120,14 +121,19 @@ def test_coco_finds_the_person_category_by_name(site, drawn, out, place):
     assert coco.person_counts(result.root) == coco.person_counts(drawn / "coco")
 
 
-def test_consecutive_photo_failures_stop_the_download(site, drawn, out, place, monkeypatch):
-    annotations = publish_coco(drawn, out, site.url(""))
-    serve(site, out)
-    for path in [path for path in site.pages if path.endswith(".jpg")]:
-        del site.pages[path]
-    monkeypatch.setattr(downloads, "DEAD_IN_A_ROW", 2)
-    with pytest.raises(InputError, match=r"2 photos in a row could not be fetched.*it continues where it stopped"):
-        download_coco(**place, annotations=annotations, mirrors=[], whole=10**9, year=2017, rule=RULE)
+def test_photos_in_a_row_for_which_no_server_answers_stop_the_download(tmp_path, site, monkeypatch):
+    monkeypatch.setattr(downloads, "UNREACHABLE_IN_A_ROW", 2)
+    closed = f"http://127.0.0.1:{free_port()}/"
+    photos = {name: Download(name=f"{name}.jpg", urls=(closed,)) for name in "abc"}
+    with pytest.raises(InputError, match=r"no server answered for 2 photos in a row.*it continues where it stopped"):
+        downloads.fetch_photos(photos, tmp_path, label="photos")
+
+
+def test_dead_links_in_a_row_are_listed_with_their_reason_and_do_not_stop_the_download(tmp_path, site, monkeypatch):
+    monkeypatch.setattr(downloads, "UNREACHABLE_IN_A_ROW", 2)
+    photos = {name: Download(name=f"{name}.jpg", urls=(site.url(f"/{name}"),)) for name in "abc"}
+    missing = downloads.fetch_photos(photos, tmp_path, label="photos")
+    assert [(photo.id, photo.reason) for photo in missing] == [(name, "404 Not Found") for name in "abc"]
 
 
 def test_cocostuff_fetches_only_the_needed_parts_of_its_zip(site, drawn, out, place):

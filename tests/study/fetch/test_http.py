@@ -83,6 +83,19 @@ def test_a_refused_connection_is_reported(tmp_path, site):
         assert f"{url} (Connection refused, {http.ATTEMPTS} times)" in refusal(tmp_path, published(url))
 
 
+def test_a_connection_that_breaks_off_before_it_is_encrypted_is_retried(tmp_path, site):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up():
+            for _ in range(http.ATTEMPTS):
+                server.accept()[0].close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        told = refusal(tmp_path, published(f"https://127.0.0.1:{server.getsockname()[1]}/a"))
+    assert f", {http.ATTEMPTS} times)" in told
+    assert "certificate" not in told
+
+
 def test_a_stalled_download_is_resumed(site, tmp_path, monkeypatch):
     monkeypatch.setattr(http, "READ_TIMEOUT", 0.2)
     url = site.put("/a", CONTENT)

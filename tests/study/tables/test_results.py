@@ -23,6 +23,12 @@ def test_band_rows_have_one_row_per_width_and_one_column_per_method(results):
     assert rows.set_index("width").loc[14, "bsn_ik"] == pytest.approx(photos["band_14"].mean(), abs=1e-5)
 
 
+def test_numbers_of_a_method_that_params_yaml_no_longer_has_are_left_out(run):
+    given = {"profile": "sketch", "drawn": True, "seed": 1, "min_face": 0.1, "min_on_mask": 0.5}
+    results = read_results(run / "metrics", run / "data/portraits", methods=["bsn", "mean_mask"], **given)
+    assert list(results.metrics) == list(results.photos) == ["bsn"]
+
+
 def test_photos_are_paired_by_id(results):
     results.photos["bsn"] = results.photos["bsn"].iloc[::-1]
     rows = pair_rows(results)

@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -127,6 +128,16 @@ def test_parameters_and_points_beyond_mlflow_s_batch_limits_are_logged(root, spe
     found = runs(client, spec)["bsn"]
     assert found.data.params == {key: str(value) for key, value in params.items()}
     assert sorted(points(client, found, "loss")) == [(step, step) for step in range(1200)]
+
+
+def test_a_list_of_198_photos_is_logged_whole_and_a_name_may_have_an_apostrophe(root, spec):
+    photos = list(range(1000, 1198))
+    study = replace(spec.parent, study="abc/it's", name="it's")
+    for _ in range(2):
+        log(study.child("method", "bsn", params={"validation": photos}, tags={}))
+    found = runs(client_of(root), spec)
+    assert set(found) == {"it's", "bsn"}
+    assert found["bsn"].data.params == {"validation": str(photos)}
 
 
 def test_a_resumed_training_logs_each_point_once_and_a_changed_result_last(root, spec):

@@ -8,13 +8,16 @@ import sys
 import time
 import warnings
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
 from mlflow import MlflowClient
 
+from study.params import load
 from study.tracking import sync
 from study.tracking.database import connect
+from study.tracking.recording import record_trials
 from study.tracking.runs import TRAINED_IN_TAG, WEIGHTS_TAG, RunSpec, start_run
 from tests.study.tracking.conftest import REPOSITORY, client_of, runs
 from tests.study.tracking.postgres import PROGRAMS, Postgres
@@ -74,6 +77,21 @@ class Flaky:
             return answer
 
         return once_lost
+
+
+def test_a_table_added_to_finished_trials_is_copied(root, uri, tmp_path, monkeypatch):
+    monkeypatch.chdir(Path(__file__).parents[3])
+    params = load()
+    for name in ("readings.md", "seeds.md"):
+        (tmp_path / name).write_text("a table")
+        record_trials(params, tmp_path / name)
+        assert copy(root, uri) == 1
+    client = MlflowClient(uri)
+    (run,) = client.search_runs([client.get_experiment_by_name(f"bsn-{params.profile}").experiment_id])
+    assert [file.path for file in client.list_artifacts(run.info.run_id, "tables")] == [
+        "tables/readings.md",
+        "tables/seeds.md",
+    ]
 
 
 def test_copying_again_after_lost_responses_duplicates_nothing(root, spec, uri, trained, tmp_path, monkeypatch):
