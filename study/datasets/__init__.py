@@ -21,15 +21,11 @@ class Source:
         folder: root of the tree, as the parameters give it: relative to the checkout, so that the file has the same
             bytes on every machine.
         absent: why there is no tree, in place of `folder`.
-        summary: one line about the download.
-        missing: number of photos that could not be downloaded.
         year: of COCO's annotations, 2014 or 2017.
     """
 
     folder: str | None = None
     absent: str | None = None
-    summary: str | None = None
-    missing: int | None = None
     year: int | None = None
 
 

@@ -56,7 +56,7 @@ def download_set(name: str, params: Params, sources: Sources, raw: Path) -> Sour
         print(f"{name}: all {len(result.missing)} photos that could not be downloaded are listed in {file}")
     print(f"{name}: {result.summary}")
     folder = str(Path(settings.folder) / result.root.relative_to(place))
-    return Source(folder=folder, summary=result.summary, missing=len(result.missing))
+    return Source(folder=folder)
 
 
 def read_candidates(name: str, raw: Path, *, validation: Collection[int]) -> Iterator[Candidate]:

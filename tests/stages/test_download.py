@@ -134,7 +134,8 @@ def test_what_was_fetched_lies_beside_the_users_own_checkout_and_what_is_missing
     assert tree(project.raw / "pfcn", beside=elsewhere) == elsewhere / "downloads/pfcn/release"
     with (project.raw / "pfcn/missing.csv").open(newline="") as stream:
         assert list(csv.DictReader(stream)) == [{"id": "00007", "url": "http://example.org/7.jpg", "reason": "404"}]
-    assert json.loads((project.raw / "pfcn" / SOURCE_FILE).read_text())["missing"] == 1
+    # The same bytes on every machine: what was fetched and what failed may differ between attempts.
+    assert set(json.loads((project.raw / "pfcn" / SOURCE_FILE).read_text())) == {"folder"}
 
 
 @pytest.mark.parametrize(("years", "names"), [([2012], {"2012"}), ([2007, 2008, 2012], {"2007", "2008", "2012"})])
