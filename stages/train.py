@@ -23,7 +23,6 @@ OUT, PHASE_ONE = Path("models"), Path("data/phase_one")
 
 
 def train(name: str) -> None:
-    """Train one method, and write it as weights, as ONNX files and to MLflow."""
     params = load()
     require_choice("method", name, params.methods)
     method = params.methods[name]
