@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from bsn.alignment import FRAME
 from bsn.models import build
 from bsn.training import loop
-from stages import train
+from stages import train, train_base
 from study import params
 from study import training as stage
 from tests.bsn.training.test_loop import toy_sampler
@@ -143,3 +143,14 @@ def test_what_the_weights_do_not_depend_on_keeps_the_checkpoint(folder_of):
 def test_a_job_in_a_temporary_copy_keeps_its_checkpoints_in_the_users_own_checkout(folder_of, monkeypatch, tmp_path):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path / "own"))
     assert folder_of().parent == tmp_path / "own/checkpoints"
+
+
+@pytest.mark.parametrize(("stage", "name"), [(train, "portrait_fcn"), (train_base, "fcn8s-hard-uniform")])
+def test_a_training_takes_at_most_as_many_gpus_as_a_batch_has_patches(monkeypatch, stage, name):
+    def launch(**options):
+        raise Stopped(options["devices"])
+
+    monkeypatch.setattr(stage, "launch", launch)
+    with pytest.raises(Stopped) as asked:
+        getattr(stage, stage.__name__.rpartition(".")[2])(name)
+    assert asked.value.args == (params.load().networks.fcn8s.batch,)
