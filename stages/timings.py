@@ -21,7 +21,7 @@ def timings() -> None:
     """Print one table per environment and commit that methods were measured on."""
     found = [json.loads(file.read_text()) for file in sorted(TIMINGS.glob("*.json"))]
     if not found:
-        print("No method was evaluated on this machine; dvc repro --force evaluate@bsn measures one")
+        print("No method was evaluated on this machine; dvc repro -s -f evaluate@bsn measures one")
     for made in {json.dumps(timing["made"]): timing["made"] for timing in found}.values():
         print("\n" + timing_table([timing for timing in found if timing["made"] == made], made).text())
 
@@ -42,7 +42,7 @@ def timing_table(measured: list[dict], made: Mapping[str, str]) -> Table:
     columns: Columns = {"Method": lambda row: str(NAMES.get(row["method"], row["method"]))}
     columns |= {title: column(formats.seconds, name) for name, title in SETS.items()}
     where = f"On {made['machine']}, {made['instructions']}; networks on one thread, or on the GPU."
-    beside = "Measured beside other methods in `make repro`; `dvc repro --force evaluate@<method>` measures one alone."
+    beside = "Measured beside other methods in `make repro`; `dvc repro -s -f evaluate@<method>` measures one alone."
     notes = (where, beside, f"Commit {made['commit']}; {made['packages']}.")
     return Table("timings", f"Seconds per photo. Profile {made['profile']}.", pd.DataFrame(rows), columns, notes)
 

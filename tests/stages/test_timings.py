@@ -58,7 +58,7 @@ def test_measurements_at_another_commit_are_in_a_table_of_their_own(project, cap
 def test_without_measurements_the_command_says_how_to_make_one(capsys):
     stage.timings()
     shown = capsys.readouterr().out
-    assert shown == "No method was evaluated on this machine; dvc repro --force evaluate@bsn measures one\n"
+    assert shown == "No method was evaluated on this machine; dvc repro -s -f evaluate@bsn measures one\n"
 
 
 def test_a_timing_is_that_of_the_same_weights_and_profile(project):
