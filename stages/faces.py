@@ -10,7 +10,7 @@ from study.datasets import SETS, tree
 from study.datasets.index import read_index, write_faces
 from study.datasets.portraits import indexed_faces, pfcn_faces
 from study.params import load
-from study.runner import checkout, run_stage
+from study.runner import run_stage
 
 RAW, PORTRAITS, OUT = Path("data/raw"), Path("data/portraits"), Path("data/faces")
 
@@ -20,7 +20,7 @@ def faces() -> None:
     params = load().portraits
     # The last digits of a face depend on the number of threads.
     torch.set_num_threads(1)
-    release = tree(RAW / "pfcn", beside=checkout())
+    release = tree(RAW / "pfcn")
     for set_name in SETS:
         folder = PORTRAITS / set_name
         kept = [row for row in read_index(folder / "index.csv") if row.kept]

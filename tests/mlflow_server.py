@@ -37,13 +37,7 @@ class Server:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        wait_until(self._answers)
-
-    def _answers(self) -> bool:
-        assert self.process.poll() is None, "the server has ended"
-        with suppress(requests.RequestException):
-            return requests.get(f"{self.uri}/health", timeout=5).ok
-        return False
+        wait_until_it_answers(f"{self.uri}/health", self.process)
 
     def signal(self, number: int) -> None:
         """To all of its processes."""
@@ -54,3 +48,17 @@ class Server:
             self.signal(signal.SIGKILL)
             self.process.wait()
             self.process = None
+
+
+def wait_until_it_answers(address: str, process: subprocess.Popen) -> None:
+    """Wait until a server's address gives a good answer. Fails if its process ends before."""
+    session = requests.Session()
+    session.trust_env = False  # ignore the machine's proxy
+
+    def answers() -> bool:
+        assert process.poll() is None, "the server has ended"
+        with suppress(requests.RequestException):
+            return session.get(address, timeout=5).ok
+        return False
+
+    wait_until(answers)

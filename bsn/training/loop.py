@@ -73,7 +73,7 @@ def train(
             "patches, or fewer"
         )
     saved = fabric.broadcast(checkpoint.load() if fabric.is_global_zero else None)
-    state = TrainingState.of(saved) if saved else TrainingState.of((start or TrainingState()).content())
+    state = TrainingState.of(saved or (start or TrainingState()).content())
     # Tensors that are not in the state, such as the attribute branch's after phase one, keep their initial values.
     model.load_state_dict({**model.state_dict(), **state.model})
     fabric.to_device(model)

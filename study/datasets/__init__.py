@@ -8,6 +8,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from study.runner import user_path
+
 SETS = ("pfcn", "coco", "cocostuff", "voc")
 SOURCE_FILE = "source.json"
 COCO_YEAR = 2017
@@ -35,17 +37,16 @@ def write_source(raw: Path, source: Source) -> None:
     (raw / SOURCE_FILE).write_text(json.dumps(known, indent=1) + "\n", "utf-8")
 
 
-def tree(raw: Path, *, beside: Path = Path()) -> Path | None:
+def tree(raw: Path) -> Path | None:
     """Root of the official tree of a set; None when the set is absent.
 
     Args:
         raw: `data/raw/<set>`.
-        beside: folder that a relative path in `source.json` is relative to.
     """
     source = _read_source(raw)
     if source.absent is not None:
         return None
-    return raw if source.folder is None else beside / Path(source.folder).expanduser()
+    return raw if source.folder is None else user_path(source.folder)
 
 
 def absence(raw: Path) -> str | None:

@@ -8,7 +8,7 @@ from study.datasets import SETS, Source, coco, coco_year, cocostuff, pfcn, tree,
 from study.datasets.downloads import Downloaded, Sources, write_missing
 from study.datasets.index import Candidate
 from study.params import Params
-from study.runner import checkout, user_path
+from study.runner import user_path
 
 MISSING_FILE = "missing.csv"
 PRINTED = 5  # missing photos that are printed one by one
@@ -70,7 +70,7 @@ def read_candidates(name: str, raw: Path, *, validation: Collection[int]) -> Ite
     Raises:
         InputError: the set's annotations are missing or broken.
     """
-    root = tree(raw / name, beside=checkout())
+    root = tree(raw / name)
     if root is None:
         return iter(())
     if name == "pfcn":
@@ -109,5 +109,5 @@ def _download(
 
 def _person_counts(raw: Path) -> dict[int, int]:
     """How many persons COCO-Stuff's photos show, by COCO's annotations of the same photos."""
-    root = tree(raw, beside=checkout())
+    root = tree(raw)
     return coco.person_counts(root, year=coco_year(raw)) if root else {}

@@ -26,6 +26,8 @@ from study.fetch.archives import safe_name
 from study.fetch.checksums import HashRecord, digests
 from study.fetch.http import GaveUp, PermanentError, TransientError
 
+NO_ADDRESS = "no address is known"
+
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
@@ -61,7 +63,7 @@ class Download:
         return self.sha256 is not None or self.md5 is not None
 
 
-def by_hand(name: str, tried: Sequence[tuple[str, str]], target: Path) -> str:
+def by_hand(name: str, tried: Sequence[tuple[str, str | PermanentError]], target: Path) -> str:
     """Message of a FetchError, one line.
 
     Args:
@@ -69,7 +71,7 @@ def by_hand(name: str, tried: Sequence[tuple[str, str]], target: Path) -> str:
         tried: each URL, and why it failed.
         target: where the file belongs.
     """
-    attempts = "; ".join(f"{url} ({reason})" for url, reason in tried) or "no address is known"
+    attempts = "; ".join(f"{url} ({reason})" for url, reason in tried) or NO_ADDRESS
     return f"{name} could not be fetched: {attempts}. Fetch it by hand and put it at {target.absolute()}"
 
 
@@ -156,18 +158,17 @@ class Transfer:
     def _complete_part(self) -> None:
         """Complete the partial file from the first URL that can."""
         # The URL that it is from goes first: without a published hash, only that one can continue it.
-        origin, tried, unreachable = self._origin(), [], True
+        origin, tried = self._origin(), []
         with tqdm(desc=self._download.name, unit="B", unit_scale=True, disable=self._record is None) as self._bar:
             for url in sorted(self._download.urls, key=lambda url: origin is None or url != origin.url):
                 try:
                     return self._complete_part_from(url)
                 except PermanentError as reason:
-                    tried.append((url, str(reason)))
-                    unreachable &= isinstance(reason, GaveUp)
+                    tried.append((url, reason))
         raise FetchError(
             by_hand(self._download.name, tried, self.target),
-            reason=tried[-1][1] if tried else "no address is known",
-            unreachable=unreachable,
+            reason=str(tried[-1][1]) if tried else NO_ADDRESS,
+            unreachable=all(isinstance(reason, GaveUp) for _, reason in tried),
         )
 
     def _complete_part_from(self, url: str) -> None:

@@ -8,11 +8,12 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bsn import program
 from bsn.errors import InputError
-from tests.waiting import HUNG, wait_until
+from tests.waiting import HUNG, alive, wait_until
 
 ROOT = Path(__file__).parents[2]
 # Written at once: two processes share the pipe, and print may write a line's end by itself.
@@ -231,9 +232,11 @@ def test_worker_processes_end_with_it_and_print_nothing(started, work, until):
 @pytest.mark.parametrize("work", [POOLS["worker processes"], POOLS["drawing processes"]], ids=["worker", "drawing"])
 def test_worker_processes_end_when_it_is_killed(started, work):
     process = started("waits", imports=IMPORTS, work=work)
+    others = psutil.Process(process.pid).children(recursive=True)
+    assert len(others) >= 2
     process.kill()
     process.wait()
-    wait_until(lambda: not group_lives(process.pid))
+    wait_until(lambda: not any(alive(other.pid) for other in others))
 
 
 def test_a_character_that_the_terminal_cannot_encode_does_not_end_it(started):

@@ -11,7 +11,7 @@ import pytest
 
 from experiments import commands
 from experiments.commands import run_attached
-from tests.waiting import HUNG
+from tests.waiting import HUNG, alive
 
 
 def python(code: str) -> tuple[str, ...]:
@@ -87,10 +87,3 @@ run_attached(*[(sys.executable, "-c", {command!r})] * 2, folder=Path({str(tmp_pa
         process.send_signal(signal.SIGINT)
     assert process.wait(timeout=HUNG) == -signal.SIGINT
     assert not any(alive(int(file.stem)) for file in tmp_path.glob("*.working"))
-
-
-def alive(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False

@@ -342,8 +342,10 @@ def test_two_photos_of_one_name_do_not_overwrite_each_other(here, capsys):
     shutil.copy("p/b.jpg", "q/a.jpg")
     status, lines, errors = segment(capsys, "p/a.png", "q/a.jpg", "--out", "o", "--trimap")
     assert (status, len(lines)) == (1, 1)
-    (line,) = errors
-    assert line.startswith("segment: q/a.jpg: o/a_trimap.png is already written for p/a.png; segment it in a call of")
+    assert errors == [
+        "segment: q/a.jpg: o/a_trimap.png is already written for p/a.png; segment it in a call of its own, "
+        "with another --out"
+    ]
 
 
 def test_an_unknown_colour_stops_before_anything_is_written(here, capsys):

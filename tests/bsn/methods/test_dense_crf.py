@@ -41,6 +41,9 @@ def test_a_certain_mask_stays():
 def test_without_its_package_the_error_names_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "pydensecrf.densecrf", None)
     model = build("deeplab", classes=2, backbone="resnet18", base_width=4)
+    told = r"needs pydensecrf2: pip install -r requirements-crf\.txt"
+    with pytest.raises(InputError, match=told):
+        refine(*scene())
     # Before a photo is segmented, which an evaluation does for all of them.
-    with pytest.raises(InputError, match=r"needs pydensecrf2: pip install -r requirements-crf\.txt"):
+    with pytest.raises(InputError, match=told):
         RefinedSegmenter(model, size=(64, 48), aligned_mean_mask=np.zeros((800, 600), np.float32))

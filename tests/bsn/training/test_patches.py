@@ -11,7 +11,7 @@ from bsn.kernels import label_codes
 from bsn.training.patches import PatchSampler, TrainingPhoto, batches, working_labels
 from bsn.training.recipe import NO_AUGMENTATION
 from tests.processes import start
-from tests.waiting import HUNG, wait_until
+from tests.waiting import HUNG, alive, wait_until
 
 SIZE = (40, 30)
 
@@ -169,4 +169,4 @@ def test_loader_workers_end_when_the_training_is_killed(tmp_path):
     assert len(workers) == 2
     process.kill()
     process.join()
-    wait_until(lambda: not any(worker.is_running() for worker in workers))
+    wait_until(lambda: not any(alive(worker.pid) for worker in workers))

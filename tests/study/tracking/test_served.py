@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from threading import Barrier, Lock
 from types import SimpleNamespace
@@ -33,8 +32,9 @@ from bsn.models import build
 from study.tracking.package import package_model
 from study.tracking.runs import RunSpec, start_run
 from study.tracking.served import PortraitModel
+from tests.mlflow_server import wait_until_it_answers
 from tests.ports import free_port
-from tests.waiting import HUNG, wait_until
+from tests.waiting import HUNG
 
 MEAN_MASK = np.zeros(FRAME, np.float32)
 MEAN_MASK[300:, 100:500] = 1
@@ -267,7 +267,7 @@ def test_mlflow_serves_a_logged_model_and_predicts_with_it(method, mean_mask, po
         ["mlflow", "models", "serve", *options, "--port", str(port)], start_new_session=True, **where
     )
     try:
-        _wait_for(f"http://127.0.0.1:{port}/ping", server)
+        wait_until_it_answers(f"http://127.0.0.1:{port}/ping", server)
         answer = _post(port, request_body(png(portrait)))
         refused = [_post(port, request_body(content)) for content in (b"hello", bad_exif())]
     finally:
@@ -293,16 +293,3 @@ def _post(port, body):
     session = requests.Session()
     session.trust_env = False  # ignore the machine's proxy
     return session.post(f"http://127.0.0.1:{port}/invocations", json=body, timeout=HUNG)
-
-
-def _wait_for(address, server):
-    session = requests.Session()
-    session.trust_env = False
-
-    def answers():
-        assert server.poll() is None, "the server has ended"
-        with suppress(requests.RequestException):
-            return session.get(address, timeout=5).ok
-        return False
-
-    wait_until(answers)
